@@ -1,0 +1,1 @@
+//! Who a NATS client is and what it may do: users, passwords, permissions.

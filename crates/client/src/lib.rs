@@ -1,0 +1,1 @@
+//! A NATS client with JetStream, key-value and object stores.

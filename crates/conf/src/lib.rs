@@ -1,0 +1,1 @@
+//! The NATS configuration language, parsed to a value tree with positions.

@@ -1,0 +1,1 @@
+//! JetStream streams and consumers as pure state machines.

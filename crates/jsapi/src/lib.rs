@@ -1,0 +1,1 @@
+//! JetStream API types, subjects and error codes, shared by server, client and tools.

@@ -1,0 +1,1 @@
+//! The NATS wire protocol, sans-IO: bytes in, operations out, and back.

@@ -1,0 +1,1 @@
+//! JetStream groups: propose, commit, apply; single-node and over openraft.

@@ -1,0 +1,1 @@
+//! The Natterjack server: a drop-in nats-server with JetStream.

@@ -1,0 +1,1 @@
+//! NATS subjects: validation, matching, the routing trie, subject maps and transforms.

@@ -1,1 +1,4 @@
 //! JetStream streams and consumers as pure state machines.
+
+pub mod clock;
+pub mod effect;

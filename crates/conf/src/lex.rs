@@ -61,9 +61,9 @@ impl<'a> Cursor<'a> {
         Some(c)
     }
 
-    /// Column of the current place, from 0.
+    /// Column of the current place: from 0 in the first line and from 1 in the others, as the peer counts.
     pub(crate) const fn column(&self) -> usize {
-        self.at - self.line_start
+        self.at - self.line_start + (self.line > 1) as usize
     }
 
     pub(crate) fn fail(&self, text: impl Into<String>) -> Error {

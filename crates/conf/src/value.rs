@@ -11,7 +11,7 @@ pub struct Position {
     pub file: Rc<str>,
     /// Line, from 1.
     pub line: usize,
-    /// Column, from 0. The value of a key has the key's place, as in the peer.
+    /// Column, from 0 in the first line and from 1 in the others, as the peer counts. The value of a key has the key's place, as in the peer.
     pub column: usize,
 }
 

@@ -1,0 +1,42 @@
+//! The configuration file as a whole: text to [`Options`], with everything that is wrong.
+
+use natterjack_conf::Source;
+
+use crate::options::Options;
+use crate::sections::top;
+use crate::walk::Findings;
+
+/// A configuration that was read, and what to say about it.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The options.
+    pub options: Options,
+    /// What is deprecated; `-t` treats these as errors.
+    pub warnings: Vec<String>,
+}
+
+/// Reads `text`, which came from `file`, over `options`.
+///
+/// # Errors
+/// Everything that is wrong, one line each, as the peer prints it behind its name.
+pub fn load(
+    text: &str,
+    file: &str,
+    source: &mut dyn Source,
+    mut options: Options,
+) -> Result<Loaded, Vec<String>> {
+    let tree = natterjack_conf::parse(text, file, source).map_err(|error| vec![error.to_string()])?;
+    options.config_file = Some(file.to_owned());
+    options.config_digest = natterjack_conf::digest(&tree);
+    let mut findings = Findings::default();
+    top::read(&tree, &mut options, &mut findings);
+    options.unsupported = findings.unsupported;
+    if findings.errors.is_empty() {
+        return Ok(Loaded {
+            options,
+            warnings: findings.warnings,
+        });
+    }
+    findings.errors.extend(findings.warnings);
+    Err(findings.errors)
+}

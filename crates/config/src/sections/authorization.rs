@@ -1,0 +1,247 @@
+//! `authorization { }`, users and permissions.
+
+use std::sync::Arc;
+
+use natterjack_auth::{Permissions, ResponseRules, Rule, SubjectRules, User};
+use natterjack_conf::{Kind, Value};
+
+use crate::options::Authorization;
+use crate::walk::Findings;
+
+/// Kinds of connection a user may be restricted to.
+const CONNECTION_TYPES: [&str; 7] = [
+    "STANDARD",
+    "WEBSOCKET",
+    "LEAFNODE",
+    "LEAFNODE_WS",
+    "MQTT",
+    "MQTT_WS",
+    "IN_PROCESS",
+];
+
+/// Reads an authorization block.
+pub(crate) fn read(value: &Value, auth: &mut Authorization, f: &mut Findings) {
+    let Some(map) = value.as_map() else {
+        f.error(
+            value,
+            format!(
+                "interface conversion: interface {{}} is {}, not map[string]interface {{}}",
+                value.go_type()
+            ),
+        );
+        return;
+    };
+    let block = value;
+    for (name, value) in map {
+        match name.to_lowercase().as_str() {
+            "user" | "username" => auth.user = f.text(value),
+            "pass" | "password" => auth.password = f.text(value),
+            "token" => auth.token = f.text(value),
+            "timeout" => auth.timeout_ns = f.timeout(value).unwrap_or(0),
+            "users" => auth.users = users(value, block, "$G", f),
+            "default_permissions" | "default_permission" | "permissions" => {
+                auth.default_permissions = permissions(value, f).map(Arc::new);
+            }
+            "auth_callout" | "auth_hook" | "proxy_required" => {
+                f.not_yet(&format!("authorization.{name}"), value)
+            }
+            _ => f.unknown(name, value),
+        }
+    }
+    let single = auth.user.is_some() || auth.password.is_some();
+    if single && auth.token.is_some() {
+        f.error(value, "Cannot have a user/pass and token");
+    }
+    if single && !auth.users.is_empty() {
+        f.error(value, "Can not have a single user/pass and a users array");
+    }
+    if auth.token.is_some() && !auth.users.is_empty() {
+        f.error(value, "Can not have a token and a users array");
+    }
+    if let Some(default) = &auth.default_permissions {
+        for user in auth.users.iter_mut().filter(|u| u.permissions.is_none()) {
+            user.permissions = Some(Arc::clone(default));
+        }
+    }
+}
+
+/// Reads a list of users that belong to `account`; `block` is where the peer places duplicates.
+pub(crate) fn users(value: &Value, block: &Value, account: &str, f: &mut Findings) -> Vec<User> {
+    let Some(items) = value.as_list() else {
+        f.error(
+            value,
+            format!("Expected users field to be an array, got {}", value.go_type()),
+        );
+        return Vec::new();
+    };
+    let mut users: Vec<User> = Vec::new();
+    let mut duplicates = Vec::new();
+    for item in items {
+        let Some(user) = user(item, account, f) else {
+            continue;
+        };
+        if users.iter().any(|u| u.name == user.name) {
+            duplicates.push(user.name.clone());
+        }
+        users.push(user);
+    }
+    for name in duplicates {
+        f.error(block, format!("Duplicate user {name:?} detected"));
+    }
+    users
+}
+
+fn user(item: &Value, account: &str, f: &mut Findings) -> Option<User> {
+    let Some(map) = item.as_map() else {
+        f.error(
+            item,
+            format!(
+                "Expected user entry to be a map/struct, got {}",
+                item.as_text().unwrap_or_else(|| item.go_type())
+            ),
+        );
+        return None;
+    };
+    let mut user = User {
+        account: account.to_owned(),
+        ..User::default()
+    };
+    let mut nkey = false;
+    for (name, value) in map {
+        match name.to_lowercase().as_str() {
+            "user" | "username" => user.name = f.text(value)?,
+            "pass" | "password" => user.password = f.text(value)?,
+            "nkey" => {
+                nkey = true;
+                f.not_yet("authorization.users.nkey", value);
+            }
+            "permission" | "permissions" | "authorization" => {
+                user.permissions = permissions(value, f).map(Arc::new)
+            }
+            "allowed_connection_types" | "connection_types" | "clients" => {
+                user.connection_types = f.texts(value).iter().map(|t| t.to_uppercase()).collect();
+                let unknown = |t: &&String| !CONNECTION_TYPES.contains(&t.as_str());
+                let list: Vec<String> = user
+                    .connection_types
+                    .iter()
+                    .filter(unknown)
+                    .map(|t| format!("{t:?}"))
+                    .collect();
+                if !list.is_empty() {
+                    f.error(value, format!("invalid connection types [{}]", list.join(" ")));
+                }
+            }
+            "proxy_required" => f.not_yet("authorization.users.proxy_required", value),
+            _ => f.unknown(name, value),
+        }
+    }
+    if user.name.is_empty() && !nkey {
+        f.error(item, "User entry requires a user");
+        return None;
+    }
+    (!nkey).then_some(user)
+}
+
+/// Reads a permissions block.
+pub(crate) fn permissions(value: &Value, f: &mut Findings) -> Option<Permissions> {
+    let Some(map) = value.as_map() else {
+        f.error(
+            value,
+            format!("Expected permissions to be a map/struct, got {}", value.go_type()),
+        );
+        return None;
+    };
+    let mut permissions = Permissions::default();
+    for (name, value) in map {
+        match name.to_lowercase().as_str() {
+            "pub" | "publish" | "import" => permissions.publish = rules(value, false, f),
+            "sub" | "subscribe" | "export" => permissions.subscribe = rules(value, true, f),
+            "publish_allow_responses" | "allow_responses" => permissions.responses = responses(value, f),
+            _ if value.used.get() => {}
+            _ => f.error(value, format!("Unknown field {name:?} parsing permissions")),
+        }
+    }
+    // Only answering is allowed when nothing else is said about publishing.
+    if permissions.responses.is_some() && permissions.publish == SubjectRules::default() {
+        permissions.publish.allow = Some(Vec::new());
+    }
+    Some(permissions)
+}
+
+fn rules(value: &Value, queues: bool, f: &mut Findings) -> SubjectRules {
+    let Some(map) = value.as_map() else {
+        return SubjectRules {
+            allow: Some(entries(value, queues, f)),
+            deny: Vec::new(),
+        };
+    };
+    let mut rules = SubjectRules::default();
+    for (name, value) in map {
+        match name.to_lowercase().as_str() {
+            "allow" => rules.allow = Some(entries(value, queues, f)).filter(|list| !list.is_empty()),
+            "deny" => rules.deny = entries(value, queues, f),
+            _ => {
+                if !value.used.get() {
+                    f.error(value, format!("Unknown field name {name:?} parsing subject permissions, only 'allow' or 'deny' are permitted"));
+                }
+            }
+        }
+    }
+    rules
+}
+
+fn entries(value: &Value, queues: bool, f: &mut Findings) -> Vec<Rule> {
+    let items: &[Value] = match &value.kind {
+        Kind::List(items) => items,
+        _ => std::slice::from_ref(value),
+    };
+    let mut list = Vec::new();
+    for item in items {
+        let Some(text) = item.as_text() else {
+            f.error(item, "Subject in permissions array cannot be cast to string");
+            continue;
+        };
+        match Rule::parse(text) {
+            Ok(rule) if queues || rule.queue.is_none() => list.push(rule),
+            // The peer names no place here.
+            _ => f.errors.push(format!("subject {text:?} is not a valid subject")),
+        }
+    }
+    list
+}
+
+fn responses(value: &Value, f: &mut Findings) -> Option<ResponseRules> {
+    let mut rules = ResponseRules::default();
+    let map = match &value.kind {
+        Kind::Bool(on) => return on.then_some(rules),
+        Kind::Map(map) => map,
+        _ => {
+            f.error(
+                value,
+                "error parsing response permissions, expected a boolean or a map",
+            );
+            return None;
+        }
+    };
+    for (name, value) in map {
+        match name.to_lowercase().as_str() {
+            "max" | "max_msgs" | "max_messages" | "max_responses" => match f.integer(value) {
+                Some(0) | None => {}
+                Some(n) => rules.max = n,
+            },
+            "expires" | "expiration" | "ttl" => {
+                let Some(text) = value.as_text() else {
+                    f.error(value, "error parsing expires");
+                    continue;
+                };
+                match natterjack_jsapi::Nanos::parse(text) {
+                    Ok(ns) if ns.0 != 0 => rules.expires_ns = ns.0,
+                    Ok(_) => {}
+                    Err(text) => f.error(value, format!("error parsing expires: {text}")),
+                }
+            }
+            _ => f.unknown(name, value),
+        }
+    }
+    Some(rules)
+}

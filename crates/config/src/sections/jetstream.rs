@@ -1,0 +1,162 @@
+//! `jetstream { }`, or just whether it is on.
+
+use natterjack_conf::{Kind, Value};
+
+use crate::options::{JetStream, Sync};
+use crate::walk::Findings;
+
+/// Reads the jetstream block.
+pub(crate) fn read(value: &Value, js: &mut JetStream, f: &mut Findings) {
+    match &value.kind {
+        Kind::Bool(on) => js.enabled = *on,
+        Kind::Text(text) => match text.to_lowercase().as_str() {
+            "enabled" | "enable" => js.enabled = true,
+            "disabled" | "disable" => js.enabled = false,
+            _ => f.error(
+                value,
+                format!("Expected 'enabled' or 'disabled' for string value, got '{text}'"),
+            ),
+        },
+        Kind::Map(map) => {
+            js.enabled = true;
+            for (key, value) in map {
+                let name = key.to_lowercase();
+                if !(storage(&name, value, js, f) || queues(&name, value, js, f) || later(&name, value, f)) {
+                    f.unknown(key, value);
+                }
+            }
+        }
+        _ => f.error(
+            value,
+            format!(
+                "Expected map, bool or string to define JetStream, got {}",
+                value.go_type()
+            ),
+        ),
+    }
+}
+
+fn storage(key: &str, value: &Value, js: &mut JetStream, f: &mut Findings) -> bool {
+    match key {
+        "enabled" | "enable" => js.enabled = f.flag(value).unwrap_or(js.enabled),
+        "strict" => js.strict = f.flag(value).unwrap_or(js.strict),
+        "store_dir" | "storedir" | "store" => js.store_dir = f.text(value),
+        "max_memory_store" | "max_mem_store" | "max_mem" => {
+            js.max_memory_bytes = f
+                .storage("max_mem_store", value)
+                .and_then(|n| u64::try_from(n).ok());
+        }
+        "max_file_store" | "max_file" => {
+            js.max_store_bytes = f
+                .storage("max_file_store", value)
+                .and_then(|n| u64::try_from(n).ok())
+        }
+        "sync" | "sync_interval" => match value.as_text() {
+            Some(text) if text.eq_ignore_ascii_case("always") => js.sync = Sync::Always,
+            _ => {
+                if let Some(ns) = f.duration("sync_interval", value) {
+                    js.sync = Sync::Interval(ns);
+                }
+            }
+        },
+        "domain" => js.domain = f.text(value).unwrap_or_default(),
+        "key" | "ek" | "encryption_key" => js.key = f.text(value),
+        "prev_key" | "prev_ek" | "prev_encryption_key" => js.previous_key = f.text(value),
+        "cipher" => match f.text(value).map(|c| c.to_lowercase()).as_deref() {
+            Some("chacha" | "chachapoly") => js.cipher = "chacha".into(),
+            Some("aes") => js.cipher = "aes".into(),
+            Some(other) => f.error(value, format!("Unknown cipher type: {other:?}")),
+            None => {}
+        },
+        "memory_budget" => js.memory_budget_bytes = f.storage(key, value).and_then(|n| u64::try_from(n).ok()),
+        "unique_tag" => js.unique_tag = f.text(value).unwrap_or_default(),
+        "limits" => limits(value, js, f),
+        _ => return false,
+    }
+    true
+}
+
+fn queues(key: &str, value: &Value, js: &mut JetStream, f: &mut Findings) -> bool {
+    match key {
+        "max_buffered_size" => {
+            js.max_buffered_bytes = f
+                .storage(key, value)
+                .and_then(|n| usize::try_from(n).ok())
+                .unwrap_or(js.max_buffered_bytes);
+        }
+        "max_buffered_msgs" => js.max_buffered_messages = f.size(value).unwrap_or(js.max_buffered_messages),
+        "request_queue_limit" => js.request_queue_limit = f.size(value).unwrap_or(js.request_queue_limit),
+        "info_queue_limit" => js.info_queue_limit = f.size(value).unwrap_or(js.info_queue_limit),
+        _ => return false,
+    }
+    true
+}
+
+/// Keys that matter only to features to come, or tune what this server does not have: read, checked, without effect.
+fn later(key: &str, value: &Value, f: &mut Findings) -> bool {
+    match key {
+        "extension_hint" => {
+            f.text(value);
+        }
+        "max_outstanding_catchup" | "meta_compact" | "meta_compact_size" | "max_concurrent_io" => {
+            f.storage(key, value);
+        }
+        "meta_compact_sync" => {
+            f.flag(value);
+        }
+        "tpm" => f.not_yet("jetstream.tpm", value),
+        _ => return false,
+    }
+    true
+}
+
+fn limits(value: &Value, js: &mut JetStream, f: &mut Findings) {
+    let Some(map) = value.as_map() else {
+        f.error(
+            value,
+            format!(
+                "Expected a map to define JetStreamLimits, got {}",
+                value.go_type()
+            ),
+        );
+        return;
+    };
+    for (key, value) in map {
+        match key.to_lowercase().as_str() {
+            "max_ack_pending" => js.max_ack_pending = f.integer(value).unwrap_or(0),
+            "max_ha_assets" => {
+                f.integer(value);
+            }
+            "max_request_batch" => js.max_request_batch = f.integer(value).unwrap_or(0),
+            "duplicate_window" => js.max_duplicate_window_ns = f.duration(key, value).unwrap_or(0),
+            "default_max_consumers" => {
+                js.default_max_consumers = f.integer(value).unwrap_or(js.default_max_consumers)
+            }
+            "batch" => batch(value, js, f),
+            _ => f.unknown(key, value),
+        }
+    }
+}
+
+fn batch(value: &Value, js: &mut JetStream, f: &mut Findings) {
+    let Some(map) = value.as_map() else {
+        f.error(
+            value,
+            format!("Expected a map to define batch limits, got {}", value.go_type()),
+        );
+        return;
+    };
+    for (key, value) in map {
+        match key.to_lowercase().as_str() {
+            "max_inflight_per_stream" => {
+                js.max_batch_inflight_per_stream = f.size(value).unwrap_or(js.max_batch_inflight_per_stream);
+            }
+            "max_inflight_total" => {
+                js.max_batch_inflight_total = f.size(value).unwrap_or(js.max_batch_inflight_total);
+            }
+            "max_msgs" => js.max_batch_size = f.size(value).unwrap_or(js.max_batch_size),
+            "timeout" => js.batch_timeout_ns = f.duration(key, value).unwrap_or(js.batch_timeout_ns),
+            _ => f.unknown(key, value),
+        }
+    }
+}

@@ -13,12 +13,18 @@ impl Now {
     /// A reading with both clocks at the given nanosecond, for tests and simulations.
     #[must_use]
     pub const fn at(ns: u64) -> Self {
-        Self { wall_ns: ns.cast_signed(), mono_ns: ns }
+        Self {
+            wall_ns: ns.cast_signed(),
+            mono_ns: ns,
+        }
     }
 
     /// This reading moved forward by `ns` on both clocks.
     #[must_use]
     pub const fn plus(self, ns: u64) -> Self {
-        Self { wall_ns: self.wall_ns.saturating_add_unsigned(ns), mono_ns: self.mono_ns.saturating_add(ns) }
+        Self {
+            wall_ns: self.wall_ns.saturating_add_unsigned(ns),
+            mono_ns: self.mono_ns.saturating_add(ns),
+        }
     }
 }

@@ -1,0 +1,41 @@
+//! Bounds of the machines: sizes, counts and times, and how they hang together. Holds no logic.
+
+/// Longest description of a stream or consumer, bytes.
+pub const DESCRIPTION_BYTES_MAX: usize = 4 * 1024;
+/// Longest metadata, keys and values together, bytes.
+pub const METADATA_BYTES_MAX: usize = 128 * 1024;
+/// Most copies of a stream.
+pub const REPLICAS_MAX: i64 = 5;
+/// Longest header block of a stored message, bytes.
+pub const HEADER_BYTES_MAX: usize = 65_535;
+/// Longest subject of a stored message, bytes: what a record can hold.
+pub const SUBJECT_BYTES_MAX: usize = 65_535;
+
+/// One entry of the log carries at most so many messages.
+pub const ENTRY_MESSAGES_MAX: u32 = 512;
+/// An entry of messages is closed when it has grown to this, bytes. One message may be larger and then goes alone.
+pub const ENTRY_BYTES: usize = 256 * 1024;
+/// Entries that may wait for their commit.
+pub const IN_FLIGHT_ENTRIES_MAX: usize = 64;
+/// Bytes that may wait for their commit before no more input is wanted.
+pub const IN_FLIGHT_BYTES: usize = 8 * 1024 * 1024;
+/// Messages removed by one entry.
+pub const REMOVALS_PER_ENTRY_MAX: usize = 16 * 1024;
+
+/// Default window in which message ids are remembered, nanoseconds.
+pub const DUPLICATE_WINDOW_NS: i64 = 120_000_000_000;
+/// Shortest duplicate window and shortest maximum age, nanoseconds.
+pub const WINDOW_NS_MIN: i64 = 100_000_000;
+/// Shortest life of a delete marker and of a message with its own, nanoseconds.
+pub const TTL_NS_MIN: i64 = 1_000_000_000;
+/// Longest id of a batch, bytes.
+pub const BATCH_ID_BYTES_MAX: usize = 64;
+/// Subjects a stream information may list in one page.
+pub const INFO_SUBJECTS_MAX: u64 = 100_000;
+/// Subjects a direct get of several last messages may yield.
+pub const MULTI_LAST_MAX: usize = 1_024;
+
+// A batch of removals and a batch of messages both fit the window, and a page of messages an entry.
+const _: () = assert!(ENTRY_BYTES * 2 <= IN_FLIGHT_BYTES);
+const _: () = assert!(DUPLICATE_WINDOW_NS > WINDOW_NS_MIN);
+const _: () = assert!(ENTRY_MESSAGES_MAX as usize <= REMOVALS_PER_ENTRY_MAX);

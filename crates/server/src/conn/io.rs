@@ -1,0 +1,51 @@
+//! The socket under a connection, as the few calls the connection needs. Never buffers.
+
+use std::io::{self, IoSlice};
+
+use bytes::BytesMut;
+use tokio::io::{Interest, Ready};
+use tokio::net::TcpStream;
+
+/// A connected stream. TLS and websocket become further variants.
+#[derive(Debug)]
+pub(crate) enum Io {
+    /// Plain TCP.
+    Tcp(TcpStream),
+}
+
+impl Io {
+    /// Waits until the socket is ready for `interest`.
+    pub(crate) async fn ready(&self, interest: Interest) -> io::Result<Ready> {
+        match self {
+            Self::Tcp(stream) => stream.ready(interest).await,
+        }
+    }
+
+    /// Reads what there is into `buffer`.
+    pub(crate) fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Tcp(stream) => stream.try_read(buffer),
+        }
+    }
+
+    /// Reads what there is into the spare capacity of `buffer`.
+    pub(crate) fn try_read_buf(&self, buffer: &mut BytesMut) -> io::Result<usize> {
+        match self {
+            Self::Tcp(stream) => stream.try_read_buf(buffer),
+        }
+    }
+
+    /// Writes as much of `bytes` as the socket takes now.
+    pub(crate) fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Tcp(stream) => stream.try_write(bytes),
+        }
+    }
+
+    /// Writes as much of the slices as the socket takes now.
+    pub(crate) fn try_write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        match self {
+            Self::Tcp(stream) => stream.try_write_vectored(slices),
+        }
+    }
+}

@@ -1,0 +1,383 @@
+//! The outbound side of a connection: what waits for the socket, who writes it, and when a reader of ours is too slow.
+//!
+//! Any task may queue; the bytes of one call stay together. Whoever queued first flushes once, at the end of its batch,
+//! straight from its own task; only when the socket would block does the connection's own task take over. Never blocks
+//! and never awaits.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::io::{self, IoSlice};
+use std::time::Instant;
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+
+use super::io::Io;
+
+/// Payloads of at least this many bytes are shared with the read buffer instead of being copied.
+pub(crate) const SHARE_BYTES_MIN: usize = 8 * 1024;
+/// Iovecs handed to one `writev`.
+const IOV_MAX: usize = 64;
+/// Buffers kept per worker thread for connections that have something to say.
+const POOL_BUFFERS_MAX: usize = 64;
+/// A pooled buffer keeps at most this capacity, bytes.
+const POOL_BUFFER_BYTES_MAX: usize = 256 * 1024;
+/// A copied chunk is closed at this size, so that one connection's backlog is many moderate allocations.
+const CHUNK_BYTES_MAX: usize = 256 * 1024;
+
+const _: () = assert!(SHARE_BYTES_MIN < CHUNK_BYTES_MAX);
+const _: () = assert!(CHUNK_BYTES_MAX <= POOL_BUFFER_BYTES_MAX);
+
+thread_local! {
+    static POOL: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
+}
+
+fn pool_take() -> Vec<u8> {
+    POOL.with_borrow_mut(Vec::pop).unwrap_or_else(|| Vec::with_capacity(4096))
+}
+
+fn pool_give(mut buffer: Vec<u8>) {
+    if buffer.capacity() == 0 || buffer.capacity() > POOL_BUFFER_BYTES_MAX {
+        return;
+    }
+    buffer.clear();
+    POOL.with_borrow_mut(|pool| {
+        if pool.len() < POOL_BUFFERS_MAX {
+            pool.push(buffer);
+        }
+    });
+}
+
+#[derive(Debug)]
+enum Chunk {
+    Copied(Vec<u8>),
+    Shared(Bytes),
+}
+
+impl Chunk {
+    fn as_slice(&self) -> &[u8] {
+        match self {
+            Self::Copied(buffer) => buffer,
+            Self::Shared(bytes) => bytes,
+        }
+    }
+}
+
+/// What came of queueing bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Queued {
+    /// Queued, and the caller is now the one who must flush.
+    Claimed,
+    /// Queued; somebody else has promised to flush.
+    Joined,
+    /// Not queued: the connection is closed.
+    Closed,
+    /// Not queued: more than the connection's `max_pending` waits already. The caller closes it.
+    TooSlow,
+}
+
+/// What came of a flush.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Flushed {
+    /// Nothing of what this caller queued is left, or another writer is at it.
+    Done,
+    /// The socket would block; the connection's task goes on when it is writable.
+    Blocked,
+    /// The socket failed.
+    Failed,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    chunks: VecDeque<Chunk>,
+    tail: Vec<u8>,
+    /// Bytes of the first chunk that the socket has taken already.
+    written: usize,
+    pending: usize,
+    limit: usize,
+    claimed: bool,
+    writing: bool,
+    again: bool,
+    blocked_since: Option<Instant>,
+    closed: bool,
+    messages: u64,
+    bytes: u64,
+}
+
+/// The outbound queue of one connection.
+#[derive(Debug)]
+pub(crate) struct Outbound {
+    state: Mutex<State>,
+    /// Wakes the connection's task: the socket blocked, or the connection was closed.
+    pub(crate) wake: Notify,
+    /// Wakes stalled producers once the backlog has shrunk.
+    pub(crate) drained: Notify,
+}
+
+/// One message, cut so that a fan-out encodes the common parts once.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Parts<'a> {
+    /// `MSG subject ` or `HMSG subject `.
+    pub(crate) head: &'a [u8],
+    /// The subscription id.
+    pub(crate) sid: &'a [u8],
+    /// ` [reply] sizes\r\n`.
+    pub(crate) tail: &'a [u8],
+    /// Headers and payload, without the closing line end.
+    pub(crate) body: &'a [u8],
+    /// The same bytes, when they can be shared.
+    pub(crate) shared: Option<&'a Bytes>,
+}
+
+impl Parts<'_> {
+    /// Bytes on the wire.
+    pub(crate) fn len(&self) -> usize {
+        self.head.len() + self.sid.len() + self.tail.len() + self.body.len() + 2
+    }
+}
+
+impl Outbound {
+    /// An empty queue that refuses beyond `limit` pending bytes.
+    pub(crate) fn new(limit: usize) -> Self {
+        Self {
+            state: Mutex::new(State { limit, ..State::default() }),
+            wake: Notify::new(),
+            drained: Notify::new(),
+        }
+    }
+
+    /// Queues one message. Returns whether the caller must flush, and whether the backlog calls for stalling producers.
+    pub(crate) fn queue_message(&self, parts: &Parts<'_>) -> (Queued, bool) {
+        let len = parts.len();
+        let mut state = self.state.lock();
+        if let Some(refused) = state.refuse(len) {
+            return (refused, false);
+        }
+        state.make_room(len.min(SHARE_BYTES_MIN));
+        let tail = &mut state.tail;
+        tail.extend_from_slice(parts.head);
+        tail.extend_from_slice(parts.sid);
+        tail.extend_from_slice(parts.tail);
+        match parts.shared {
+            Some(shared) if parts.body.len() >= SHARE_BYTES_MIN => {
+                let copied = std::mem::take(tail);
+                state.chunks.push_back(Chunk::Copied(copied));
+                state.chunks.push_back(Chunk::Shared(shared.clone()));
+                state.tail = pool_take();
+                state.tail.extend_from_slice(b"\r\n");
+            }
+            _ => {
+                tail.extend_from_slice(parts.body);
+                tail.extend_from_slice(b"\r\n");
+            }
+        }
+        state.pending += len;
+        state.messages += 1;
+        state.bytes += parts.body.len() as u64;
+        let stall = state.pending > state.limit / 4 * 3;
+        (state.claim(), stall)
+    }
+
+    /// Queues protocol bytes that are no message (`INFO`, `PING`, `-ERR`…).
+    pub(crate) fn queue_protocol(&self, bytes: &[u8]) -> Queued {
+        let mut state = self.state.lock();
+        if let Some(refused) = state.refuse(bytes.len()) {
+            return refused;
+        }
+        state.make_room(bytes.len());
+        state.tail.extend_from_slice(bytes);
+        state.pending += bytes.len();
+        state.claim()
+    }
+
+    /// Writes what waits, until it is gone or the socket would block.
+    pub(crate) fn flush(&self, io: &Io) -> Flushed {
+        loop {
+            let (mut chunks, written) = {
+                let mut state = self.state.lock();
+                state.claimed = false;
+                if state.writing {
+                    state.again = true;
+                    return Flushed::Done;
+                }
+                if state.blocked_since.is_some() {
+                    return Flushed::Blocked;
+                }
+                if state.chunks.is_empty() && state.tail.is_empty() {
+                    return Flushed::Done;
+                }
+                state.writing = true;
+                state.again = false;
+                state.take()
+            };
+            let outcome = write_chunks(io, &mut chunks, written);
+            let mut state = self.state.lock();
+            state.writing = false;
+            match outcome {
+                Ok(progress) => {
+                    let before = state.pending;
+                    state.pending -= progress.taken;
+                    let low = state.limit / 4 * 3;
+                    if before > low && state.pending <= low {
+                        self.drained.notify_waiters();
+                    }
+                    if !chunks.is_empty() {
+                        state.put_back(chunks, progress.written);
+                        state.blocked_since = Some(Instant::now());
+                        drop(state);
+                        self.wake.notify_one();
+                        return Flushed::Blocked;
+                    }
+                    if !state.again {
+                        return Flushed::Done;
+                    }
+                }
+                Err(_) => {
+                    state.close();
+                    drop(state);
+                    self.drained.notify_waiters();
+                    return Flushed::Failed;
+                }
+            }
+        }
+    }
+
+    /// The socket is writable again: the connection's task goes on with the backlog.
+    pub(crate) fn resume(&self, io: &Io) -> Flushed {
+        self.state.lock().blocked_since = None;
+        self.flush(io)
+    }
+
+    /// Since when the socket has been refusing bytes, if it is.
+    pub(crate) fn blocked_since(&self) -> Option<Instant> {
+        self.state.lock().blocked_since
+    }
+
+    /// Whether the backlog is so large that producers should wait.
+    pub(crate) fn is_stalled(&self) -> bool {
+        let state = self.state.lock();
+        !state.closed && state.pending > state.limit / 4 * 3
+    }
+
+    /// Bytes waiting for the socket.
+    pub(crate) fn pending(&self) -> usize {
+        self.state.lock().pending
+    }
+
+    /// Messages and payload bytes queued so far.
+    pub(crate) fn counts(&self) -> (u64, u64) {
+        let state = self.state.lock();
+        (state.messages, state.bytes)
+    }
+
+    /// Refuses everything from now on; what is queued already may still be flushed once by the closing task.
+    pub(crate) fn close(&self) {
+        self.state.lock().closed = true;
+        self.wake.notify_one();
+        self.drained.notify_waiters();
+    }
+}
+
+impl State {
+    fn refuse(&self, len: usize) -> Option<Queued> {
+        if self.closed {
+            return Some(Queued::Closed);
+        }
+        // A single message larger than the limit may pass when nothing waits.
+        if self.pending > 0 && self.pending + len > self.limit {
+            return Some(Queued::TooSlow);
+        }
+        None
+    }
+
+    fn make_room(&mut self, len: usize) {
+        if self.tail.capacity() == 0 {
+            self.tail = pool_take();
+        } else if !self.tail.is_empty() && self.tail.len() + len > CHUNK_BYTES_MAX {
+            let full = std::mem::replace(&mut self.tail, pool_take());
+            self.chunks.push_back(Chunk::Copied(full));
+        }
+    }
+
+    fn claim(&mut self) -> Queued {
+        if self.claimed {
+            return Queued::Joined;
+        }
+        self.claimed = true;
+        Queued::Claimed
+    }
+
+    fn take(&mut self) -> (VecDeque<Chunk>, usize) {
+        let mut chunks = std::mem::take(&mut self.chunks);
+        if !self.tail.is_empty() {
+            chunks.push_back(Chunk::Copied(std::mem::take(&mut self.tail)));
+        }
+        (chunks, std::mem::take(&mut self.written))
+    }
+
+    fn put_back(&mut self, mut rest: VecDeque<Chunk>, written: usize) {
+        rest.append(&mut self.chunks);
+        self.chunks = rest;
+        self.written = written;
+    }
+
+    fn close(&mut self) {
+        self.closed = true;
+        self.chunks.clear();
+        self.tail = Vec::new();
+        self.pending = 0;
+        self.blocked_since = None;
+    }
+}
+
+struct Progress {
+    /// Bytes the socket took.
+    taken: usize,
+    /// Bytes of the first remaining chunk that are gone.
+    written: usize,
+}
+
+fn write_chunks(io: &Io, chunks: &mut VecDeque<Chunk>, mut written: usize) -> io::Result<Progress> {
+    let mut taken = 0;
+    while let Some(first) = chunks.front() {
+        let result = if chunks.len() == 1 {
+            io.try_write(&first.as_slice()[written..])
+        } else {
+            let mut iov = [IoSlice::new(&[]); IOV_MAX];
+            let mut n = 0;
+            for (slot, chunk) in iov.iter_mut().zip(chunks.iter()) {
+                let skip = if n == 0 { written } else { 0 };
+                *slot = IoSlice::new(&chunk.as_slice()[skip..]);
+                n += 1;
+            }
+            io.try_write_vectored(&iov[..n])
+        };
+        match result {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(n) => {
+                taken += n;
+                written = drop_written(chunks, written + n);
+            }
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => break,
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(Progress { taken, written })
+}
+
+/// Drops whole chunks covered by `n` written bytes; returns how much of the first remaining chunk is gone.
+fn drop_written(chunks: &mut VecDeque<Chunk>, mut n: usize) -> usize {
+    while let Some(first) = chunks.front() {
+        let len = first.as_slice().len();
+        if n < len {
+            break;
+        }
+        n -= len;
+        if let Some(Chunk::Copied(buffer)) = chunks.pop_front() {
+            pool_give(buffer);
+        }
+    }
+    n
+}

@@ -1,0 +1,73 @@
+//! What was found damaged or went wrong, for logs, health and metrics. Damage is kept aside, never deleted.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use parking_lot::Mutex;
+
+use crate::disk::Disk;
+use crate::ids::{GroupId, Seq};
+
+/// Reports kept at most.
+const REPORTS_MAX: usize = 1000;
+
+/// Everything found so far.
+#[derive(Debug, Default)]
+pub(crate) struct Damage {
+    reports: Mutex<Vec<String>>,
+    troubles: Mutex<Vec<String>>,
+    lost: Mutex<BTreeSet<(GroupId, Seq)>>,
+}
+
+impl Damage {
+    /// Something on disk is not as it was written.
+    pub(crate) fn note(&self, text: String) {
+        let mut reports = self.reports.lock();
+        if reports.len() < REPORTS_MAX {
+            reports.push(text);
+        }
+    }
+
+    /// Something failed that will be tried again.
+    pub(crate) fn trouble(&self, text: String) {
+        let mut troubles = self.troubles.lock();
+        if troubles.len() < REPORTS_MAX {
+            troubles.push(text);
+        }
+    }
+
+    /// A message cannot be read.
+    pub(crate) fn lost(&self, group: GroupId, seq: Seq) {
+        if self.lost.lock().insert((group, seq)) {
+            self.note(format!("group {group}: message {seq} is damaged"));
+        }
+    }
+
+    /// Renames a damaged file so that it is kept and no longer read.
+    pub(crate) fn quarantine(&self, disk: &dyn Disk, path: &Path) {
+        let mut name = path.file_name().unwrap_or_default().to_owned();
+        name.push(".damaged");
+        let aside = path.with_file_name(name);
+        match disk.rename(path, &aside) {
+            Ok(()) => self.note(format!(
+                "{}: does not verify; kept as {}",
+                path.display(),
+                aside.display()
+            )),
+            Err(error) => self.note(format!(
+                "{}: does not verify and cannot be renamed: {error}",
+                path.display()
+            )),
+        }
+    }
+
+    /// Reports of damage so far.
+    pub(crate) fn reports(&self) -> Vec<String> {
+        self.reports.lock().clone()
+    }
+
+    /// Takes what failed since the last call.
+    pub(crate) fn take_troubles(&self) -> Vec<String> {
+        std::mem::take(&mut self.troubles.lock())
+    }
+}

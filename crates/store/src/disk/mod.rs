@@ -1,0 +1,147 @@
+//! The disk as the few operations the store needs, so that a failing one can stand in for it. Holds no policy.
+
+mod os;
+
+use std::fmt::Debug;
+use std::io::{self, IoSlice};
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+pub use os::OsDisk;
+
+/// Files and folders.
+pub trait Disk: Send + Sync + Debug {
+    /// Makes a folder and those above it.
+    ///
+    /// # Errors
+    /// As the operating system says.
+    fn create_dir_all(&self, path: &Path) -> io::Result<()>;
+
+    /// Names of what is in a folder; empty if there is no such folder.
+    ///
+    /// # Errors
+    /// As the operating system says.
+    fn list(&self, path: &Path) -> io::Result<Vec<String>>;
+
+    /// Opens a file for reading and writing, making it if missing.
+    ///
+    /// # Errors
+    /// As the operating system says.
+    fn open(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>>;
+
+    /// Opens a file that must exist, for reading.
+    ///
+    /// # Errors
+    /// As the operating system says.
+    fn open_existing(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>>;
+
+    /// Gives a file another name, replacing what has it.
+    ///
+    /// # Errors
+    /// As the operating system says.
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+
+    /// Removes a file.
+    ///
+    /// # Errors
+    /// As the operating system says.
+    fn remove(&self, path: &Path) -> io::Result<()>;
+
+    /// Removes a folder and all in it.
+    ///
+    /// # Errors
+    /// As the operating system says.
+    fn remove_dir_all(&self, path: &Path) -> io::Result<()>;
+
+    /// Forces a folder's entries to disk.
+    ///
+    /// # Errors
+    /// As the operating system says.
+    fn sync_dir(&self, path: &Path) -> io::Result<()>;
+}
+
+/// An open file.
+pub trait DiskFile: Send + Sync + Debug {
+    /// Its length, bytes.
+    ///
+    /// # Errors
+    /// As the operating system says.
+    fn len(&self) -> io::Result<u64>;
+
+    /// Whether it is empty.
+    ///
+    /// # Errors
+    /// As the operating system says.
+    fn is_empty(&self) -> io::Result<bool> {
+        Ok(self.len()? == 0)
+    }
+
+    /// Reads up to `buffer.len()` bytes at `offset`; fewer only at the end of the file.
+    ///
+    /// # Errors
+    /// As the operating system says.
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize>;
+
+    /// Writes all slices at `offset`.
+    ///
+    /// # Errors
+    /// As the operating system says; some bytes may be written.
+    fn write_at(&self, slices: &mut [IoSlice<'_>], offset: u64) -> io::Result<()>;
+
+    /// Forces data to disk, and of the metadata what reading it back needs.
+    ///
+    /// # Errors
+    /// As the operating system says. After an error nothing written since the last success can be relied on.
+    fn sync_data(&self) -> io::Result<()>;
+
+    /// Makes the file at least `len` bytes long with space set aside, reading as zeros.
+    ///
+    /// # Errors
+    /// When there is no space.
+    fn reserve(&self, len: u64) -> io::Result<()>;
+
+    /// The first `len` bytes for reading. Later writes below `len` show through; the file must never shrink.
+    ///
+    /// # Errors
+    /// When the file is shorter, or as the operating system says.
+    fn map(&self, len: usize) -> io::Result<Bytes>;
+}
+
+/// Writes a small file so that after a crash either the old or the new content is there: temporary file, sync, rename,
+/// sync of the folder.
+///
+/// # Errors
+/// As the operating system says.
+pub fn replace_file(disk: &dyn Disk, path: &Path, content: &[u8]) -> io::Result<()> {
+    let temporary = path.with_extension("tmp");
+    match disk.remove(&temporary) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let file = disk.open(&temporary)?;
+    file.write_at(&mut [IoSlice::new(content)], 0)?;
+    file.sync_data()?;
+    disk.rename(&temporary, path)?;
+    disk.sync_dir(path.parent().unwrap_or(path))
+}
+
+/// Reads a whole file.
+///
+/// # Errors
+/// As the operating system says.
+pub fn read_file(disk: &dyn Disk, path: &Path) -> io::Result<Vec<u8>> {
+    let file = disk.open_existing(path)?;
+    let len = usize::try_from(file.len()?).map_err(|_| io::Error::from(io::ErrorKind::FileTooLarge))?;
+    let mut content = vec![0; len];
+    let mut read = 0;
+    while read < len {
+        match file.read_at(&mut content[read..], read as u64)? {
+            0 => break,
+            n => read += n,
+        }
+    }
+    content.truncate(read);
+    Ok(content)
+}

@@ -1,0 +1,225 @@
+//! One journal per store directory, shared by all groups: what is appended is acknowledged after one sync that covers
+//! everything that waited. Knows frames and groups; nothing of messages.
+
+pub(crate) mod files;
+pub(crate) mod frame;
+pub(crate) mod recover;
+mod writer;
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::{Condvar, Mutex};
+
+use crate::batch::EntryBody;
+use crate::disk::Disk;
+use crate::ids::{GroupId, LogIndex};
+use files::{Contents, Files};
+
+/// When appended data is forced to disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum SyncMode {
+    /// Before it is acknowledged; everything that waits shares one sync.
+    #[default]
+    Always,
+    /// Every so often; acknowledged once written.
+    Interval(Duration),
+}
+
+/// Why an entry was not appended.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AppendError {
+    /// A sync failed: nothing more is accepted until the store is opened again.
+    #[error("the journal failed a sync and accepts no more writes: {0}")]
+    Poisoned(String),
+    /// No space on the disk.
+    #[error("no space left on device")]
+    Full,
+    /// The store is shutting down.
+    #[error("the store is closed")]
+    Closed,
+    /// Any other failure to write.
+    #[error("{0}")]
+    Io(String),
+}
+
+/// Called once, from the journal's thread, when an entry is durable or has failed.
+pub type Completion = Box<dyn FnOnce(Result<(), AppendError>) + Send>;
+
+/// Figures about the journal.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct JournalStats {
+    /// Rounds written.
+    pub rounds: u64,
+    /// Syncs.
+    pub syncs: u64,
+    /// Entries.
+    pub frames: u64,
+    /// Bytes, with headers and padding.
+    pub bytes: u64,
+}
+
+pub(crate) struct Pending {
+    pub(crate) group: GroupId,
+    pub(crate) index: LogIndex,
+    pub(crate) body: EntryBody,
+    pub(crate) relaxed: bool,
+    pub(crate) done: Completion,
+}
+
+#[derive(Default)]
+struct Queue {
+    pending: Vec<Pending>,
+    bytes: usize,
+    released: Vec<(GroupId, Option<LogIndex>)>,
+    stop: bool,
+    flush: Vec<std::sync::mpsc::SyncSender<()>>,
+    poison: Option<String>,
+}
+
+pub(crate) struct Shared {
+    queue: Mutex<Queue>,
+    wake: Condvar,
+    stats: Mutex<JournalStats>,
+    /// Groups that hold back old files, asked to make a checkpoint.
+    pinning: Mutex<Vec<GroupId>>,
+    full: std::sync::atomic::AtomicBool,
+}
+
+/// Settings of the journal.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Settings {
+    pub(crate) sync: SyncMode,
+    /// Size of a file, bytes.
+    pub(crate) file_bytes: u64,
+    /// Full files allowed before groups are asked to let go of the oldest.
+    pub(crate) files_max: usize,
+}
+
+/// Handle of the journal.
+pub(crate) struct Journal {
+    shared: Arc<Shared>,
+    thread: Mutex<Option<std::thread::JoinHandle<()>>>,
+}
+
+impl std::fmt::Debug for Journal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Journal")
+            .field("stats", &self.stats())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Where writing goes on after recovery.
+#[derive(Debug)]
+pub(crate) struct Start {
+    pub(crate) next_lsn: u64,
+    pub(crate) next_file: u64,
+    pub(crate) files: Vec<(u64, Contents)>,
+    pub(crate) released: HashMap<GroupId, LogIndex>,
+}
+
+impl Journal {
+    /// Starts the writer thread.
+    pub(crate) fn start(
+        disk: Arc<dyn Disk>,
+        dir: PathBuf,
+        settings: Settings,
+        mut start: Start,
+    ) -> std::io::Result<Self> {
+        let shared = Arc::new(Shared {
+            queue: Mutex::default(),
+            wake: Condvar::new(),
+            stats: Mutex::default(),
+            pinning: Mutex::default(),
+            full: std::sync::atomic::AtomicBool::new(false),
+        });
+        let mut files = Files::new(disk, &dir, 2);
+        for (id, contents) in std::mem::take(&mut start.files) {
+            files.add_full(id, contents);
+        }
+        let writer = writer::Writer::new(Arc::clone(&shared), settings, files, start);
+        let thread = std::thread::Builder::new()
+            .name("journal".into())
+            .spawn(move || writer.run())?;
+        Ok(Self {
+            shared,
+            thread: Mutex::new(Some(thread)),
+        })
+    }
+
+    /// Hands an entry to the writer. `relaxed` entries need not be synced before they are acknowledged.
+    pub(crate) fn append(&self, pending: Pending) -> Result<(), AppendError> {
+        let mut queue = self.shared.queue.lock();
+        if let Some(why) = &queue.poison {
+            return Err(AppendError::Poisoned(why.clone()));
+        }
+        if queue.stop {
+            return Err(AppendError::Closed);
+        }
+        queue.bytes += match &pending.body {
+            EntryBody::Messages(batch) => batch.body.len(),
+            EntryBody::Command(body) => body.len(),
+        };
+        queue.pending.push(pending);
+        drop(queue);
+        self.shared.wake.notify_one();
+        Ok(())
+    }
+
+    /// Bytes that wait for the writer.
+    pub(crate) fn queued_bytes(&self) -> usize {
+        self.shared.queue.lock().bytes
+    }
+
+    /// Tells that entries of `group` up to `index` are no longer needed; `None` lets go of the group altogether.
+    pub(crate) fn release(&self, group: GroupId, index: Option<LogIndex>) {
+        self.shared.queue.lock().released.push((group, index));
+        self.shared.wake.notify_one();
+    }
+
+    /// Groups that should make a checkpoint so that old files can be used again.
+    pub(crate) fn is_pinning(&self, group: GroupId) -> bool {
+        self.shared.pinning.lock().contains(&group)
+    }
+
+    /// Waits until everything appended so far is written and synced.
+    pub(crate) fn flush(&self) {
+        let (sender, receiver) = std::sync::mpsc::sync_channel(1);
+        self.shared.queue.lock().flush.push(sender);
+        self.shared.wake.notify_one();
+        // The thread has ended if this fails, and then nothing waits any more.
+        let _ended = receiver.recv();
+    }
+
+    /// Why nothing is accepted any more, if so.
+    pub(crate) fn poison(&self) -> Option<String> {
+        self.shared.queue.lock().poison.clone()
+    }
+
+    /// Whether the last write found the disk full.
+    pub(crate) fn is_full(&self) -> bool {
+        self.shared.full.load(std::sync::atomic::Ordering::Relaxed)
+    }
+
+    pub(crate) fn stats(&self) -> JournalStats {
+        *self.shared.stats.lock()
+    }
+
+    /// Writes what waits, syncs, and ends the thread.
+    pub(crate) fn stop(&self) {
+        self.shared.queue.lock().stop = true;
+        self.shared.wake.notify_one();
+        if let Some(thread) = self.thread.lock().take() {
+            let _panicked = thread.join();
+        }
+    }
+}
+
+impl Drop for Journal {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}

@@ -1,0 +1,361 @@
+//! The journal's thread: takes all that waits, writes it once, syncs once, tells everybody; meanwhile the next round
+//! gathers. A failed sync ends all writing.
+
+use std::collections::HashMap;
+use std::io::{self, IoSlice};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use bytes::Bytes;
+
+use super::files::{Contents, FRAMES_AT, Files};
+use super::frame::{BODY_AT, Frame, Kind, stride};
+use super::{AppendError, Completion, Pending, Settings, Shared, Start, SyncMode};
+use crate::batch::EntryBody;
+use crate::disk::DiskFile;
+use crate::ids::{GroupId, LogIndex, Seq};
+
+/// Entries of one write.
+const ROUND_FRAMES_MAX: usize = 4096;
+/// Bytes of one write, unless a single entry is larger.
+const ROUND_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Space is set aside ahead of the writer in steps of this size.
+const RESERVE_BYTES: u64 = 4 * 1024 * 1024;
+
+struct Current {
+    id: u64,
+    file: Arc<dyn DiskFile>,
+    at: u64,
+    reserved: u64,
+    contents: Contents,
+}
+
+pub(super) struct Writer {
+    shared: Arc<Shared>,
+    settings: Settings,
+    files: Files,
+    current: Option<Current>,
+    next_lsn: u64,
+    next_file: u64,
+    /// Last frame known to be on disk.
+    synced: u64,
+    /// Last frame whose `synced` was written down.
+    marked: u64,
+    dirty_since: Option<Instant>,
+    released: HashMap<GroupId, LogIndex>,
+}
+
+/// What a wait ended with.
+struct Work {
+    pending: Vec<Pending>,
+    released: Vec<(GroupId, Option<LogIndex>)>,
+    flush: Vec<std::sync::mpsc::SyncSender<()>>,
+    stop: bool,
+}
+
+impl Writer {
+    pub(super) fn new(shared: Arc<Shared>, settings: Settings, files: Files, start: Start) -> Self {
+        let Start {
+            next_lsn,
+            next_file,
+            released,
+            ..
+        } = start;
+        let synced = next_lsn.saturating_sub(1);
+        Self {
+            shared,
+            settings,
+            files,
+            current: None,
+            next_lsn,
+            next_file,
+            synced,
+            marked: synced,
+            dirty_since: None,
+            released,
+        }
+    }
+
+    pub(super) fn run(mut self) {
+        loop {
+            let work = self.wait();
+            self.let_go(work.released);
+            let mut pending = work.pending;
+            while !pending.is_empty() {
+                let rest = split_round(&mut pending);
+                self.round(pending);
+                pending = rest;
+            }
+            let due = match self.settings.sync {
+                SyncMode::Always => false,
+                SyncMode::Interval(every) => self.dirty_since.is_some_and(|since| since.elapsed() >= every),
+            };
+            if due || work.stop || !work.flush.is_empty() {
+                self.sync_now();
+            }
+            drop(work.flush);
+            if work.stop {
+                self.mark();
+                return;
+            }
+        }
+    }
+
+    /// Waits for something to do. Before going to sleep, writes down what is synced.
+    fn wait(&mut self) -> Work {
+        let mut queue = self.shared.queue.lock();
+        loop {
+            let idle = queue.pending.is_empty()
+                && queue.flush.is_empty()
+                && queue.released.is_empty()
+                && !queue.stop;
+            if !idle {
+                queue.bytes = 0;
+                return Work {
+                    pending: std::mem::take(&mut queue.pending),
+                    released: std::mem::take(&mut queue.released),
+                    flush: std::mem::take(&mut queue.flush),
+                    stop: queue.stop,
+                };
+            }
+            if self.marked < self.synced {
+                drop(queue);
+                self.mark();
+                queue = self.shared.queue.lock();
+                continue;
+            }
+            match (self.settings.sync, self.dirty_since) {
+                (SyncMode::Interval(every), Some(since)) => {
+                    let left = every.saturating_sub(since.elapsed());
+                    if self.shared.wake.wait_for(&mut queue, left).timed_out() {
+                        drop(queue);
+                        self.sync_now();
+                        queue = self.shared.queue.lock();
+                    }
+                }
+                _ => self.shared.wake.wait(&mut queue),
+            }
+        }
+    }
+
+    fn let_go(&mut self, released: Vec<(GroupId, Option<LogIndex>)>) {
+        if released.is_empty() {
+            return;
+        }
+        for (group, index) in released {
+            self.released.insert(group, index.unwrap_or(LogIndex(u64::MAX)));
+        }
+        // A file that cannot be removed now is tried again the next time.
+        let _left = self.files.release(&self.released);
+        self.ask_pinning();
+    }
+
+    fn ask_pinning(&self) {
+        let over = self.files.full_count() > self.settings.files_max;
+        *self.shared.pinning.lock() = if over {
+            self.files.pinning(&self.released)
+        } else {
+            Vec::new()
+        };
+    }
+
+    fn round(&mut self, pending: Vec<Pending>) {
+        let mut done: Vec<Completion> = Vec::with_capacity(pending.len());
+        let mut needs_sync = false;
+        let mut frames = Vec::with_capacity(pending.len());
+        for item in pending {
+            needs_sync |= !item.relaxed;
+            frames.push((item.group, item.index, item.body));
+            done.push(item.done);
+        }
+        let outcome = self.write(&frames);
+        let outcome = match outcome {
+            Ok(()) if needs_sync && self.settings.sync == SyncMode::Always => self.sync(),
+            Ok(()) => {
+                self.dirty_since.get_or_insert_with(Instant::now);
+                Ok(())
+            }
+            Err(error) => Err(error),
+        };
+        for done in done {
+            done(outcome.clone());
+        }
+    }
+
+    fn write(&mut self, frames: &[(GroupId, LogIndex, EntryBody)]) -> Result<(), AppendError> {
+        let total: usize = frames
+            .iter()
+            .map(|(_, _, body)| stride(BODY_AT + body_bytes(body).len()))
+            .sum();
+        self.ensure_file(total as u64).map_err(|e| self.failed(&e))?;
+        let Some(current) = &mut self.current else {
+            return Err(AppendError::Closed);
+        };
+        let mut heads = Vec::with_capacity(frames.len());
+        let mut lsn = self.next_lsn;
+        for (group, index, body) in frames {
+            let (kind, count, base_seq) = match body {
+                EntryBody::Messages(batch) => (Kind::Messages, batch.count, batch.base_seq),
+                EntryBody::Command(_) => (Kind::Command, 0, Seq::ZERO),
+            };
+            let frame = Frame {
+                lsn,
+                synced: self.synced,
+                group: *group,
+                kind,
+                count,
+                term: 1,
+                index: *index,
+                base_seq,
+            };
+            let head = frame.encode(current.id, body_bytes(body));
+            heads.push(head.ok_or_else(|| AppendError::Io("entry is too large".into()))?);
+            lsn += 1;
+        }
+        const PAD: [u8; 8] = [0; 8];
+        let mut slices = Vec::with_capacity(frames.len() * 3);
+        for (head, (_, _, body)) in heads.iter().zip(frames) {
+            let body = body_bytes(body);
+            let len = BODY_AT + body.len();
+            slices.push(IoSlice::new(head));
+            slices.push(IoSlice::new(body));
+            slices.push(IoSlice::new(&PAD[..stride(len) - len]));
+        }
+        let written = current.file.write_at(&mut slices, current.at);
+        if let Err(error) = written {
+            return Err(self.failed(&error));
+        }
+        current.at += total as u64;
+        for (group, index, _) in frames {
+            let highest = current.contents.highest.entry(*group).or_default();
+            *highest = (*highest).max(*index);
+        }
+        self.next_lsn = lsn;
+        self.shared.full.store(false, Ordering::Relaxed);
+        let mut stats = self.shared.stats.lock();
+        stats.rounds += 1;
+        stats.frames += frames.len() as u64;
+        stats.bytes += total as u64;
+        Ok(())
+    }
+
+    /// Makes room for `bytes` more: rolls to another file when this one is full, sets space aside ahead.
+    fn ensure_file(&mut self, bytes: u64) -> io::Result<()> {
+        if let Some(current) = &mut self.current
+            && current.at > FRAMES_AT
+            && current.at + bytes > self.settings.file_bytes
+        {
+            // What the old file holds must be on disk before anything in the new one is.
+            current.file.sync_data()?;
+            let (id, contents) = (current.id, std::mem::take(&mut current.contents));
+            self.files.add_full(id, contents);
+            self.current = None;
+            self.files.release(&self.released)?;
+            self.ask_pinning();
+        }
+        if self.current.is_none() {
+            let file = self.files.create(self.next_file, self.next_lsn)?;
+            let reserved = file.len()?;
+            self.current = Some(Current {
+                id: self.next_file,
+                file,
+                at: FRAMES_AT,
+                reserved,
+                contents: Contents::default(),
+            });
+            self.next_file += 1;
+        }
+        if let Some(current) = &mut self.current
+            && current.at + bytes > current.reserved
+        {
+            let wanted = (current.at + bytes).next_multiple_of(RESERVE_BYTES);
+            current.file.reserve(wanted)?;
+            current.reserved = wanted;
+        }
+        Ok(())
+    }
+
+    fn sync(&mut self) -> Result<(), AppendError> {
+        let Some(current) = &self.current else {
+            return Ok(());
+        };
+        if let Err(error) = current.file.sync_data() {
+            let why = error.to_string();
+            self.shared.queue.lock().poison = Some(why.clone());
+            return Err(AppendError::Poisoned(why));
+        }
+        self.synced = self.next_lsn - 1;
+        self.dirty_since = None;
+        self.shared.stats.lock().syncs += 1;
+        Ok(())
+    }
+
+    fn sync_now(&mut self) {
+        // A failure is kept as poison and told to the next append.
+        if self.synced + 1 < self.next_lsn {
+            let _poisoned = self.sync();
+        }
+    }
+
+    /// Writes a frame that says what is synced, without syncing it.
+    fn mark(&mut self) {
+        self.marked = self.synced;
+        let bytes = BODY_AT as u64;
+        let Some(current) = &mut self.current else { return };
+        if current.at + bytes > current.reserved {
+            return;
+        }
+        let frame = Frame {
+            lsn: self.next_lsn,
+            synced: self.synced,
+            group: GroupId(0),
+            kind: Kind::Mark,
+            count: 0,
+            term: 0,
+            index: LogIndex(0),
+            base_seq: Seq::ZERO,
+        };
+        let Some(head) = frame.encode(current.id, &[]) else {
+            return;
+        };
+        if current
+            .file
+            .write_at(&mut [IoSlice::new(&head)], current.at)
+            .is_ok()
+        {
+            current.at += bytes;
+            self.next_lsn += 1;
+        }
+    }
+
+    fn failed(&self, error: &io::Error) -> AppendError {
+        if error.kind() == io::ErrorKind::StorageFull || error.kind() == io::ErrorKind::QuotaExceeded {
+            self.shared.full.store(true, Ordering::Relaxed);
+            return AppendError::Full;
+        }
+        AppendError::Io(error.to_string())
+    }
+}
+
+const fn body_bytes(body: &EntryBody) -> &Bytes {
+    match body {
+        EntryBody::Messages(batch) => &batch.body,
+        EntryBody::Command(body) => body,
+    }
+}
+
+/// Leaves in `pending` what fits one write; returns the rest.
+fn split_round(pending: &mut Vec<Pending>) -> Vec<Pending> {
+    let mut bytes = 0;
+    let fits = pending
+        .iter()
+        .take(ROUND_FRAMES_MAX)
+        .take_while(|p| {
+            let first = bytes == 0;
+            bytes += body_bytes(&p.body).len() + BODY_AT;
+            first || bytes <= ROUND_BYTES_MAX
+        })
+        .count();
+    pending.split_off(fits)
+}

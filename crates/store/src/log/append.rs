@@ -1,0 +1,212 @@
+//! Applying committed messages, and the limits that make old ones go.
+
+use bytes::Bytes;
+use natterjack_subject::Filter;
+
+use super::StreamLog;
+use crate::batch::{Committed, EntryBody};
+use crate::ids::Seq;
+use crate::record::{RecordView, flags};
+use crate::traits::{Limits, Purge, Removed};
+
+impl StreamLog {
+    pub(super) fn apply_append(&mut self, entry: &Committed, removed: &mut dyn Removed) {
+        self.applied = entry.index;
+        let EntryBody::Messages(batch) = &entry.body else {
+            return;
+        };
+        for (at, record) in batch.records() {
+            // After damage in the journal entries may be missing: their sequences are given up as lost.
+            if record.seq() > self.last().next() {
+                self.lose_range(self.last().next(), record.seq());
+            }
+            if record.seq() != self.last().next() {
+                continue;
+            }
+            self.push(record, batch.body.slice(at..at + record.stride()), removed);
+        }
+        self.changed();
+    }
+
+    fn push(&mut self, record: RecordView<'_>, bytes: Bytes, removed: &mut dyn Removed) {
+        let seq = record.seq();
+        self.state.last_seq = seq;
+        self.state.last_ts_ns = record.ts_ns();
+        self.last_append_ns = record.ts_ns();
+        if record.flags() & flags::SKIP != 0 {
+            self.push_hole();
+            return;
+        }
+        if record.flags() & flags::ROLLUP_ALL != 0 {
+            self.apply_purge(&Purge::default(), removed);
+        } else if record.flags() & flags::ROLLUP_SUBJECT != 0
+            && let Ok(filter) = Filter::parse(record.subject())
+        {
+            self.apply_purge(
+                &Purge {
+                    filter: Some(filter),
+                    ..Purge::default()
+                },
+                removed,
+            );
+        }
+        let accounted = self.accounted(record);
+        if self.state.msgs == 0 {
+            self.state.first_seq = seq;
+            self.state.first_ts_ns = record.ts_ns();
+        }
+        self.state.msgs += 1;
+        self.state.bytes += accounted;
+        self.tail_bytes += bytes.len() as u64;
+        self.bytes_since_checkpoint += bytes.len() as u64;
+        self.tail.push_back(Some(bytes));
+        let before = self.subjects.add(record.subject(), seq);
+        self.note_ttl(seq, record);
+        if let Some(max) = self.limits.max_per_subject
+            && let Some(before) = before
+            && before.count >= max
+        {
+            self.trim_subject(record.subject(), before.last, before.count + 1 - max, removed);
+        }
+        self.enforce(removed);
+    }
+
+    /// A sequence without message.
+    fn push_hole(&mut self) {
+        self.tail.push_back(None);
+        if self.state.msgs == 0 {
+            self.state.first_seq = self.last().next();
+        }
+    }
+
+    /// Removes the `excess` oldest messages of `subject`; `last` was its last before the newest.
+    fn trim_subject(&mut self, subject: &[u8], last: Seq, excess: u64, removed: &mut dyn Removed) {
+        for _ in 0..excess {
+            let oldest = if self.limits.max_per_subject == Some(1) && excess == 1 {
+                self.exact(subject, last)
+            } else {
+                self.subjects
+                    .oldest(subject)
+                    .or_else(|| self.scan_oldest(subject))
+            };
+            let Some(seq) = oldest else { return };
+            self.apply_remove(seq, false, removed);
+        }
+    }
+
+    /// `last` if that is a live message of `subject`, else the first that is.
+    fn exact(&self, subject: &[u8], last: Seq) -> Option<Seq> {
+        let is_it = self.read(last).is_ok_and(|m| m.subject() == subject);
+        if is_it {
+            Some(last)
+        } else {
+            self.scan_oldest(subject)
+        }
+    }
+
+    fn scan_oldest(&self, subject: &[u8]) -> Option<Seq> {
+        let filter = natterjack_subject::FilterSet::new(vec![Filter::parse(subject).ok()?]);
+        self.find_next(&filter, self.state.first_seq).map(|m| m.seq())
+    }
+
+    /// Removes from the front what the limits do not allow.
+    pub(super) fn enforce(&mut self, removed: &mut dyn Removed) {
+        while self.state.msgs > 0 {
+            let too_many = self.limits.max_msgs.is_some_and(|max| self.state.msgs > max);
+            let too_large = self.limits.max_bytes.is_some_and(|max| self.state.bytes > max);
+            if !too_many && !too_large {
+                return;
+            }
+            self.apply_remove(self.state.first_seq, false, removed);
+        }
+    }
+
+    pub(super) fn apply_limits(&mut self, limits: Limits, removed: &mut dyn Removed) {
+        let tightened = match (limits.max_per_subject, self.limits.max_per_subject) {
+            (Some(new), Some(old)) => new < old,
+            (Some(_), None) => true,
+            (None, _) => false,
+        };
+        self.limits = limits;
+        self.keep_histories();
+        if let Some(max) = limits.max_per_subject.filter(|_| tightened) {
+            let mut over: Vec<(Vec<u8>, u64)> = Vec::new();
+            self.subjects.for_each(&Filter::all(), &mut |text, state| {
+                if state.count > max {
+                    over.push((text.to_vec(), state.count - max));
+                }
+                std::ops::ControlFlow::Continue(())
+            });
+            for (subject, excess) in over {
+                self.drop_oldest(&subject, excess, removed);
+            }
+        }
+        self.enforce(removed);
+        self.changed();
+    }
+
+    /// Removes the `count` oldest messages of `subject`.
+    fn drop_oldest(&mut self, subject: &[u8], count: u64, removed: &mut dyn Removed) {
+        for _ in 0..count {
+            let oldest = self
+                .subjects
+                .oldest(subject)
+                .or_else(|| self.scan_oldest(subject));
+            let Some(seq) = oldest else { return };
+            self.apply_remove(seq, false, removed);
+        }
+    }
+
+    /// Histories of subjects are kept exactly where finding the oldest message of a subject is needed all the time.
+    pub(super) fn keep_histories(&mut self) {
+        let wanted = self.limits.max_per_subject.is_some_and(|max| max > 1);
+        if wanted == self.subjects.keeps_histories() {
+            return;
+        }
+        self.subjects.set_histories(wanted);
+        if !wanted {
+            return;
+        }
+        let all = natterjack_subject::FilterSet::all();
+        let mut from = self.state.first_seq;
+        while let Some(message) = self.find_next(&all, from) {
+            self.subjects.add_history(message.subject(), message.seq());
+            from = message.seq().next();
+        }
+    }
+
+    pub(super) fn apply_skip(&mut self, last: Seq, ts_ns: i64) {
+        if last <= self.last() {
+            return;
+        }
+        if self.tail.is_empty() {
+            // Nothing to keep in step: the tail simply starts later.
+            self.tail_base = last.next();
+        } else {
+            for _ in self.last().0..last.0 {
+                self.tail.push_back(None);
+            }
+        }
+        self.state.last_seq = last;
+        if ts_ns > 0 {
+            self.state.last_ts_ns = ts_ns;
+        }
+        if self.state.msgs == 0 {
+            self.state.first_seq = last.next();
+        }
+        self.changed();
+    }
+
+    /// Gives up `from..to` as lost to damage.
+    fn lose_range(&mut self, from: Seq, to: Seq) {
+        for seq in from.0..to.0.min(from.0 + (1 << 20)) {
+            self.lost.insert(Seq(seq));
+        }
+        self.context.damage.note(format!(
+            "group {}: messages {from} to {} are missing from the journal",
+            self.group,
+            to.previous()
+        ));
+        self.apply_skip(to.previous(), 0);
+    }
+}

@@ -1,0 +1,276 @@
+//! Checkpoints: what of a stream is durable in segments, which of it is deleted, and the owner's state as of then. With a
+//! checkpoint on disk the journal up to its index is no longer needed. Kept twice, so that one damaged copy costs nothing.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::StreamLog;
+use crate::codec::{self, In, Out};
+use crate::disk::{Disk, read_file, replace_file};
+use crate::ids::{LogIndex, Seq};
+use crate::log::Storage;
+use crate::segment::Segment;
+
+const MAGIC: [u8; 8] = *b"NJCKPT01";
+/// The two copies.
+const NAMES: [&str; 2] = ["CHECKPOINT", "CHECKPOINT.copy"];
+
+/// A segment as a checkpoint names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct SegmentEntry {
+    pub(crate) base: Seq,
+    pub(crate) generation: u32,
+    pub(crate) slots: u64,
+    pub(crate) len: u64,
+    pub(crate) live_bytes: u64,
+    pub(crate) sealed: bool,
+    pub(crate) deleted: Vec<(u32, u32)>,
+}
+
+/// All a checkpoint says.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Checkpoint {
+    pub(crate) applied: LogIndex,
+    pub(crate) label: Bytes,
+    pub(crate) owner: Bytes,
+    pub(crate) msgs: u64,
+    pub(crate) bytes: u64,
+    pub(crate) first_seq: Seq,
+    pub(crate) last_seq: Seq,
+    pub(crate) last_ts_ns: i64,
+    pub(crate) segments: Vec<SegmentEntry>,
+    pub(crate) lost: Vec<Seq>,
+}
+
+impl Checkpoint {
+    fn encode(&self) -> Vec<u8> {
+        let mut out = Out::default();
+        out.u64(self.applied.0);
+        out.bytes(&self.label);
+        out.bytes(&self.owner);
+        out.u64(self.msgs);
+        out.u64(self.bytes);
+        out.u64(self.first_seq.0);
+        out.u64(self.last_seq.0);
+        out.i64(self.last_ts_ns);
+        out.len(self.segments.len());
+        for s in &self.segments {
+            out.u64(s.base.0);
+            out.u32(s.generation);
+            out.u64(s.slots);
+            out.u64(s.len);
+            out.u64(s.live_bytes);
+            out.u8(u8::from(s.sealed));
+            out.len(s.deleted.len());
+            for (first, count) in &s.deleted {
+                out.u32(*first);
+                out.u32(*count);
+            }
+        }
+        out.len(self.lost.len());
+        for seq in &self.lost {
+            out.u64(seq.0);
+        }
+        codec::seal(MAGIC, &out.0)
+    }
+
+    fn decode(file: &[u8]) -> Option<Self> {
+        let mut fields = In(codec::unseal(MAGIC, file)?);
+        let mut checkpoint = Self {
+            applied: LogIndex(fields.u64()?),
+            label: Bytes::copy_from_slice(fields.bytes()?),
+            owner: Bytes::copy_from_slice(fields.bytes()?),
+            msgs: fields.u64()?,
+            bytes: fields.u64()?,
+            first_seq: Seq(fields.u64()?),
+            last_seq: Seq(fields.u64()?),
+            last_ts_ns: fields.i64()?,
+            ..Self::default()
+        };
+        for _ in 0..fields.count()? {
+            let mut entry = SegmentEntry {
+                base: Seq(fields.u64()?),
+                generation: fields.u32()?,
+                slots: fields.u64()?,
+                len: fields.u64()?,
+                live_bytes: fields.u64()?,
+                sealed: fields.u8()? != 0,
+                deleted: Vec::new(),
+            };
+            for _ in 0..fields.count()? {
+                entry.deleted.push((fields.u32()?, fields.u32()?));
+            }
+            checkpoint.segments.push(entry);
+        }
+        for _ in 0..fields.count()? {
+            checkpoint.lost.push(Seq(fields.u64()?));
+        }
+        Some(checkpoint)
+    }
+
+    /// Writes both copies, the second only when the first is durable.
+    pub(crate) fn write(&self, disk: &dyn Disk, dir: &Path) -> io::Result<()> {
+        let file = self.encode();
+        NAMES
+            .iter()
+            .try_for_each(|name| replace_file(disk, &dir.join(name), &file))
+    }
+
+    /// The newest intact copy, and the names of damaged ones.
+    pub(crate) fn read(disk: &dyn Disk, dir: &Path) -> (Option<Self>, Vec<PathBuf>) {
+        let (mut newest, mut damaged) = (None::<Self>, Vec::new());
+        for name in NAMES {
+            let path = dir.join(name);
+            let Ok(file) = read_file(disk, &path) else {
+                continue;
+            };
+            match Self::decode(&file) {
+                Some(found) if newest.as_ref().is_none_or(|n| n.applied < found.applied) => {
+                    newest = Some(found)
+                }
+                Some(_) => {}
+                None => damaged.push(path),
+            }
+        }
+        (newest, damaged)
+    }
+}
+
+impl StreamLog {
+    /// Lays out what is not yet in segments and has the worker write it, force it to disk, and then the checkpoint.
+    pub(super) fn start_checkpoint(&mut self, applied: LogIndex, owner: &Bytes) {
+        if self.jobs.checkpoint.is_some() {
+            return;
+        }
+        self.dirty_since_ns = None;
+        self.bytes_since_checkpoint = 0;
+        if self.storage == Storage::Memory {
+            return;
+        }
+        self.place_tail();
+        self.jobs.garbage_at_checkpoint = self.jobs.garbage.len();
+        let checkpoint = Checkpoint {
+            applied,
+            label: self.label.clone(),
+            owner: owner.clone(),
+            msgs: self.state.msgs,
+            bytes: self.state.bytes,
+            first_seq: self.state.first_seq,
+            last_seq: self.state.last_seq,
+            last_ts_ns: self.state.last_ts_ns,
+            segments: self.segments.iter().filter(|s| s.slots > 0).map(entry).collect(),
+            lost: self.lost.iter().copied().collect(),
+        };
+        let open: Vec<_> = self
+            .segments
+            .iter()
+            .filter(|s| s.live_bytes > 0 && s.index.is_none())
+            .map(|s| s.paths(&self.dir))
+            .collect();
+        let (disk, dir, group) = (Arc::clone(&self.context.disk), self.dir.clone(), self.group);
+        let journal = Arc::clone(&self.context.journal);
+        // The worker does this behind the appends that were given to it before.
+        self.jobs.checkpoint = Some(self.context.worker.submit(move || -> io::Result<()> {
+            for [data, _] in &open {
+                disk.open_existing(data)?.sync_data()?;
+            }
+            disk.sync_dir(&dir)?;
+            checkpoint.write(disk.as_ref(), &dir)?;
+            journal.release(group, Some(applied));
+            Ok(())
+        }));
+    }
+
+    pub(super) fn collect_checkpoint(&mut self) {
+        let Some(outcome) = self
+            .jobs
+            .checkpoint
+            .as_ref()
+            .and_then(crate::worker::Outcome::take)
+        else {
+            return;
+        };
+        self.jobs.checkpoint = None;
+        match outcome {
+            Ok(()) => {
+                let gone: Vec<PathBuf> = self
+                    .jobs
+                    .garbage
+                    .drain(..self.jobs.garbage_at_checkpoint)
+                    .collect();
+                if gone.is_empty() {
+                    return;
+                }
+                let disk = Arc::clone(&self.context.disk);
+                let _outcome = self.context.worker.submit(move || {
+                    for path in gone {
+                        // Left behind, it is removed when the stream is opened the next time.
+                        let _left = disk.remove(&path);
+                    }
+                });
+            }
+            Err(error) => {
+                self.context
+                    .damage
+                    .trouble(format!("group {}: a checkpoint failed: {error}", self.group));
+                self.changed();
+            }
+        }
+    }
+}
+
+fn entry(segment: &Segment) -> SegmentEntry {
+    SegmentEntry {
+        base: segment.base,
+        generation: segment.generation,
+        slots: segment.slots as u64,
+        len: segment.len,
+        live_bytes: segment.live_bytes,
+        sealed: segment.sealed,
+        deleted: segment.deleted.runs(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_reads_back_from_either_copy() {
+        let folder = tempfile::tempdir().unwrap();
+        let disk = crate::disk::OsDisk;
+        let checkpoint = Checkpoint {
+            applied: LogIndex(7),
+            label: Bytes::from_static(b"label"),
+            owner: Bytes::from_static(b"owner"),
+            msgs: 3,
+            segments: vec![SegmentEntry {
+                base: Seq(5),
+                generation: 1,
+                slots: 9,
+                len: 100,
+                live_bytes: 50,
+                sealed: true,
+                deleted: vec![(0, 2), (5, 1)],
+            }],
+            lost: vec![Seq(6)],
+            ..Checkpoint::default()
+        };
+        checkpoint.write(&disk, folder.path()).unwrap();
+        assert_eq!(
+            Checkpoint::read(&disk, folder.path()),
+            (Some(checkpoint.clone()), vec![])
+        );
+        let first = folder.path().join(NAMES[0]);
+        let mut bytes = std::fs::read(&first).unwrap();
+        bytes[40] ^= 1;
+        std::fs::write(&first, bytes).unwrap();
+        assert_eq!(
+            Checkpoint::read(&disk, folder.path()),
+            (Some(checkpoint), vec![first])
+        );
+    }
+}

@@ -1,0 +1,483 @@
+//! Background work of a stream: copying the tail to segments, sealing full ones, rewriting sparse ones, removing empty
+//! ones. The owner lays out where everything goes; the worker writes.
+
+use std::collections::VecDeque;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::{
+    CHECKPOINT_AGE_NS, CHECKPOINT_BYTES, COMPACT_BYTES_MIN, COMPACT_SHARE, DRAIN_BYTES, DRAIN_IDLE_NS,
+    Storage, StreamLog,
+};
+use crate::ids::Seq;
+use crate::record::{ALIGN, RecordView};
+use crate::segment::write::{self, Appended, Sealed, Target};
+use crate::segment::{HOLE, Offsets, RECORDS_AT, Segment};
+use crate::traits::Upkeep;
+use crate::worker::Outcome;
+
+/// After a failed write it is tried again this much later, nanoseconds.
+const RETRY_NS: i64 = 1_000_000_000;
+
+/// Records on their way to a segment.
+#[derive(Debug)]
+pub(super) struct Draining {
+    base: Seq,
+    generation: u32,
+    at: u64,
+    records: Vec<Bytes>,
+    /// Sequences at the front of the tail this covers.
+    covers: usize,
+    outcome: Option<Outcome<io::Result<Appended>>>,
+    retry_ns: i64,
+}
+
+#[derive(Debug)]
+pub(super) struct Rewriting {
+    base: Seq,
+    old_generation: u32,
+    new_generation: u32,
+    outcome: Outcome<io::Result<Sealed>>,
+}
+
+/// What is under way.
+#[derive(Debug, Default)]
+pub(super) struct Jobs {
+    pub(super) draining: VecDeque<Draining>,
+    sealing: Vec<(Seq, u32, Outcome<io::Result<Sealed>>)>,
+    rewriting: Option<Rewriting>,
+    pub(super) checkpoint: Option<Outcome<io::Result<()>>>,
+    /// Files that no checkpoint names any more once the next one is durable.
+    pub(super) garbage: Vec<PathBuf>,
+    pub(super) garbage_at_checkpoint: usize,
+}
+
+impl StreamLog {
+    pub(super) fn target(&self, base: Seq, generation: u32) -> Target {
+        Target {
+            disk: Arc::clone(&self.context.disk),
+            dir: self.dir.clone(),
+            base,
+            generation,
+        }
+    }
+
+    pub(super) fn run_upkeep(&mut self, now_ns: i64) -> Upkeep {
+        self.collect(now_ns);
+        let idle = now_ns.saturating_sub(self.last_append_ns) > DRAIN_IDLE_NS;
+        let waiting = self.tail.len() > self.tail_placed;
+        if waiting
+            && (self.tail_bytes >= DRAIN_BYTES
+                || (idle && self.storage == Storage::File && self.tail_bytes > 0))
+        {
+            self.place_tail();
+        }
+        self.start_rewrite();
+        let pinned = self.storage == Storage::File && self.context.journal.is_pinning(self.group);
+        let old = self
+            .dirty_since_ns
+            .is_some_and(|since| now_ns.saturating_sub(since) > CHECKPOINT_AGE_NS);
+        let large = self.bytes_since_checkpoint > CHECKPOINT_BYTES;
+        Upkeep {
+            wants_checkpoint: (pinned || old || large) && self.jobs.checkpoint.is_none(),
+            busy: !self.jobs.draining.is_empty()
+                || self.jobs.checkpoint.is_some()
+                || self.jobs.rewriting.is_some(),
+        }
+    }
+
+    /// Gives every record of the tail its place in a segment and has it written there.
+    pub(super) fn place_tail(&mut self) {
+        while self.tail_placed < self.tail.len() {
+            self.place_some();
+        }
+    }
+
+    /// Places records up to the end of one segment.
+    fn place_some(&mut self) {
+        let from = Seq(self.tail_base.0 + self.tail_placed as u64);
+        let fits = self
+            .segments
+            .back()
+            .is_some_and(|s| !s.sealed && s.end() == from && s.len < self.segment_bytes);
+        if !fits {
+            self.seal_last();
+            self.segments.push_back(Segment::new(from, 0));
+        }
+        let limit = self.segment_bytes;
+        let Some(segment) = self.segments.back_mut() else {
+            return;
+        };
+        let at = segment.len;
+        let Offsets::Ram(offsets) = &mut segment.offsets else {
+            return;
+        };
+        let (mut records, mut covers) = (Vec::new(), 0);
+        for record in self.tail.iter().skip(self.tail_placed) {
+            if segment.len >= limit {
+                break;
+            }
+            covers += 1;
+            match record {
+                Some(bytes) => {
+                    offsets.push(u32::try_from(segment.len).unwrap_or(HOLE));
+                    segment.len += bytes.len() as u64;
+                    segment.live_bytes += bytes.len() as u64;
+                    records.push(bytes.clone());
+                }
+                None => {
+                    offsets.push(HOLE);
+                    segment.deleted.insert(segment.slots);
+                }
+            }
+            segment.slots += 1;
+        }
+        self.tail_placed += covers;
+        let (base, generation) = (segment.base, segment.generation);
+        if self.storage == Storage::Memory {
+            self.place_in_memory(&records, covers);
+            return;
+        }
+        let mut job = Draining {
+            base,
+            generation,
+            at,
+            records,
+            covers,
+            outcome: None,
+            retry_ns: 0,
+        };
+        self.submit_drain(&mut job);
+        self.jobs.draining.push_back(job);
+        if self.segments.back().is_some_and(|s| s.len >= limit) {
+            self.seal_last();
+        }
+    }
+
+    /// Memory segments are whole as soon as they are made.
+    fn place_in_memory(&mut self, records: &[Bytes], covers: usize) {
+        if let Some(segment) = self.segments.back_mut() {
+            let start = usize::try_from(RECORDS_AT).unwrap_or(0);
+            let mut data = Vec::with_capacity(usize::try_from(segment.len).unwrap_or(0));
+            data.extend_from_slice(&segment.data);
+            data.resize(data.len().max(start), 0);
+            for record in records {
+                data.extend_from_slice(record);
+            }
+            segment.data = Bytes::from(data);
+            segment.sealed = true;
+        }
+        self.drop_front(covers);
+    }
+
+    fn submit_drain(&self, job: &mut Draining) {
+        let target = self.target(job.base, job.generation);
+        let file = self
+            .segments
+            .iter()
+            .find(|s| s.base == job.base)
+            .and_then(|s| s.file.clone());
+        let (at, records, cap) = (job.at, job.records.clone(), self.segment_bytes + DRAIN_BYTES);
+        job.outcome = Some(
+            self.context
+                .worker
+                .submit(move || write::append(&target, file, at, &records, cap)),
+        );
+    }
+
+    /// Takes placed records off the tail: from now on they are read from their segment.
+    fn drop_front(&mut self, covers: usize) {
+        for record in self.tail.drain(..covers.min(self.tail.len())) {
+            self.tail_bytes = self
+                .tail_bytes
+                .saturating_sub(record.map_or(0, |b| b.len() as u64));
+        }
+        self.tail_base = Seq(self.tail_base.0 + covers as u64);
+        self.tail_placed -= covers.min(self.tail_placed);
+        if self.tail.is_empty() && self.tail.capacity() > 1024 {
+            self.tail = VecDeque::new();
+        }
+        self.drop_empty_segments();
+    }
+
+    fn drop_empty_segments(&mut self) {
+        while let Some(first) = self.segments.front() {
+            let readable = first.end() <= self.tail_base;
+            if !(first.sealed
+                && first.live() == 0
+                && readable
+                && self.jobs.sealing.iter().all(|s| s.0 != first.base))
+            {
+                return;
+            }
+            self.drop_segment(0);
+        }
+    }
+
+    /// Lets go of a segment without live messages.
+    pub(super) fn drop_segment(&mut self, n: usize) {
+        let Some(segment) = self.segments.get(n) else {
+            return;
+        };
+        let busy = segment.end() > self.tail_base
+            || self.jobs.sealing.iter().any(|s| s.0 == segment.base)
+            || self
+                .jobs
+                .rewriting
+                .as_ref()
+                .is_some_and(|r| r.base == segment.base);
+        if busy {
+            return;
+        }
+        if self.storage == Storage::File {
+            self.jobs.garbage.extend(segment.paths(&self.dir));
+        }
+        self.segments.remove(n);
+    }
+
+    /// Ends the last segment: nothing more is placed in it.
+    pub(super) fn seal_last(&mut self) {
+        let Some(last) = self.segments.back_mut().filter(|s| !s.sealed) else {
+            return;
+        };
+        last.sealed = true;
+        if self.storage == Storage::Memory || last.len <= RECORDS_AT {
+            return;
+        }
+        let (base, generation, len) = (last.base, last.generation, last.len);
+        let Offsets::Ram(offsets) = &last.offsets else {
+            return;
+        };
+        let (target, offsets) = (
+            Target {
+                disk: Arc::clone(&self.context.disk),
+                dir: self.dir.clone(),
+                base,
+                generation,
+            },
+            offsets.clone(),
+        );
+        // Runs behind the appends of this segment, which the worker does first.
+        let outcome = self.context.worker.submit(move || {
+            let file = target
+                .disk
+                .open_existing(&target.dir.join(crate::segment::data_name(base, generation)))?;
+            write::seal(&target, &file, len, &offsets)
+        });
+        self.jobs.sealing.push((base, generation, outcome));
+    }
+
+    /// Installs what the worker has finished.
+    fn collect(&mut self, now_ns: i64) {
+        while let Some(first) = self.jobs.draining.front_mut() {
+            let Some(outcome) = &first.outcome else {
+                if now_ns < first.retry_ns {
+                    break;
+                }
+                let Some(mut job) = self.jobs.draining.pop_front() else {
+                    break;
+                };
+                self.submit_drain(&mut job);
+                self.jobs.draining.push_front(job);
+                break;
+            };
+            match outcome.take() {
+                None => break,
+                Some(Ok(appended)) => {
+                    let Some(job) = self.jobs.draining.pop_front() else {
+                        break;
+                    };
+                    self.install(&job, appended);
+                }
+                Some(Err(error)) => {
+                    // What is in the tail is also in the journal: nothing is lost by waiting.
+                    self.context
+                        .damage
+                        .trouble(format!("group {}: writing a segment failed: {error}", self.group));
+                    first.outcome = None;
+                    first.retry_ns = now_ns.saturating_add(RETRY_NS);
+                    break;
+                }
+            }
+        }
+        self.collect_sealed();
+        self.collect_rewritten();
+        self.collect_checkpoint();
+    }
+
+    fn install(&mut self, job: &Draining, appended: Appended) {
+        if let Some(segment) = self
+            .segments
+            .iter_mut()
+            .find(|s| s.base == job.base && s.generation == job.generation)
+        {
+            segment.data = appended.data;
+            segment.file = Some(appended.file);
+        }
+        self.drop_front(job.covers);
+    }
+
+    fn collect_sealed(&mut self) {
+        let mut n = 0;
+        while n < self.jobs.sealing.len() {
+            let Some(outcome) = self.jobs.sealing[n].2.take() else {
+                n += 1;
+                continue;
+            };
+            let (base, generation, _) = self.jobs.sealing.swap_remove(n);
+            let segment = self
+                .segments
+                .iter_mut()
+                .find(|s| s.base == base && s.generation == generation);
+            match (outcome, segment) {
+                (Ok(sealed), Some(segment)) => {
+                    segment.index = Some(sealed.index);
+                    segment.offsets = Offsets::Index;
+                    segment.file = None;
+                }
+                // Without an index the segment is read through the offsets in memory.
+                (Err(error), _) => {
+                    self.context
+                        .damage
+                        .trouble(format!("group {}: sealing a segment failed: {error}", self.group));
+                }
+                (Ok(_), None) => {}
+            }
+        }
+        self.drop_empty_segments();
+    }
+
+    /// Starts rewriting one sparse segment, if there is one.
+    fn start_rewrite(&mut self) {
+        if self.jobs.rewriting.is_some() {
+            return;
+        }
+        let sparse = |s: &&Segment| {
+            let dead = s.len.saturating_sub(RECORDS_AT).saturating_sub(s.live_bytes);
+            s.sealed
+                && s.live() > 0
+                && s.end() <= self.tail_base
+                && dead >= COMPACT_BYTES_MIN.min(self.segment_bytes / 4)
+                && s.live_bytes * COMPACT_SHARE < s.len
+                && self.jobs.sealing.iter().all(|j| j.0 != s.base)
+        };
+        let Some(segment) = self.segments.iter().find(sparse) else {
+            return;
+        };
+        let offsets: Vec<u32> = (0..segment.slots)
+            .map(|n| {
+                segment
+                    .offset(n)
+                    .and_then(|o| u32::try_from(o).ok())
+                    .unwrap_or(HOLE)
+            })
+            .collect();
+        let (data, deleted) = (segment.data.clone(), segment.deleted.clone());
+        let (base, old_generation) = (segment.base, segment.generation);
+        let new_generation = old_generation + 1;
+        let target = self.target(base, new_generation);
+        let memory = self.storage == Storage::Memory;
+        let outcome = self.context.worker.submit(move || {
+            if memory {
+                rewrite_memory(&data, &offsets, &deleted, base)
+            } else {
+                write::rewrite(&target, &data, &offsets, &deleted)
+            }
+        });
+        self.jobs.rewriting = Some(Rewriting {
+            base,
+            old_generation,
+            new_generation,
+            outcome,
+        });
+    }
+
+    fn collect_rewritten(&mut self) {
+        let Some(outcome) = self.jobs.rewriting.as_ref().and_then(|r| r.outcome.take()) else {
+            return;
+        };
+        let Some(job) = self.jobs.rewriting.take() else {
+            return;
+        };
+        let sealed = match outcome {
+            Ok(sealed) => sealed,
+            Err(error) => {
+                self.context.damage.trouble(format!(
+                    "group {}: rewriting a segment failed: {error}",
+                    self.group
+                ));
+                return;
+            }
+        };
+        let dir = self.dir.clone();
+        let Some(segment) = self
+            .segments
+            .iter_mut()
+            .find(|s| s.base == job.base && s.generation == job.old_generation)
+        else {
+            return;
+        };
+        if self.storage == Storage::File {
+            self.jobs.garbage.extend(segment.paths(&dir));
+        }
+        segment.generation = job.new_generation;
+        segment.data = sealed.data;
+        segment.index = Some(sealed.index);
+        segment.offsets = Offsets::Index;
+        segment.len = sealed.len;
+        segment.live_bytes = (0..segment.slots)
+            .filter(|n| !segment.deleted.contains(*n))
+            .filter_map(|n| segment.view(n).map(|v| v.stride() as u64))
+            .sum();
+        self.bytes_since_checkpoint += segment.live_bytes;
+        self.changed();
+        self.drop_empty_segments();
+    }
+
+    /// Has `len` bytes at `at` of a segment overwritten.
+    pub(super) fn submit_erase(&self, n: usize, at: u64, len: usize) {
+        let Some(segment) = self.segments.get(n).filter(|_| self.storage == Storage::File) else {
+            return;
+        };
+        let target = self.target(segment.base, segment.generation);
+        let (base, generation) = (segment.base, segment.generation);
+        debug_assert!(at.is_multiple_of(ALIGN as u64), "records are aligned");
+        let _outcome = self.context.worker.submit(move || -> io::Result<()> {
+            let file = target
+                .disk
+                .open_existing(&target.dir.join(crate::segment::data_name(base, generation)))?;
+            file.write_at(&mut [io::IoSlice::new(&vec![0xa5; len])], at)?;
+            file.sync_data()
+        });
+    }
+}
+
+/// Memory is rewritten like a file, its index kept in memory too.
+fn rewrite_memory(
+    data: &Bytes,
+    offsets: &[u32],
+    deleted: &crate::deleted::SlotSet,
+    base: Seq,
+) -> io::Result<Sealed> {
+    let (packed, new_offsets) = write::pack(data, offsets, deleted);
+    let mut bytes = vec![0; usize::try_from(RECORDS_AT).unwrap_or(0)];
+    bytes.extend_from_slice(&packed);
+    let len = bytes.len() as u64;
+    let data = Bytes::from(bytes);
+    let table = write::subject_table(&data, &new_offsets);
+    let file = Bytes::from(crate::segment::index::encode(base, len, &new_offsets, &table));
+    let index = crate::segment::index::SegmentIndex::open(&file, base);
+    let index = index.ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData))?;
+    debug_assert!(
+        packed.is_empty() || RecordView::check(&packed).is_some(),
+        "the first record is whole"
+    );
+    Ok(Sealed {
+        data,
+        index: Arc::new(index),
+        len,
+    })
+}

@@ -1,0 +1,282 @@
+//! One stream's messages: a tail of recent records in memory and segments behind it. One owner calls it; the disk is
+//! touched only by the worker, reads of mapped segments aside.
+//!
+//! Every live sequence is in exactly one place to read from: the tail covers `tail_base` up to the last sequence, segments
+//! cover what is before. Records of the tail that are on their way to a segment stay readable in the tail until they are
+//! there.
+
+mod append;
+mod checkpoint;
+mod drain;
+mod expiry;
+mod open;
+mod read;
+mod remove;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeSet, VecDeque};
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+
+use bytes::Bytes;
+use natterjack_subject::{Filter, FilterSet};
+
+use crate::batch::Committed;
+use crate::ids::{GroupId, LogIndex, Seq};
+use crate::record::{Message, RecordView};
+use crate::segment::Segment;
+use crate::store::Context;
+use crate::subjects::{SubjectState, Subjects};
+use crate::traits::{Due, Limits, LoadError, MsgStore, PendingCount, Purge, Removed, State, TooMany, Upkeep};
+use std::sync::Arc;
+
+pub(crate) use open::StreamFiles;
+
+/// Where a stream keeps its messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Storage {
+    /// On disk.
+    #[default]
+    File,
+    /// In memory.
+    Memory,
+}
+
+/// Settings of one stream.
+#[derive(Debug, Clone, Default)]
+pub struct StreamOptions {
+    /// Where messages are kept.
+    pub storage: Storage,
+    /// Size at which a segment is full, bytes; 0 is the default.
+    pub segment_bytes: u64,
+    /// Owner's text kept beside the messages, so that the stream can be told without anything else.
+    pub label: Bytes,
+}
+
+/// Default size of a segment, bytes.
+const SEGMENT_BYTES: u64 = 16 * 1024 * 1024;
+/// Smallest size of a segment, bytes.
+const SEGMENT_BYTES_MIN: u64 = 64 * 1024;
+/// The tail is copied to a segment at this size, bytes.
+const DRAIN_BYTES: u64 = 1024 * 1024;
+/// The tail is copied to a segment when nothing came for so long, nanoseconds.
+const DRAIN_IDLE_NS: i64 = 1_000_000_000;
+/// A checkpoint is asked for after so many bytes.
+const CHECKPOINT_BYTES: u64 = 64 * 1024 * 1024;
+/// A checkpoint is asked for when changes are this old, nanoseconds.
+const CHECKPOINT_AGE_NS: i64 = 60_000_000_000;
+/// A segment is rewritten when less than one part in so many is live.
+const COMPACT_SHARE: u64 = 2;
+/// And at least this much would come free, bytes.
+const COMPACT_BYTES_MIN: u64 = 1024 * 1024;
+
+const _: () = assert!(DRAIN_BYTES < SEGMENT_BYTES && SEGMENT_BYTES < CHECKPOINT_BYTES);
+const _: () = assert!(SEGMENT_BYTES < u32::MAX as u64);
+
+/// One stream's store.
+#[derive(Debug)]
+pub(crate) struct StreamLog {
+    context: Arc<Context>,
+    group: GroupId,
+    dir: PathBuf,
+    storage: Storage,
+    segment_bytes: u64,
+    label: Bytes,
+    segments: VecDeque<Segment>,
+    tail: VecDeque<Option<Bytes>>,
+    tail_base: Seq,
+    tail_bytes: u64,
+    /// Records at the front of the tail that already have a place in a segment.
+    tail_placed: usize,
+    subjects: Subjects,
+    state: State,
+    limits: Limits,
+    ttl: BTreeSet<(i64, Seq)>,
+    /// Messages that never expire and are older than the age limit: looked at already.
+    age_cursor: Seq,
+    lost: BTreeSet<Seq>,
+    jobs: drain::Jobs,
+    bytes_since_checkpoint: u64,
+    dirty_since_ns: Option<i64>,
+    last_append_ns: i64,
+    applied: LogIndex,
+}
+
+impl StreamLog {
+    /// Bytes of a message as the peer accounts them.
+    fn accounted(&self, record: RecordView<'_>) -> u64 {
+        accounted(
+            self.storage,
+            record.subject().len(),
+            record.headers().len(),
+            record.payload().len(),
+        )
+    }
+
+    fn last(&self) -> Seq {
+        self.state.last_seq
+    }
+
+    /// Index of `seq` in the tail.
+    fn tail_slot(&self, seq: Seq) -> Option<usize> {
+        usize::try_from(seq.0.checked_sub(self.tail_base.0)?)
+            .ok()
+            .filter(|n| *n < self.tail.len())
+    }
+
+    /// Index of the segment that covers `seq`.
+    fn segment_of(&self, seq: Seq) -> Option<usize> {
+        let n = self.segments.partition_point(|s| s.end() <= seq);
+        self.segments.get(n).filter(|s| s.base <= seq).map(|_| n)
+    }
+
+    fn changed(&mut self) {
+        self.dirty_since_ns.get_or_insert(self.last_append_ns);
+    }
+}
+
+/// Bytes of a message as the peer accounts them: file and memory differ.
+#[must_use]
+pub fn accounted(storage: Storage, subject: usize, headers: usize, payload: usize) -> u64 {
+    let size = match storage {
+        Storage::File => 30 + subject + if headers > 0 { 4 + headers } else { 0 } + payload,
+        Storage::Memory => 16 + subject + headers + payload,
+    };
+    size as u64
+}
+
+impl MsgStore for StreamLog {
+    fn append(&mut self, entry: &Committed, removed: &mut dyn Removed) {
+        self.apply_append(entry, removed);
+    }
+
+    fn remove(&mut self, seq: Seq, erase: bool, removed: &mut dyn Removed) -> bool {
+        self.apply_remove(seq, erase, removed)
+    }
+
+    fn purge(&mut self, purge: &Purge, removed: &mut dyn Removed) -> u64 {
+        self.apply_purge(purge, removed)
+    }
+
+    fn skip_to(&mut self, last: Seq, ts_ns: i64) {
+        self.apply_skip(last, ts_ns);
+    }
+
+    fn truncate(&mut self, last: Seq) {
+        self.apply_truncate(last);
+    }
+
+    fn set_limits(&mut self, limits: Limits, removed: &mut dyn Removed) {
+        self.apply_limits(limits, removed);
+    }
+
+    fn state(&self) -> State {
+        let mut state = self.state;
+        state.num_subjects = self.subjects.len() as u64;
+        state.lost_msgs = self.lost.len() as u64;
+        if state.msgs == 0 {
+            state.first_ts_ns = 0;
+        }
+        state.num_deleted = (state.last_seq.0 + 1)
+            .saturating_sub(state.first_seq.0)
+            .saturating_sub(state.msgs);
+        state
+    }
+
+    fn load(&self, seq: Seq) -> Result<Message, LoadError> {
+        self.read(seq)
+    }
+
+    fn next(&self, filter: &FilterSet, from: Seq) -> Option<Message> {
+        self.find_next(filter, from)
+    }
+
+    fn last_matching(&self, filter: &FilterSet, up_to: Seq) -> Option<Seq> {
+        self.find_last(filter, up_to)
+    }
+
+    fn last_for(&mut self, subject: &[u8]) -> Option<Seq> {
+        self.last_of_subject(subject)
+    }
+
+    fn subject_state(&self, subject: &[u8]) -> Option<SubjectState> {
+        self.subjects.get(subject)
+    }
+
+    fn first_for(&self, subject: &[u8]) -> Option<Seq> {
+        if let Some(oldest) = self.subjects.oldest(subject) {
+            return Some(oldest);
+        }
+        let state = self.subjects.get(subject)?;
+        let filter = FilterSet::new(vec![Filter::parse(subject).ok()?]);
+        self.find_next(&filter, state.first_bound).map(|m| m.seq())
+    }
+
+    fn multi_last(&mut self, filter: &FilterSet, up_to: Seq, max: usize) -> Result<Vec<Seq>, TooMany> {
+        self.last_of_each(filter, up_to, max)
+    }
+
+    fn num_pending(&mut self, filter: &FilterSet, from: Seq, last_per_subject: bool) -> PendingCount {
+        self.count_pending(filter, from, last_per_subject)
+    }
+
+    fn subjects(&mut self, filter: &Filter, each: &mut dyn FnMut(&[u8], u64) -> ControlFlow<()>) {
+        self.subjects
+            .for_each(filter, &mut |text, state| each(text, state.count));
+    }
+
+    fn seq_at_time(&self, ts_ns: i64) -> Seq {
+        self.find_time(ts_ns)
+    }
+
+    fn deleted(&self, max: usize) -> Vec<(Seq, u64)> {
+        self.deleted_runs(max)
+    }
+
+    fn next_expiry_ns(&mut self) -> Option<i64> {
+        self.next_due()
+    }
+
+    fn due(&mut self, now_ns: i64, max: usize) -> Vec<Due> {
+        self.find_due(now_ns, max)
+    }
+
+    fn upkeep(&mut self, now_ns: i64) -> Upkeep {
+        self.run_upkeep(now_ns)
+    }
+
+    fn checkpoint(&mut self, applied: LogIndex, owner_state: Bytes) {
+        self.start_checkpoint(applied, &owner_state);
+    }
+
+    fn label(&self) -> &Bytes {
+        &self.label
+    }
+
+    fn set_label(&mut self, label: Bytes) {
+        self.label = label;
+        self.changed();
+    }
+
+    fn memory_bytes(&self) -> usize {
+        let tail =
+            self.tail.len() * size_of::<Option<Bytes>>() + usize::try_from(self.tail_bytes).unwrap_or(0);
+        let held = match self.storage {
+            Storage::File => 0,
+            Storage::Memory => self.segments.iter().map(|s| s.data.len()).sum(),
+        };
+        self.subjects.memory_bytes() + tail + held
+    }
+
+    fn destroy(self: Box<Self>) {
+        self.context.journal.release(self.group, None);
+        if self.storage == Storage::File {
+            let (disk, dir) = (Arc::clone(&self.context.disk), self.dir.clone());
+            let _outcome = self.context.worker.submit(move || {
+                // A folder left behind is removed at the next start, when nobody asks for its group.
+                let _left = disk.remove_dir_all(&dir);
+            });
+        }
+    }
+}

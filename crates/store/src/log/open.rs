@@ -1,0 +1,299 @@
+//! Opening a stream: checkpoint, segments, and from them what is known of subjects and times to live. What is damaged is
+//! kept, reported and read around.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::checkpoint::{Checkpoint, SegmentEntry};
+use super::{SEGMENT_BYTES, SEGMENT_BYTES_MIN, Storage, StreamLog, StreamOptions};
+use crate::ids::{GroupId, LogIndex, Seq};
+use crate::segment::index::SegmentIndex;
+use crate::segment::{HOLE, Offsets, Segment, parse_name, write};
+use crate::store::Context;
+use crate::subjects::Subjects;
+use crate::traits::{Limits, State};
+
+/// Where a stream's files are.
+#[derive(Debug, Clone)]
+pub(crate) struct StreamFiles {
+    pub(crate) dir: PathBuf,
+}
+
+impl StreamLog {
+    /// A stream without messages.
+    pub(crate) fn create(
+        context: Arc<Context>,
+        group: GroupId,
+        files: StreamFiles,
+        options: &StreamOptions,
+    ) -> io::Result<Self> {
+        if options.storage == Storage::File {
+            context.disk.create_dir_all(&files.dir)?;
+        }
+        let wanted = if options.segment_bytes == 0 {
+            SEGMENT_BYTES
+        } else {
+            options.segment_bytes
+        };
+        Ok(Self {
+            context,
+            group,
+            dir: files.dir,
+            storage: options.storage,
+            segment_bytes: wanted.clamp(SEGMENT_BYTES_MIN, SEGMENT_BYTES),
+            label: options.label.clone(),
+            segments: VecDeque::new(),
+            tail: VecDeque::new(),
+            tail_base: Seq(1),
+            tail_bytes: 0,
+            tail_placed: 0,
+            subjects: Subjects::default(),
+            state: State {
+                first_seq: Seq(1),
+                ..State::default()
+            },
+            limits: Limits::default(),
+            ttl: BTreeSet::new(),
+            age_cursor: Seq::ZERO,
+            lost: BTreeSet::new(),
+            jobs: super::drain::Jobs::default(),
+            bytes_since_checkpoint: 0,
+            dirty_since_ns: None,
+            last_append_ns: 0,
+            applied: LogIndex(0),
+        })
+    }
+
+    /// Opens a stream from its checkpoint. Gives the owner's state and the index it is of, if there was a checkpoint.
+    /// `journal_whole` says that the journal has the stream's entries from the first on.
+    pub(crate) fn open(
+        context: Arc<Context>,
+        group: GroupId,
+        files: StreamFiles,
+        options: &StreamOptions,
+        journal_whole: bool,
+    ) -> io::Result<(Self, Option<(LogIndex, Bytes)>)> {
+        let mut log = Self::create(Arc::clone(&context), group, files, options)?;
+        if log.storage == Storage::Memory {
+            return Ok((log, None));
+        }
+        let (checkpoint, damaged) = Checkpoint::read(context.disk.as_ref(), &log.dir);
+        for path in damaged {
+            context.damage.quarantine(context.disk.as_ref(), &path);
+        }
+        let Some(checkpoint) = checkpoint else {
+            if journal_whole {
+                log.remove_strays(&Checkpoint::default())?;
+            } else {
+                log.salvage()?;
+            }
+            return Ok((log, None));
+        };
+        log.load_checkpoint(&checkpoint)?;
+        log.remove_strays(&checkpoint)?;
+        Ok((log, Some((checkpoint.applied, checkpoint.owner))))
+    }
+
+    fn load_checkpoint(&mut self, checkpoint: &Checkpoint) -> io::Result<()> {
+        self.label = checkpoint.label.clone();
+        self.state.msgs = checkpoint.msgs;
+        self.state.bytes = checkpoint.bytes;
+        self.state.first_seq = checkpoint.first_seq;
+        self.state.last_seq = checkpoint.last_seq;
+        self.state.last_ts_ns = checkpoint.last_ts_ns;
+        self.last_append_ns = checkpoint.last_ts_ns;
+        self.applied = checkpoint.applied;
+        self.tail_base = checkpoint.last_seq.next();
+        self.lost = checkpoint.lost.iter().copied().collect();
+        for entry in &checkpoint.segments {
+            let segment = self.open_segment(entry)?;
+            self.segments.push_back(segment);
+        }
+        // A segment that was still growing is not written to again: what the journal holds behind it starts a new one.
+        if let Some(last) = self.segments.back_mut() {
+            last.sealed = true;
+        }
+        self.build_subjects();
+        self.state.first_ts_ns = self.timestamp(self.state.first_seq).unwrap_or(0);
+        Ok(())
+    }
+
+    fn open_segment(&self, entry: &SegmentEntry) -> io::Result<Segment> {
+        let mut segment = Segment::new(entry.base, entry.generation);
+        segment.slots = usize::try_from(entry.slots).unwrap_or(0);
+        segment.len = entry.len;
+        segment.live_bytes = entry.live_bytes;
+        segment.sealed = true;
+        for (first, count) in &entry.deleted {
+            for slot in *first..first.saturating_add(*count) {
+                segment.deleted.insert(slot as usize);
+            }
+        }
+        let [data_path, index_path] = segment.paths(&self.dir);
+        let disk = self.context.disk.as_ref();
+        match disk.open_existing(&data_path) {
+            Ok(file) => {
+                let there = file.len()?.min(entry.len);
+                if there < entry.len && segment.live() > 0 {
+                    self.context.damage.note(format!(
+                        "{}: {} of {} bytes are there",
+                        data_path.display(),
+                        there,
+                        entry.len
+                    ));
+                }
+                segment.data = file.map(usize::try_from(there).unwrap_or(0))?;
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                if segment.live() > 0 {
+                    self.context
+                        .damage
+                        .note(format!("{}: the file is missing", data_path.display()));
+                }
+            }
+            Err(error) => return Err(error),
+        }
+        if entry.sealed
+            && let Some(index) = self.open_index(&index_path, entry)
+        {
+            segment.offsets = Offsets::Index;
+            segment.index = Some(Arc::new(index));
+            return Ok(segment);
+        }
+        let (mut offsets, damaged) = write::scan(&segment.data, entry.base, entry.len);
+        if damaged {
+            self.context
+                .damage
+                .note(format!("{}: some records do not verify", data_path.display()));
+        }
+        offsets.resize(segment.slots, HOLE);
+        segment.offsets = Offsets::Ram(offsets);
+        Ok(segment)
+    }
+
+    fn open_index(&self, path: &std::path::Path, entry: &SegmentEntry) -> Option<SegmentIndex> {
+        let file = self.context.disk.open_existing(path).ok()?;
+        let mapped = file.map(usize::try_from(file.len().ok()?).ok()?).ok()?;
+        let index = SegmentIndex::open(&mapped, entry.base);
+        if index.is_none() {
+            // It can be made again from the records.
+            self.context.damage.note(format!(
+                "{}: the index does not verify and is not used",
+                path.display()
+            ));
+        }
+        index.filter(|i| i.slots as u64 == entry.slots)
+    }
+
+    /// What is known of subjects, times to live and damage, from the segments.
+    fn build_subjects(&mut self) {
+        let segments = std::mem::take(&mut self.segments);
+        for segment in &segments {
+            self.learn(segment);
+        }
+        self.segments = segments;
+    }
+
+    fn learn(&mut self, segment: &Segment) {
+        let mut slot = 0;
+        while let Some(live) = segment.deleted.next_absent(slot, segment.slots) {
+            slot = live + 1;
+            let seq = Seq(segment.base.0 + live as u64);
+            match segment.view(live) {
+                Some(view) => {
+                    self.subjects.add(view.subject(), seq);
+                    self.note_ttl(seq, view);
+                }
+                None => {
+                    self.lost.insert(seq);
+                }
+            }
+        }
+    }
+
+    /// Without a checkpoint, takes whatever segments are there.
+    fn salvage(&mut self) -> io::Result<()> {
+        let mut found: Vec<(Seq, u32)> = self
+            .context
+            .disk
+            .list(&self.dir)?
+            .iter()
+            .filter_map(|n| parse_name(n))
+            .collect();
+        if found.is_empty() {
+            return Ok(());
+        }
+        self.context.damage.note(format!(
+            "{}: no usable checkpoint; messages are taken from segments",
+            self.dir.display()
+        ));
+        found.sort_unstable();
+        for n in 0..found.len() {
+            let (base, generation) = found[n];
+            let newest = found.get(n + 1).is_none_or(|(next, _)| *next != base);
+            if newest {
+                self.salvage_segment(base, generation)?;
+            }
+        }
+        self.tail_base = self.last().next();
+        self.build_subjects();
+        self.state.msgs = self.segments.iter().map(|s| s.live() as u64).sum();
+        self.state.first_seq = self.next_live(Seq(1)).unwrap_or_else(|| self.last().next());
+        self.state.first_ts_ns = self.timestamp(self.state.first_seq).unwrap_or(0);
+        self.state.last_ts_ns = self.timestamp(self.last()).unwrap_or(0);
+        Ok(())
+    }
+
+    fn salvage_segment(&mut self, base: Seq, generation: u32) -> io::Result<()> {
+        let mut segment = Segment::new(base, generation);
+        let [data_path, _] = segment.paths(&self.dir);
+        let file = self.context.disk.open_existing(&data_path)?;
+        segment.data = file.map(usize::try_from(file.len()?).unwrap_or(0))?;
+        let (offsets, _) = write::scan(&segment.data, base, segment.data.len() as u64);
+        segment.slots = offsets.len();
+        for (slot, _) in offsets.iter().enumerate().filter(|(_, o)| **o == HOLE) {
+            segment.deleted.insert(slot);
+        }
+        segment.offsets = Offsets::Ram(offsets);
+        segment.len = segment.data.len() as u64;
+        segment.sealed = true;
+        for slot in 0..segment.slots {
+            let Some((stride, accounted)) =
+                segment.view(slot).map(|v| (v.stride() as u64, self.accounted(v)))
+            else {
+                continue;
+            };
+            segment.live_bytes += stride;
+            self.state.bytes += accounted;
+        }
+        if segment.slots > 0 && segment.base > self.last() {
+            self.state.last_seq = segment.end().previous();
+            self.segments.push_back(segment);
+        }
+        Ok(())
+    }
+
+    /// Removes files that the checkpoint does not name: left by work that a stop cut short. What is not drained yet comes
+    /// from the journal.
+    fn remove_strays(&self, checkpoint: &Checkpoint) -> io::Result<()> {
+        let disk = self.context.disk.as_ref();
+        for name in disk.list(&self.dir)? {
+            let stem = name.strip_suffix(".idx").map(|s| format!("{s}.dat"));
+            let Some((base, generation)) = parse_name(stem.as_deref().unwrap_or(&name)) else {
+                continue;
+            };
+            let named = checkpoint
+                .segments
+                .iter()
+                .any(|s| s.base == base && s.generation == generation);
+            if !named {
+                disk.remove(&self.dir.join(name))?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,198 @@
+//! Taking messages away: one, many, or everything behind a point.
+
+use natterjack_subject::{Filter, FilterSet};
+
+use super::StreamLog;
+use crate::ids::Seq;
+use crate::record::RecordView;
+use crate::traits::{Purge, Removed, Unheard};
+
+/// What is known of a message that leaves.
+struct Leaving {
+    subject: Vec<u8>,
+    accounted: u64,
+}
+
+impl StreamLog {
+    fn leaving(&self, record: RecordView<'_>) -> Leaving {
+        Leaving {
+            subject: record.subject().to_vec(),
+            accounted: self.accounted(record),
+        }
+    }
+
+    pub(super) fn apply_remove(&mut self, seq: Seq, erase: bool, removed: &mut dyn Removed) -> bool {
+        if seq < self.state.first_seq || seq > self.last() {
+            return false;
+        }
+        let gone = if let Some(slot) = self.tail_slot(seq) {
+            self.remove_from_tail(seq, slot)
+        } else {
+            self.remove_from_segment(seq, erase)
+        };
+        let Some(gone) = gone else { return false };
+        self.state.msgs -= 1;
+        self.state.bytes = self.state.bytes.saturating_sub(gone.accounted);
+        if !gone.subject.is_empty() {
+            self.subjects.remove(&gone.subject, seq);
+            removed.removed(seq, &gone.subject);
+        }
+        self.lost.remove(&seq);
+        if seq == self.state.first_seq {
+            self.advance_first(seq.next());
+        }
+        self.changed();
+        true
+    }
+
+    fn remove_from_tail(&mut self, seq: Seq, slot: usize) -> Option<Leaving> {
+        let bytes = self.tail.get_mut(slot)?.take()?;
+        self.tail_bytes = self.tail_bytes.saturating_sub(bytes.len() as u64);
+        let gone = RecordView::check(&bytes).map(|record| self.leaving(record));
+        if slot < self.tail_placed
+            && let Some(n) = self.segment_of(seq)
+        {
+            let segment = &mut self.segments[n];
+            if let Some(slot) = segment.slot(seq) {
+                segment.deleted.insert(slot);
+                segment.live_bytes = segment.live_bytes.saturating_sub(bytes.len() as u64);
+            }
+        }
+        gone
+    }
+
+    fn remove_from_segment(&mut self, seq: Seq, erase: bool) -> Option<Leaving> {
+        let n = self.segment_of(seq)?;
+        let slot = self.segments[n].slot(seq)?;
+        if self.segments[n].deleted.contains(slot) {
+            return None;
+        }
+        let view = self.segments[n]
+            .view(slot)
+            .map(|v| (v.stride() as u64, self.leaving(v)));
+        // A damaged message leaves as well; what it counted for is not known any more.
+        let (stride, gone) = view.unwrap_or((
+            0,
+            Leaving {
+                subject: Vec::new(),
+                accounted: 0,
+            },
+        ));
+        let segment = &mut self.segments[n];
+        segment.deleted.insert(slot);
+        segment.live_bytes = segment.live_bytes.saturating_sub(stride);
+        if erase {
+            self.erase(n, slot);
+        }
+        if self.segments[n].live() == 0 && self.segments[n].sealed {
+            self.drop_segment(n);
+        }
+        Some(gone)
+    }
+
+    /// Moves the first sequence to the next live message at or behind `from`.
+    pub(super) fn advance_first(&mut self, from: Seq) {
+        match self.next_live(from) {
+            Some(seq) => {
+                self.state.first_seq = seq;
+                self.state.first_ts_ns = self.timestamp(seq).unwrap_or(self.state.first_ts_ns);
+            }
+            None => {
+                self.state.first_seq = self.last().next();
+                self.state.first_ts_ns = 0;
+            }
+        }
+    }
+
+    pub(super) fn apply_purge(&mut self, purge: &Purge, removed: &mut dyn Removed) -> u64 {
+        let filter = purge.filter.as_ref().filter(|f| !f.is_all());
+        let end = purge
+            .up_to
+            .unwrap_or_else(|| self.last().next())
+            .min(self.last().next());
+        let count = match filter {
+            None => self.purge_front(end, purge.keep, removed),
+            Some(filter) => self.purge_filtered(filter, end, purge.keep, removed),
+        };
+        if let Some(up_to) = purge.up_to.filter(|_| filter.is_none()) {
+            // The peer moves on to a sequence that is still to come.
+            if up_to > self.last().next() && self.state.msgs == 0 {
+                self.apply_skip(up_to.previous(), 0);
+            }
+        }
+        count
+    }
+
+    fn purge_front(&mut self, end: Seq, keep: u64, removed: &mut dyn Removed) -> u64 {
+        let before = self.state.msgs;
+        while self.state.msgs > keep && self.state.first_seq < end {
+            let first = self.state.first_seq;
+            if !self.apply_remove(first, false, removed) {
+                break;
+            }
+        }
+        before - self.state.msgs
+    }
+
+    fn purge_filtered(&mut self, filter: &Filter, end: Seq, keep: u64, removed: &mut dyn Removed) -> u64 {
+        let set = FilterSet::new(vec![filter.clone()]);
+        let mut left = if keep > 0 {
+            self.count_pending(&set, Seq(1), false).count
+        } else {
+            0
+        };
+        let mut from = self.state.first_seq;
+        if filter.is_literal() {
+            let Some(state) = self.subjects.get(filter.as_bytes()) else {
+                return 0;
+            };
+            from = from.max(state.first_bound);
+        }
+        let mut count = 0;
+        while let Some(message) = self.find_next(&set, from) {
+            if message.seq() >= end || (keep > 0 && left <= keep) {
+                break;
+            }
+            from = message.seq().next();
+            if self.apply_remove(message.seq(), false, removed) {
+                count += 1;
+                left = left.saturating_sub(1);
+            }
+            // All there is of a single subject may be gone long before the end of the stream.
+            if filter.is_literal() && self.subjects.get(filter.as_bytes()).is_none() {
+                break;
+            }
+        }
+        count
+    }
+
+    pub(super) fn apply_truncate(&mut self, last: Seq) {
+        while self.last() > last {
+            let seq = self.last();
+            self.apply_remove(seq, false, &mut Unheard);
+            if self.tail_slot(seq).is_some() {
+                self.tail.pop_back();
+                self.tail_placed = self.tail_placed.min(self.tail.len());
+            }
+            self.state.last_seq = seq.previous();
+        }
+        if self.state.msgs == 0 {
+            self.state.first_seq = self.last().next();
+        }
+        if self.tail.is_empty() {
+            self.tail_base = self.last().next();
+        }
+        self.state.last_ts_ns = self.timestamp(self.last()).unwrap_or(self.state.last_ts_ns);
+        self.changed();
+    }
+
+    /// Overwrites the bytes of a deleted record.
+    fn erase(&self, n: usize, slot: usize) {
+        let segment = &self.segments[n];
+        let (Some(at), Some(view)) = (segment.offset(slot), segment.view(slot)) else {
+            return;
+        };
+        let (at, len) = (at as u64 + 8, view.stride().saturating_sub(8));
+        self.submit_erase(n, at, len);
+    }
+}

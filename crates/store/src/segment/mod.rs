@@ -1,0 +1,143 @@
+//! A run of a stream's messages in one file (or one piece of memory): where each record lies and which are gone.
+
+pub(crate) mod index;
+pub(crate) mod map;
+pub(crate) mod write;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::deleted::SlotSet;
+use crate::disk::DiskFile;
+use crate::ids::Seq;
+use crate::record::{Message, RecordView};
+use index::SegmentIndex;
+
+/// First bytes of a segment file.
+pub(crate) const MAGIC: [u8; 8] = *b"NJSEGM01";
+/// Where records begin.
+pub(crate) const RECORDS_AT: u64 = 32;
+/// Offset of a slot without record.
+pub(crate) const HOLE: u32 = u32::MAX;
+
+/// Where records lie: in memory while the segment grows, in its index file once it is sealed.
+#[derive(Debug)]
+pub(crate) enum Offsets {
+    Ram(Vec<u32>),
+    Index,
+}
+
+#[derive(Debug)]
+pub(crate) struct Segment {
+    /// First sequence it covers.
+    pub(crate) base: Seq,
+    /// Tells rewritten files of one base apart.
+    pub(crate) generation: u32,
+    /// Sequences it covers.
+    pub(crate) slots: usize,
+    pub(crate) offsets: Offsets,
+    pub(crate) index: Option<Arc<SegmentIndex>>,
+    /// The file's bytes as far as they are mapped, or the memory itself.
+    pub(crate) data: Bytes,
+    /// Bytes in use.
+    pub(crate) len: u64,
+    pub(crate) deleted: SlotSet,
+    /// Bytes of live records.
+    pub(crate) live_bytes: u64,
+    pub(crate) sealed: bool,
+    /// Open while it grows.
+    pub(crate) file: Option<Arc<dyn DiskFile>>,
+}
+
+/// Name of a segment's data file.
+pub(crate) fn data_name(base: Seq, generation: u32) -> String {
+    format!("seg-{:016x}-{generation:04x}.dat", base.0)
+}
+
+/// Name of a segment's index file.
+pub(crate) fn index_name(base: Seq, generation: u32) -> String {
+    format!("seg-{:016x}-{generation:04x}.idx", base.0)
+}
+
+/// Base and generation in a data file's name.
+pub(crate) fn parse_name(name: &str) -> Option<(Seq, u32)> {
+    let (base, generation) = name.strip_prefix("seg-")?.strip_suffix(".dat")?.split_once('-')?;
+    Some((
+        Seq(u64::from_str_radix(base, 16).ok()?),
+        u32::from_str_radix(generation, 16).ok()?,
+    ))
+}
+
+impl Segment {
+    pub(crate) fn new(base: Seq, generation: u32) -> Self {
+        Self {
+            base,
+            generation,
+            slots: 0,
+            offsets: Offsets::Ram(Vec::new()),
+            index: None,
+            data: Bytes::new(),
+            len: RECORDS_AT,
+            deleted: SlotSet::default(),
+            live_bytes: 0,
+            sealed: false,
+            file: None,
+        }
+    }
+
+    pub(crate) fn paths(&self, dir: &Path) -> [PathBuf; 2] {
+        [
+            dir.join(data_name(self.base, self.generation)),
+            dir.join(index_name(self.base, self.generation)),
+        ]
+    }
+
+    /// The sequence behind the last it covers.
+    pub(crate) fn end(&self) -> Seq {
+        Seq(self.base.0 + self.slots as u64)
+    }
+
+    pub(crate) fn slot(&self, seq: Seq) -> Option<usize> {
+        let slot = usize::try_from(seq.0.checked_sub(self.base.0)?).ok()?;
+        (slot < self.slots).then_some(slot)
+    }
+
+    pub(crate) fn live(&self) -> usize {
+        self.slots - self.deleted.len()
+    }
+
+    pub(crate) fn offset(&self, slot: usize) -> Option<usize> {
+        let offset = match (&self.offsets, &self.index) {
+            (Offsets::Ram(offsets), _) => *offsets.get(slot)?,
+            (Offsets::Index, Some(index)) => index.offset(slot)?,
+            (Offsets::Index, None) => return None,
+        };
+        (offset != HOLE).then_some(usize::try_from(offset).ok()?)
+    }
+
+    /// The record in `slot`, checked, if it is live. `Err` when it is damaged.
+    pub(crate) fn read(&self, slot: usize) -> Result<Option<Message>, ()> {
+        if self.deleted.contains(slot) {
+            return Ok(None);
+        }
+        let Some(at) = self.offset(slot) else {
+            return Err(());
+        };
+        if at >= self.data.len() {
+            return Err(());
+        }
+        let expected = Seq(self.base.0 + slot as u64);
+        match Message::check(self.data.slice(at..)) {
+            Some(message) if message.seq() == expected => Ok(Some(message)),
+            _ => Err(()),
+        }
+    }
+
+    /// A view of the record in `slot` for the store's own use, live or not.
+    pub(crate) fn view(&self, slot: usize) -> Option<RecordView<'_>> {
+        RecordView::check(self.data.get(self.offset(slot)?..)?)
+            .filter(|v| v.seq().0 == self.base.0 + slot as u64)
+    }
+}

@@ -1,0 +1,372 @@
+//! A store directory: the journal, the streams in it, and opaque groups. Open it once.
+
+use std::collections::{HashMap, VecDeque};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+
+use crate::batch::{Committed, EntryBody};
+use crate::codec::{self, In, Out};
+use crate::damage::Damage;
+use crate::disk::{Disk, read_file, replace_file};
+use crate::ids::{GroupId, LogIndex};
+use crate::journal::{AppendError, Completion, Journal, JournalStats, Pending, Settings, SyncMode, recover};
+use crate::log::{StreamFiles, StreamLog, StreamOptions};
+use crate::traits::MsgStore;
+use crate::worker::Worker;
+
+const GROUP_MAGIC: [u8; 8] = *b"NJGRUP01";
+/// The two copies of a group's checkpoint.
+const GROUP_NAMES: [&str; 2] = ["CHECKPOINT", "CHECKPOINT.copy"];
+
+/// Settings of a store.
+#[derive(Debug, Clone)]
+pub struct StoreOptions {
+    /// When data is forced to disk.
+    pub sync: SyncMode,
+    /// Size of a journal file, bytes.
+    pub journal_file_bytes: u64,
+    /// Full journal files kept before streams are asked for checkpoints.
+    pub journal_files_max: usize,
+    /// Bytes that may wait for the journal before appends are refused.
+    pub queue_bytes_max: usize,
+}
+
+impl Default for StoreOptions {
+    fn default() -> Self {
+        Self {
+            sync: SyncMode::Always,
+            journal_file_bytes: 64 * 1024 * 1024,
+            journal_files_max: 4,
+            queue_bytes_max: 256 * 1024 * 1024,
+        }
+    }
+}
+
+/// What all streams of a store share.
+#[derive(Debug)]
+pub(crate) struct Context {
+    pub(crate) disk: Arc<dyn Disk>,
+    pub(crate) journal: Arc<Journal>,
+    pub(crate) worker: Worker,
+    pub(crate) damage: Damage,
+    queue_bytes_max: usize,
+}
+
+/// How a store is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Health {
+    /// All is well.
+    Ok,
+    /// A sync failed; nothing more is accepted.
+    Poisoned(String),
+    /// The last write found the disk full.
+    Full,
+    /// Something is damaged; the rest is served.
+    Damaged(Vec<String>),
+}
+
+/// A store directory, open. Clones share it.
+#[derive(Debug, Clone)]
+pub struct Store {
+    context: Arc<Context>,
+    root: PathBuf,
+    recovered: Arc<Mutex<HashMap<GroupId, Vec<Committed>>>>,
+}
+
+impl Store {
+    /// Opens the store in `root`, making it if missing, and reads its journal.
+    ///
+    /// # Errors
+    /// When the disk cannot be read or written. Damage is no error: see [`Store::health`].
+    pub fn open(disk: Arc<dyn Disk>, root: &Path, options: &StoreOptions) -> io::Result<Self> {
+        let journal_dir = root.join("journal");
+        for dir in [&journal_dir, &root.join("streams"), &root.join("groups")] {
+            disk.create_dir_all(dir)?;
+        }
+        let recovered = recover::recover(&disk, &journal_dir)?;
+        let damage = Damage::default();
+        for found in &recovered.damage {
+            damage.note(format!(
+                "journal {}: {} bytes at {} do not verify",
+                found.file, found.bytes, found.offset
+            ));
+        }
+        let settings = Settings {
+            sync: options.sync,
+            file_bytes: options.journal_file_bytes,
+            files_max: options.journal_files_max,
+        };
+        let journal = Journal::start(Arc::clone(&disk), journal_dir, settings, recovered.start)?;
+        let context = Context {
+            disk,
+            journal: Arc::new(journal),
+            worker: Worker::start()?,
+            damage,
+            queue_bytes_max: options.queue_bytes_max,
+        };
+        Ok(Self {
+            context: Arc::new(context),
+            root: root.to_owned(),
+            recovered: Arc::new(Mutex::new(recovered.entries)),
+        })
+    }
+
+    fn stream_dir(&self, id: GroupId) -> PathBuf {
+        self.root.join("streams").join(format!("{:08x}", id.0))
+    }
+
+    /// Makes a stream.
+    ///
+    /// # Errors
+    /// As the disk says.
+    pub fn create_stream(
+        &self,
+        id: GroupId,
+        options: &StreamOptions,
+    ) -> io::Result<(Group, Box<dyn MsgStore>)> {
+        let dir = self.stream_dir(id);
+        if !self.context.disk.list(&dir)?.is_empty() {
+            self.context.disk.remove_dir_all(&dir)?;
+        }
+        let log = StreamLog::create(Arc::clone(&self.context), id, StreamFiles { dir }, options)?;
+        self.recovered.lock().remove(&id);
+        Ok((self.new_group(id, None, Vec::new()), Box::new(log)))
+    }
+
+    /// Opens a stream made before. What the journal holds behind its checkpoint is in [`Group::replay`].
+    ///
+    /// # Errors
+    /// As the disk says.
+    pub fn open_stream(
+        &self,
+        id: GroupId,
+        options: &StreamOptions,
+    ) -> io::Result<(Group, Box<dyn MsgStore>)> {
+        let files = StreamFiles {
+            dir: self.stream_dir(id),
+        };
+        let entries = self.recovered.lock().remove(&id).unwrap_or_default();
+        let whole = entries.first().is_some_and(|e| e.index == LogIndex(1));
+        let (log, checkpoint) = StreamLog::open(Arc::clone(&self.context), id, files, options, whole)?;
+        Ok((self.new_group(id, checkpoint, entries), Box::new(log)))
+    }
+
+    /// Opens a group without messages, making it if missing.
+    ///
+    /// # Errors
+    /// As the disk says.
+    pub fn group(&self, id: GroupId) -> io::Result<Group> {
+        let dir = self.root.join("groups").join(format!("{:08x}", id.0));
+        self.context.disk.create_dir_all(&dir)?;
+        let mut newest: Option<(LogIndex, Bytes)> = None;
+        for name in GROUP_NAMES {
+            let path = dir.join(name);
+            let Ok(file) = read_file(self.context.disk.as_ref(), &path) else {
+                continue;
+            };
+            let decoded = codec::unseal(GROUP_MAGIC, &file).and_then(|content| {
+                let mut fields = In(content);
+                Some((LogIndex(fields.u64()?), Bytes::copy_from_slice(fields.bytes()?)))
+            });
+            match decoded {
+                Some(found) if newest.as_ref().is_none_or(|n| n.0 < found.0) => newest = Some(found),
+                Some(_) => {}
+                None => self.context.damage.quarantine(self.context.disk.as_ref(), &path),
+            }
+        }
+        let entries = self.recovered.lock().remove(&id).unwrap_or_default();
+        Ok(self.new_group(id, newest, entries))
+    }
+
+    fn new_group(
+        &self,
+        id: GroupId,
+        checkpoint: Option<(LogIndex, Bytes)>,
+        mut entries: Vec<Committed>,
+    ) -> Group {
+        let applied = checkpoint.as_ref().map_or(LogIndex(0), |c| c.0);
+        entries.retain(|e| e.index > applied);
+        let last = entries.last().map_or(applied, |e| e.index);
+        if applied > LogIndex(0) {
+            self.context.journal.release(id, Some(applied));
+        }
+        Group {
+            id,
+            context: Arc::clone(&self.context),
+            dir: self.root.join("groups").join(format!("{:08x}", id.0)),
+            checkpoint,
+            entries: entries.into(),
+            next: AtomicU64::new(last.0 + 1),
+        }
+    }
+
+    /// Lets go of everything that belongs to no group in `known`: streams deleted before a stop. Call it once all groups
+    /// are open.
+    ///
+    /// # Errors
+    /// As the disk says.
+    pub fn retain(&self, known: &[GroupId]) -> io::Result<()> {
+        for (id, _) in self.recovered.lock().drain() {
+            if !known.contains(&id) {
+                self.context.journal.release(id, None);
+            }
+        }
+        let streams = self.root.join("streams");
+        for name in self.context.disk.list(&streams)? {
+            let id = u32::from_str_radix(&name, 16).ok().map(GroupId);
+            if id.is_some_and(|id| !known.contains(&id)) {
+                self.context.disk.remove_dir_all(&streams.join(name))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Labels of the streams found in the directory, for when nothing else says what they are.
+    ///
+    /// # Errors
+    /// As the disk says.
+    pub fn streams(&self) -> io::Result<Vec<GroupId>> {
+        let names = self.context.disk.list(&self.root.join("streams"))?;
+        let mut ids: Vec<GroupId> = names
+            .iter()
+            .filter_map(|n| u32::from_str_radix(n, 16).ok())
+            .map(GroupId)
+            .collect();
+        ids.sort_unstable();
+        Ok(ids)
+    }
+
+    /// How the store is.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        if let Some(why) = self.context.journal.poison() {
+            return Health::Poisoned(why);
+        }
+        if self.context.journal.is_full() {
+            return Health::Full;
+        }
+        let reports = self.context.damage.reports();
+        if reports.is_empty() {
+            Health::Ok
+        } else {
+            Health::Damaged(reports)
+        }
+    }
+
+    /// Failures since the last call that are being tried again.
+    #[must_use]
+    pub fn take_troubles(&self) -> Vec<String> {
+        self.context.damage.take_troubles()
+    }
+
+    /// Figures of the journal.
+    #[must_use]
+    pub fn journal_stats(&self) -> JournalStats {
+        self.context.journal.stats()
+    }
+
+    /// Waits until everything appended is on disk and background work has ended.
+    pub fn flush(&self) {
+        self.context.journal.flush();
+        self.context.worker.drain();
+        self.context.journal.flush();
+    }
+
+    /// Flushes and ends all threads. Nothing is accepted afterwards.
+    pub fn shutdown(&self) {
+        self.flush();
+        self.context.journal.stop();
+        self.context.worker.stop();
+    }
+}
+
+/// The log of one group.
+#[derive(Debug)]
+pub struct Group {
+    id: GroupId,
+    context: Arc<Context>,
+    dir: PathBuf,
+    checkpoint: Option<(LogIndex, Bytes)>,
+    entries: VecDeque<Committed>,
+    next: AtomicU64,
+}
+
+impl Group {
+    /// Its id.
+    #[must_use]
+    pub const fn id(&self) -> GroupId {
+        self.id
+    }
+
+    /// The owner's state at the checkpoint it was opened from.
+    #[must_use]
+    pub const fn checkpoint(&self) -> Option<&(LogIndex, Bytes)> {
+        self.checkpoint.as_ref()
+    }
+
+    /// Entries behind the checkpoint, in order; to be applied before anything is appended. Gives them away.
+    pub fn replay(&mut self) -> impl Iterator<Item = Committed> {
+        self.checkpoint = None;
+        std::mem::take(&mut self.entries).into_iter()
+    }
+
+    /// Appends an entry. `done` is called from the journal's thread once it is durable, or has failed; entries become
+    /// durable in the order they were appended. With `relaxed` it is called once the entry is written.
+    ///
+    /// # Errors
+    /// [`AppendError`] when the journal accepts nothing; `done` is not called then.
+    pub fn append(&self, body: EntryBody, relaxed: bool, done: Completion) -> Result<LogIndex, AppendError> {
+        let index = LogIndex(self.next.fetch_add(1, Ordering::Relaxed));
+        self.context.journal.append(Pending {
+            group: self.id,
+            index,
+            body,
+            relaxed,
+            done,
+        })?;
+        Ok(index)
+    }
+
+    /// Index of the last entry appended.
+    #[must_use]
+    pub fn last_index(&self) -> LogIndex {
+        LogIndex(self.next.load(Ordering::Relaxed) - 1)
+    }
+
+    /// Whether the journal has as much waiting as it may.
+    #[must_use]
+    pub fn is_busy(&self) -> bool {
+        self.context.journal.queued_bytes() > self.context.queue_bytes_max
+    }
+
+    /// Makes the owner's `state` as of `applied` durable in the background, for groups without messages.
+    pub fn save(&self, applied: LogIndex, state: &[u8]) {
+        let mut out = Out::default();
+        out.u64(applied.0);
+        out.bytes(state);
+        let file = codec::seal(GROUP_MAGIC, &out.0);
+        let (context, dir, id) = (Arc::clone(&self.context), self.dir.clone(), self.id);
+        let _outcome = self.context.worker.submit(move || {
+            let disk = context.disk.as_ref();
+            let written = GROUP_NAMES
+                .iter()
+                .try_for_each(|name| replace_file(disk, &dir.join(name), &file));
+            match written {
+                Ok(()) => context.journal.release(id, Some(applied)),
+                Err(error) => context
+                    .damage
+                    .trouble(format!("group {id}: a checkpoint failed: {error}")),
+            }
+        });
+    }
+
+    /// Lets go of the group's entries in the journal: the group is gone.
+    pub fn release(&self) {
+        self.context.journal.release(self.id, None);
+    }
+}

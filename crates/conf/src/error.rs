@@ -1,7 +1,8 @@
-//! Why a configuration text is refused, in the peer's words.
+//! Why a configuration text is refused, in the peer's words. Never prints anything itself.
 
-/// A refusal. Printed as the peer prints it behind the program's name.
+/// A refusal. Displayed as the peer prints it behind the program's name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum Error {
     /// The text breaks the syntax.
     #[error("Parse error on line {line}: '{text}'")]
@@ -11,6 +12,19 @@ pub enum Error {
         /// What is wrong.
         text: String,
     },
+    /// A number or date that has the right form but no value; the peer names no line for these.
+    #[error("{0}")]
+    Value(String),
+    /// The text ends behind a key.
+    #[error("config is invalid ({file}:{line}:{column})")]
+    Incomplete {
+        /// The file.
+        file: String,
+        /// Line, from 1.
+        line: usize,
+        /// Column, counted as in [`crate::Position`].
+        column: usize,
+    },
     /// A variable that neither the file nor the environment defines.
     #[error("variable reference for '{name}' on line {line} can not be found")]
     Variable {
@@ -18,6 +32,16 @@ pub enum Error {
         name: String,
         /// Line, from 1.
         line: usize,
+    },
+    /// A variable of the environment whose text is no value.
+    #[error("variable reference for '{name}' on line {line} could not be parsed: {reason}")]
+    Environment {
+        /// Its name.
+        name: String,
+        /// Line, from 1.
+        line: usize,
+        /// What is wrong with the text.
+        reason: Box<Self>,
     },
     /// A variable of the environment that refers to itself.
     #[error("variable reference cycle for '{name}'")]

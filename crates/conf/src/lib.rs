@@ -12,14 +12,22 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod cursor;
+mod digest;
 mod error;
 mod lex;
+mod nested;
+mod number;
 mod parse;
+mod reference;
+mod source;
 mod value;
 
+pub use digest::{digest, json};
 pub use error::Error;
-pub use parse::{DEPTH_MAX, INCLUDE_DEPTH_MAX, NoSource, Source, parse};
-pub use value::{Kind, Position, Value, digest};
+pub use parse::{DEPTH_MAX, INCLUDE_DEPTH_MAX, parse};
+pub use source::{NoSource, Source, include_path};
+pub use value::{Kind, Position, Value};
 
 /// Entry point for fuzzers: any text is answered with a tree or an error.
 #[cfg(any(fuzzing, test, feature = "fuzz"))]

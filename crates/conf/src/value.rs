@@ -1,4 +1,4 @@
-//! The parsed tree: values with the place they came from.
+//! The parsed tree: values with the place they came from. Knows nothing of what keys mean.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -11,7 +11,8 @@ pub struct Position {
     pub file: Rc<str>,
     /// Line, from 1.
     pub line: usize,
-    /// Column, from 0 in the first line and from 1 in the others, as the peer counts. The value of a key has the key's place, as in the peer.
+    /// Column in bytes, from 0 in the first line and from 1 in the others, as the peer counts. The value of a key has the
+    /// place of the key; a map or list in a list that of its end.
     pub column: usize,
 }
 
@@ -96,70 +97,4 @@ impl Value {
             Kind::Map(_) => "map[string]interface {}",
         }
     }
-
-    /// Appends the JSON form whose hash is the digest.
-    fn push_json(&self, out: &mut String) {
-        match &self.kind {
-            Kind::Text(text) | Kind::Time(text) => push_text(out, text),
-            Kind::Integer(n) => out.push_str(&n.to_string()),
-            Kind::Float(n) => out.push_str(&n.to_string()),
-            Kind::Bool(b) => out.push_str(if *b { "true" } else { "false" }),
-            Kind::List(items) => {
-                out.push('[');
-                for (n, item) in items.iter().enumerate() {
-                    if n > 0 {
-                        out.push(',');
-                    }
-                    item.push_json(out);
-                }
-                out.push(']');
-            }
-            Kind::Map(map) => push_map(out, map),
-        }
-    }
-}
-
-fn push_map(out: &mut String, map: &BTreeMap<String, Value>) {
-    out.push('{');
-    for (n, (key, value)) in map.iter().enumerate() {
-        if n > 0 {
-            out.push(',');
-        }
-        push_text(out, key);
-        out.push(':');
-        value.push_json(out);
-    }
-    out.push('}');
-}
-
-fn push_text(out: &mut String, text: &str) {
-    out.push('"');
-    for c in text.chars() {
-        match c {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            '\u{8}' => out.push_str("\\b"),
-            '\u{c}' => out.push_str("\\f"),
-            '<' | '>' | '&' | '\u{2028}' | '\u{2029}' | '\0'..='\u{1f}' => {
-                out.push_str(&format!("\\u{:04x}", c as u32));
-            }
-            c => out.push(c),
-        }
-    }
-    out.push('"');
-}
-
-/// The digest the peer shows for a configuration: `sha256:` and the hash of its tree as JSON.
-#[must_use]
-pub fn digest(tree: &BTreeMap<String, Value>) -> String {
-    use sha2::{Digest, Sha256};
-    let mut json = String::new();
-    push_map(&mut json, tree);
-    json.push('\n');
-    let hash = Sha256::digest(json.as_bytes());
-    hash.iter()
-        .fold("sha256:".to_owned(), |text, byte| format!("{text}{byte:02x}"))
 }

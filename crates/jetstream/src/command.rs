@@ -1,479 +1,265 @@
-//! Entries of a stream's log that are no messages: what changes the stream or its consumers, as bytes. Only encodes and
-//! decodes; what a command does is decided before it is written and carried out where it is applied.
+//! Commands of a stream's log, beside messages: what changes state and is not a message. A compact binary form of its own
+//! version; reading any bytes gives a command or nothing.
 
-use natterjack_store::Seq;
+use bytes::Bytes;
+use natterjack_jsapi::consumer::ConsumerConfig;
+use natterjack_jsapi::stream::StreamConfig;
+use natterjack_jsapi::{GoTime, json};
 
-/// First byte of every command: the version of this encoding.
+use crate::consumer::{Created, put, put_bytes, take, take_bytes};
+
+/// Version of the form.
 const VERSION: u8 = 1;
 
-/// A run of sequences.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SeqRange {
-    /// The first.
-    pub first: Seq,
-    /// How many, at least one.
-    pub count: u64,
-}
-
-/// A change of the stream or its consumers. Consumers are named by a number given when they are made.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// One command.
+#[derive(Debug, Clone, PartialEq)]
 pub enum Command {
-    /// A new configuration of the stream, as JSON.
-    Config {
-        /// The whole configuration in its stored form.
-        json: Vec<u8>,
-    },
-    /// A purge.
+    /// Another configuration.
+    Config(Box<StreamConfig>),
+    /// Remove messages.
     Purge {
-        /// Only these subjects, empty for all.
-        filter: Vec<u8>,
-        /// Only before this sequence, zero for no bound.
-        up_to: Seq,
+        /// Only these subjects; empty is all.
+        filter: String,
+        /// Only before this sequence; 0 is no limit.
+        up_to: u64,
         /// Leave so many.
         keep: u64,
     },
-    /// One message is deleted.
+    /// Remove one message.
     Delete {
-        /// Which.
-        seq: Seq,
+        /// Its sequence.
+        seq: u64,
         /// Overwrite its bytes.
         erase: bool,
     },
-    /// Messages whose time is over, ascending.
+    /// Remove messages whose time has come.
     Expire {
-        /// Which.
-        ranges: Vec<SeqRange>,
+        /// Runs of sequences, both ends included.
+        ranges: Vec<(u64, u64)>,
     },
-    /// Sequences up to and including this one are given up: the origin of a mirror does not have them.
-    Skip {
-        /// The last of them.
-        last: Seq,
-        /// Time to show as the last message's, nanoseconds.
-        ts_ns: i64,
-    },
-    /// A consumer is made.
-    ConsumerCreate {
-        /// Its number.
-        id: u32,
-        /// Its name.
-        name: String,
-        /// Its configuration in the stored form, JSON.
-        config: Vec<u8>,
-        /// When, nanoseconds.
-        created_ns: i64,
-        /// The state it starts with, in the consumer's own encoding.
-        state: Vec<u8>,
-    },
-    /// A consumer's configuration changes.
+    /// A new consumer.
+    ConsumerCreate(Box<Created>),
+    /// Another configuration of a consumer.
     ConsumerUpdate {
-        /// Its number.
+        /// The consumer.
         id: u32,
-        /// Its configuration in the stored form, JSON.
-        config: Vec<u8>,
-        /// What changes of its state, in the consumer's own encoding.
-        state: Vec<u8>,
+        /// The configuration.
+        config: Box<ConsumerConfig>,
     },
     /// A consumer goes.
     ConsumerDelete {
-        /// Its number.
+        /// The consumer.
         id: u32,
     },
-    /// A consumer starts over.
-    ConsumerReset {
-        /// Its number.
-        id: u32,
-        /// The state it starts with, in the consumer's own encoding.
-        state: Vec<u8>,
-    },
-    /// A consumer pauses or goes on.
+    /// A consumer pauses until then, or goes on.
     ConsumerPause {
-        /// Its number.
+        /// The consumer.
         id: u32,
-        /// Until then, nanoseconds; `None` goes on.
-        until_ns: Option<i64>,
+        /// Until when.
+        until: Option<GoTime>,
     },
-    /// What a round did to consumers, and the messages that retention lets go because of it.
+    /// What consumers did, and messages that leave because of it.
     Consumers {
-        /// Who wrote it: the leader that did does not apply it to its consumers again.
-        epoch: u64,
-        /// Consumer numbers with what changed, in the consumer's own encoding.
-        deltas: Vec<(u32, Vec<u8>)>,
-        /// Messages that go, ascending.
-        remove: Vec<SeqRange>,
+        /// Changes by consumer.
+        changes: Vec<(u32, Vec<u8>)>,
+        /// Runs of sequences to remove, both ends included.
+        remove: Vec<(u64, u64)>,
     },
 }
 
-/// Why bytes are no command.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum DecodeError {
-    /// They end too early or a number in them is out of bounds.
-    #[error("command is cut short or malformed")]
-    Malformed,
-    /// Written by a later version.
-    #[error("command of an unknown version or kind")]
-    Unknown,
-}
-
-/// Writes numbers and byte strings, for commands and checkpoints.
-#[derive(Debug, Default)]
-pub struct Writer(
-    /// What was written.
-    pub Vec<u8>,
-);
-
-impl Writer {
-    /// Appends one byte.
-    pub fn byte(&mut self, b: u8) {
-        self.0.push(b);
-    }
-
-    /// Appends a number, seven bits a byte, the lowest first.
-    pub fn number(&mut self, mut n: u64) {
-        while n >= 0x80 {
-            self.0.push(u8::try_from(n & 0x7f).unwrap_or(0) | 0x80);
-            n >>= 7;
-        }
-        self.0.push(u8::try_from(n).unwrap_or(0));
-    }
-
-    /// Appends a signed number, small ones in few bytes whatever their sign.
-    pub fn signed(&mut self, n: i64) {
-        self.number(((n << 1) ^ (n >> 63)).cast_unsigned());
-    }
-
-    /// Appends a byte string with its length.
-    pub fn bytes(&mut self, bytes: &[u8]) {
-        self.number(bytes.len() as u64);
-        self.0.extend_from_slice(bytes);
-    }
-
-    /// Appends runs of sequences, each by its distance from the one before.
-    pub fn ranges(&mut self, ranges: &[SeqRange]) {
-        self.number(ranges.len() as u64);
-        let mut at = 0u64;
-        for range in ranges {
-            self.number(range.first.0.wrapping_sub(at));
-            self.number(range.count);
-            at = range.first.0.wrapping_add(range.count);
-        }
+fn put_ranges(out: &mut Vec<u8>, ranges: &[(u64, u64)]) {
+    put(out, ranges.len() as u64);
+    for (first, last) in ranges {
+        put(out, *first);
+        put(out, *last);
     }
 }
 
-/// Reads what a [`Writer`] wrote; any bytes are answered.
-#[derive(Debug, Clone, Copy)]
-pub struct Reader<'a>(
-    /// What is left.
-    pub &'a [u8],
-);
-
-impl<'a> Reader<'a> {
-    /// One byte.
-    ///
-    /// # Errors
-    /// [`DecodeError::Malformed`] at the end.
-    pub fn byte(&mut self) -> Result<u8, DecodeError> {
-        let (first, rest) = self.0.split_first().ok_or(DecodeError::Malformed)?;
-        self.0 = rest;
-        Ok(*first)
+fn take_ranges(bytes: &mut &[u8]) -> Option<Vec<(u64, u64)>> {
+    let count = usize::try_from(take(bytes)?).ok()?;
+    // Each takes 16 bytes: a count that cannot be true is not believed.
+    if count > bytes.len() / 16 {
+        return None;
     }
-
-    /// A number.
-    ///
-    /// # Errors
-    /// [`DecodeError::Malformed`] if it does not end or does not fit.
-    pub fn number(&mut self) -> Result<u64, DecodeError> {
-        let mut n = 0u64;
-        for shift in (0..64).step_by(7) {
-            let b = self.byte()?;
-            let part = u64::from(b & 0x7f);
-            if shift == 63 && part > 1 {
-                return Err(DecodeError::Malformed);
-            }
-            n |= part << shift;
-            if b & 0x80 == 0 {
-                return Ok(n);
-            }
-        }
-        Err(DecodeError::Malformed)
-    }
-
-    /// A signed number.
-    ///
-    /// # Errors
-    /// As [`Self::number`].
-    pub fn signed(&mut self) -> Result<i64, DecodeError> {
-        let n = self.number()?;
-        Ok((n >> 1).cast_signed() ^ -((n & 1).cast_signed()))
-    }
-
-    /// A number that fits a consumer's.
-    ///
-    /// # Errors
-    /// [`DecodeError::Malformed`] if it does not.
-    pub fn id(&mut self) -> Result<u32, DecodeError> {
-        u32::try_from(self.number()?).map_err(|_| DecodeError::Malformed)
-    }
-
-    /// A byte string.
-    ///
-    /// # Errors
-    /// [`DecodeError::Malformed`] if it is longer than what is left.
-    pub fn bytes(&mut self) -> Result<&'a [u8], DecodeError> {
-        let len = usize::try_from(self.number()?).map_err(|_| DecodeError::Malformed)?;
-        let (bytes, rest) = self.0.split_at_checked(len).ok_or(DecodeError::Malformed)?;
-        self.0 = rest;
-        Ok(bytes)
-    }
-
-    /// A text.
-    ///
-    /// # Errors
-    /// [`DecodeError::Malformed`] if it is no UTF-8.
-    pub fn text(&mut self) -> Result<&'a str, DecodeError> {
-        std::str::from_utf8(self.bytes()?).map_err(|_| DecodeError::Malformed)
-    }
-
-    /// How many elements follow, each of at least one byte.
-    ///
-    /// # Errors
-    /// [`DecodeError::Malformed`] if that cannot be.
-    pub fn count(&mut self) -> Result<usize, DecodeError> {
-        let count = usize::try_from(self.number()?).map_err(|_| DecodeError::Malformed)?;
-        if count > self.0.len() {
-            Err(DecodeError::Malformed)
-        } else {
-            Ok(count)
-        }
-    }
-
-    /// Runs of sequences.
-    ///
-    /// # Errors
-    /// [`DecodeError::Malformed`] if they are not ascending or leave the number range.
-    pub fn ranges(&mut self) -> Result<Vec<SeqRange>, DecodeError> {
-        let count = self.count()?;
-        let mut ranges = Vec::with_capacity(count);
-        let mut at = 0u64;
-        for _ in 0..count {
-            let first = at.checked_add(self.number()?).ok_or(DecodeError::Malformed)?;
-            let count = self.number()?;
-            at = first
-                .checked_add(count)
-                .filter(|_| count > 0)
-                .ok_or(DecodeError::Malformed)?;
-            ranges.push(SeqRange {
-                first: Seq(first),
-                count,
-            });
-        }
-        Ok(ranges)
-    }
+    (0..count).map(|_| Some((take(bytes)?, take(bytes)?))).collect()
 }
 
-mod kind {
-    pub(super) const CONFIG: u8 = 1;
-    pub(super) const PURGE: u8 = 2;
-    pub(super) const DELETE: u8 = 3;
-    pub(super) const EXPIRE: u8 = 4;
-    pub(super) const SKIP: u8 = 5;
-    pub(super) const CONSUMER_CREATE: u8 = 16;
-    pub(super) const CONSUMER_UPDATE: u8 = 17;
-    pub(super) const CONSUMER_DELETE: u8 = 18;
-    pub(super) const CONSUMER_RESET: u8 = 19;
-    pub(super) const CONSUMER_PAUSE: u8 = 20;
-    pub(super) const CONSUMERS: u8 = 21;
+fn take_id(bytes: &mut &[u8]) -> Option<u32> {
+    u32::try_from(take(bytes)?).ok()
 }
 
 impl Command {
-    /// Its bytes.
+    /// The command as bytes.
     #[must_use]
-    pub fn encode(&self) -> Vec<u8> {
-        let mut out = Writer(vec![VERSION]);
+    pub fn encode(&self) -> Bytes {
+        let mut out = vec![VERSION];
         match self {
-            Self::Config { json } => {
-                out.byte(kind::CONFIG);
-                out.bytes(json);
+            Self::Config(config) => {
+                out.push(1);
+                put_bytes(&mut out, &json::to_vec(&**config));
             }
             Self::Purge { filter, up_to, keep } => {
-                out.byte(kind::PURGE);
-                out.bytes(filter);
-                out.number(up_to.0);
-                out.number(*keep);
+                out.push(2);
+                put_bytes(&mut out, filter.as_bytes());
+                put(&mut out, *up_to);
+                put(&mut out, *keep);
             }
             Self::Delete { seq, erase } => {
-                out.byte(kind::DELETE);
-                out.number(seq.0);
-                out.byte(u8::from(*erase));
+                out.push(3);
+                put(&mut out, *seq);
+                put(&mut out, u64::from(*erase));
             }
             Self::Expire { ranges } => {
-                out.byte(kind::EXPIRE);
-                out.ranges(ranges);
+                out.push(4);
+                put_ranges(&mut out, ranges);
             }
-            Self::Skip { last, ts_ns } => {
-                out.byte(kind::SKIP);
-                out.number(last.0);
-                out.signed(*ts_ns);
+            Self::ConsumerCreate(created) => {
+                out.push(5);
+                put(&mut out, u64::from(created.id));
+                put_bytes(&mut out, created.name.as_bytes());
+                put_bytes(&mut out, &json::to_vec(&created.config));
+                put(&mut out, created.created.0.cast_unsigned());
+                put_bytes(&mut out, &created.state);
             }
-            consumer => consumer.encode_consumer(&mut out),
-        }
-        out.0
-    }
-
-    fn encode_consumer(&self, out: &mut Writer) {
-        match self {
-            Self::ConsumerCreate {
-                id,
-                name,
-                config,
-                created_ns,
-                state,
-            } => {
-                out.byte(kind::CONSUMER_CREATE);
-                out.number(u64::from(*id));
-                out.bytes(name.as_bytes());
-                out.bytes(config);
-                out.signed(*created_ns);
-                out.bytes(state);
-            }
-            Self::ConsumerUpdate { id, config, state } => {
-                out.byte(kind::CONSUMER_UPDATE);
-                out.number(u64::from(*id));
-                out.bytes(config);
-                out.bytes(state);
+            Self::ConsumerUpdate { id, config } => {
+                out.push(6);
+                put(&mut out, u64::from(*id));
+                put_bytes(&mut out, &json::to_vec(&**config));
             }
             Self::ConsumerDelete { id } => {
-                out.byte(kind::CONSUMER_DELETE);
-                out.number(u64::from(*id));
+                out.push(7);
+                put(&mut out, u64::from(*id));
             }
-            Self::ConsumerReset { id, state } => {
-                out.byte(kind::CONSUMER_RESET);
-                out.number(u64::from(*id));
-                out.bytes(state);
+            Self::ConsumerPause { id, until } => {
+                out.push(8);
+                put(&mut out, u64::from(*id));
+                put(&mut out, until.unwrap_or(GoTime::ZERO).0.cast_unsigned());
             }
-            Self::ConsumerPause { id, until_ns } => {
-                out.byte(kind::CONSUMER_PAUSE);
-                out.number(u64::from(*id));
-                out.byte(u8::from(until_ns.is_some()));
-                out.signed(until_ns.unwrap_or(0));
-            }
-            Self::Consumers {
-                epoch,
-                deltas,
-                remove,
-            } => {
-                out.byte(kind::CONSUMERS);
-                out.number(*epoch);
-                out.number(deltas.len() as u64);
-                for (id, delta) in deltas {
-                    out.number(u64::from(*id));
-                    out.bytes(delta);
-                }
-                out.ranges(remove);
-            }
-            Self::Config { .. }
-            | Self::Purge { .. }
-            | Self::Delete { .. }
-            | Self::Expire { .. }
-            | Self::Skip { .. } => {}
-        }
-    }
-
-    /// The command that `bytes` are.
-    ///
-    /// # Errors
-    /// [`DecodeError`].
-    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
-        let mut from = Reader(bytes);
-        if from.byte()? != VERSION {
-            return Err(DecodeError::Unknown);
-        }
-        let command = match from.byte()? {
-            kind::CONFIG => Self::Config {
-                json: from.bytes()?.to_vec(),
-            },
-            kind::PURGE => Self::Purge {
-                filter: from.bytes()?.to_vec(),
-                up_to: Seq(from.number()?),
-                keep: from.number()?,
-            },
-            kind::DELETE => Self::Delete {
-                seq: Seq(from.number()?),
-                erase: from.byte()? != 0,
-            },
-            kind::EXPIRE => Self::Expire {
-                ranges: from.ranges()?,
-            },
-            kind::SKIP => Self::Skip {
-                last: Seq(from.number()?),
-                ts_ns: from.signed()?,
-            },
-            consumer => Self::decode_consumer(consumer, &mut from)?,
-        };
-        if from.0.is_empty() {
-            Ok(command)
-        } else {
-            Err(DecodeError::Malformed)
-        }
-    }
-
-    fn decode_consumer(kind: u8, from: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        Ok(match kind {
-            kind::CONSUMER_CREATE => Self::ConsumerCreate {
-                id: from.id()?,
-                name: from.text()?.to_owned(),
-                config: from.bytes()?.to_vec(),
-                created_ns: from.signed()?,
-                state: from.bytes()?.to_vec(),
-            },
-            kind::CONSUMER_UPDATE => Self::ConsumerUpdate {
-                id: from.id()?,
-                config: from.bytes()?.to_vec(),
-                state: from.bytes()?.to_vec(),
-            },
-            kind::CONSUMER_DELETE => Self::ConsumerDelete { id: from.id()? },
-            kind::CONSUMER_RESET => Self::ConsumerReset {
-                id: from.id()?,
-                state: from.bytes()?.to_vec(),
-            },
-            kind::CONSUMER_PAUSE => {
-                let id = from.id()?;
-                let paused = from.byte()? != 0;
-                let until = from.signed()?;
-                Self::ConsumerPause {
-                    id,
-                    until_ns: paused.then_some(until),
+            Self::Consumers { changes, remove } => {
+                out.push(9);
+                put_ranges(&mut out, remove);
+                put(&mut out, changes.len() as u64);
+                for (id, bytes) in changes {
+                    put(&mut out, u64::from(*id));
+                    put_bytes(&mut out, bytes);
                 }
             }
-            kind::CONSUMERS => {
-                let epoch = from.number()?;
-                let count = from.count()?;
-                let mut deltas = Vec::with_capacity(count);
+        }
+        Bytes::from(out)
+    }
+
+    /// The command in `bytes`, if they are one.
+    #[must_use]
+    pub fn decode(bytes: &[u8]) -> Option<Self> {
+        let (head, mut rest) = bytes.split_first_chunk::<2>()?;
+        if head[0] != VERSION {
+            return None;
+        }
+        let bytes = &mut rest;
+        Some(match head[1] {
+            1 => Self::Config(Box::new(json::from_slice(take_bytes(bytes)?).ok()?)),
+            2 => Self::Purge {
+                filter: String::from_utf8(take_bytes(bytes)?.to_vec()).ok()?,
+                up_to: take(bytes)?,
+                keep: take(bytes)?,
+            },
+            3 => Self::Delete {
+                seq: take(bytes)?,
+                erase: take(bytes)? != 0,
+            },
+            4 => Self::Expire {
+                ranges: take_ranges(bytes)?,
+            },
+            5 => Self::ConsumerCreate(Box::new(Created {
+                id: take_id(bytes)?,
+                name: String::from_utf8(take_bytes(bytes)?.to_vec()).ok()?,
+                config: json::from_slice(take_bytes(bytes)?).ok()?,
+                created: GoTime(take(bytes)?.cast_signed()),
+                state: take_bytes(bytes)?.to_vec(),
+            })),
+            6 => Self::ConsumerUpdate {
+                id: take_id(bytes)?,
+                config: Box::new(json::from_slice(take_bytes(bytes)?).ok()?),
+            },
+            7 => Self::ConsumerDelete { id: take_id(bytes)? },
+            8 => Self::ConsumerPause {
+                id: take_id(bytes)?,
+                until: Some(GoTime(take(bytes)?.cast_signed())).filter(|t| !t.is_zero()),
+            },
+            9 => {
+                let remove = take_ranges(bytes)?;
+                let count = take(bytes)?;
+                let mut changes = Vec::new();
                 for _ in 0..count {
-                    deltas.push((from.id()?, from.bytes()?.to_vec()));
+                    changes.push((take_id(bytes)?, take_bytes(bytes)?.to_vec()));
                 }
-                Self::Consumers {
-                    epoch,
-                    deltas,
-                    remove: from.ranges()?,
-                }
+                Self::Consumers { changes, remove }
             }
-            _ => return Err(DecodeError::Unknown),
+            _ => return None,
         })
     }
 }
 
-/// Joins ascending sequences into runs.
-#[must_use]
-pub fn runs(seqs: impl IntoIterator<Item = Seq>) -> Vec<SeqRange> {
-    let mut ranges: Vec<SeqRange> = Vec::new();
-    for seq in seqs {
-        match ranges.last_mut() {
-            Some(last) if last.first.0 + last.count == seq.0 => last.count += 1,
-            _ => ranges.push(SeqRange { first: seq, count: 1 }),
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn what_is_written_reads_back() {
+        let mut config = ConsumerConfig {
+            name: "c".into(),
+            ..ConsumerConfig::default()
+        };
+        config.metadata.insert("a".into(), "<b>".into());
+        let created = Created {
+            id: 7,
+            name: "c".into(),
+            config: config.clone(),
+            created: GoTime(5),
+            state: vec![1, 2],
+        };
+        for command in [
+            Command::Config(Box::new(StreamConfig {
+                name: "S".into(),
+                ..StreamConfig::default()
+            })),
+            Command::Purge {
+                filter: "a.*".into(),
+                up_to: 5,
+                keep: 1,
+            },
+            Command::Delete { seq: 9, erase: true },
+            Command::Expire {
+                ranges: vec![(1, 5), (7, 7)],
+            },
+            Command::ConsumerCreate(Box::new(created)),
+            Command::ConsumerUpdate {
+                id: 1,
+                config: Box::new(config),
+            },
+            Command::ConsumerDelete { id: 3 },
+            Command::ConsumerPause {
+                id: 3,
+                until: Some(GoTime(9)),
+            },
+            Command::ConsumerPause { id: 3, until: None },
+            Command::Consumers {
+                changes: vec![(1, vec![1, 2, 3])],
+                remove: vec![(4, 4)],
+            },
+        ] {
+            assert_eq!(Command::decode(&command.encode()), Some(command));
         }
     }
-    ranges
-}
 
-#[cfg(test)]
-mod tests;
+    proptest! {
+        #[test]
+        fn any_bytes_are_read(op in 0u8..12, bytes in proptest::collection::vec(any::<u8>(), 0..80)) {
+            let mut text = vec![VERSION, op];
+            text.extend(bytes);
+            let _kept = Command::decode(&text);
+        }
+    }
+}

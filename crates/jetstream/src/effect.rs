@@ -55,3 +55,31 @@ pub trait Effects {
     /// A fresh random number: inbox suffixes, pin ids, jitter. The leader writes what it chose into the entry.
     fn random(&mut self) -> u64;
 }
+
+/// Carries nothing out: for what happens unheard.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Silent;
+
+impl Effects for Silent {
+    fn deliver(&mut self, _delivery: &Delivery<'_>) -> Handed {
+        Handed::NoInterest
+    }
+
+    fn send(&mut self, _to: &[u8], _reply: Option<&[u8]>, _headers: &[u8], _payload: &[u8]) -> Handed {
+        Handed::NoInterest
+    }
+
+    fn has_interest(&self, _subject: &[u8], _group: Option<&[u8]>) -> bool {
+        false
+    }
+
+    fn wants_advisory(&self, _subject: &[u8]) -> bool {
+        false
+    }
+
+    fn advisory(&mut self, _subject: &[u8], _json: &[u8]) {}
+
+    fn random(&mut self) -> u64 {
+        0
+    }
+}

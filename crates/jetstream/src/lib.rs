@@ -1,8 +1,8 @@
-//! JetStream streams and consumers as pure state machines: bytes and time in, decisions and effects out.
+//! JetStream streams and consumers as pure state machines.
 //!
-//! One [`group::Group`] is one stream with its consumers and one log. The leader decides when it *proposes*; applying a
-//! committed entry cannot fail and depends on nothing but the state and the entry. Nothing here reads a clock, a file, a
-//! socket or random numbers.
+//! A [`Group`] is a stream with its consumers. Its driver hands it messages, acknowledgements, pulls and time, writes what
+//! it proposes to a log, tells it what is durable, and carries out what it asks for through [`Effects`]. No clock, no
+//! files, no sockets: all of it runs in a unit test.
 #![forbid(unsafe_code)]
 
 pub mod clock;
@@ -10,9 +10,16 @@ pub mod command;
 pub mod consumer;
 pub mod effect;
 pub mod environment;
+mod group;
 pub mod limits;
+pub mod source;
+pub mod stream;
+#[cfg(test)]
+mod transcript;
 
 pub use clock::Now;
 pub use command::Command;
-pub use effect::{Delivery, Effects, Handed};
-pub use environment::{Environment, StreamContext};
+pub use effect::{Delivery, Effects, Handed, Silent};
+pub use environment::Environment;
+pub use group::{Group, Outcome, Proposal, Ticket};
+pub use stream::{Incoming, Stream};

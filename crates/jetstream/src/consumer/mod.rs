@@ -1,1 +1,304 @@
-//! Consumers of a stream: who gets which message when. Filled in by its own modules.
+//! All consumers of a stream. What happens to one costs nothing for the others: a stored message finds those it concerns by
+//! a trie of filters, time finds those with something due by an ordered set.
+
+mod ack;
+mod advise;
+mod checkpoint;
+pub mod config;
+mod deliver;
+mod delta;
+mod events;
+mod machine;
+mod pending;
+mod priority;
+mod pull;
+mod push;
+mod rounds;
+mod state;
+mod tick;
+
+pub use ack::AckOutcome;
+pub(crate) use checkpoint::{put, put_bytes, take, take_bytes};
+pub use config::{Limits, Surroundings};
+pub use machine::{Consumer, Names};
+pub use state::{Pair, State};
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use natterjack_jsapi::GoTime;
+use natterjack_jsapi::consumer::{ConsumerConfig, ConsumerInfo};
+use natterjack_store::MsgStore;
+use natterjack_subject::FilterTrie;
+
+use crate::clock::Now;
+use crate::effect::Effects;
+use checkpoint::{decode_list, encode_list};
+use deliver::Scratch;
+use machine::{LastList, Parts};
+
+/// All consumers of one stream.
+#[derive(Debug, Default)]
+pub struct Consumers {
+    names: Names,
+    slots: Vec<Option<Box<Consumer>>>,
+    by_name: BTreeMap<String, u32>,
+    /// Consumers with filters.
+    filtered: FilterTrie<u32>,
+    /// Consumers without.
+    unfiltered: Vec<u32>,
+    deadlines: BTreeSet<(u64, u32)>,
+    runnable: VecDeque<u32>,
+    dirty: Vec<u32>,
+    scratch: Scratch,
+    next_id: u32,
+}
+
+/// What a new consumer is made of, as the log keeps it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Created {
+    /// Its id within the stream.
+    pub id: u32,
+    /// Its name.
+    pub name: String,
+    /// Configuration.
+    pub config: ConsumerConfig,
+    /// When it was made.
+    pub created: GoTime,
+    /// State it starts with, encoded.
+    pub state: Vec<u8>,
+}
+
+impl Consumers {
+    /// No consumers yet.
+    #[must_use]
+    pub fn new(names: Names) -> Self {
+        Self {
+            names,
+            next_id: 1,
+            ..Self::default()
+        }
+    }
+
+    /// Number of consumers.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.by_name.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.by_name.is_empty()
+    }
+
+    /// The consumer called `name`.
+    #[must_use]
+    pub fn lookup(&self, name: &str) -> Option<u32> {
+        self.by_name.get(name).copied()
+    }
+
+    /// Names in order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.by_name.keys().map(String::as_str)
+    }
+
+    /// Ids in the order of their names.
+    pub fn ids(&self) -> impl Iterator<Item = u32> {
+        self.by_name.values().copied()
+    }
+
+    /// A consumer.
+    #[must_use]
+    pub fn get(&self, id: u32) -> Option<&Consumer> {
+        self.slots.get(usize::try_from(id).ok()?)?.as_deref()
+    }
+
+    fn get_mut(&mut self, id: u32) -> Option<&mut Consumer> {
+        self.slots.get_mut(usize::try_from(id).ok()?)?.as_deref_mut()
+    }
+
+    /// Configuration of a consumer.
+    #[must_use]
+    pub fn config(&self, id: u32) -> Option<&ConsumerConfig> {
+        self.get(id).map(|c| &c.config)
+    }
+
+    /// Whether somebody listens to a push consumer.
+    #[must_use]
+    pub fn is_active(&self, id: u32) -> bool {
+        self.get(id).is_some_and(|c| c.active)
+    }
+
+    /// All about a consumer.
+    #[must_use]
+    pub fn info(&self, id: u32, now: Now) -> Option<ConsumerInfo> {
+        self.get(id).map(|c| c.info(&self.names, now))
+    }
+
+    /// Lays out a new consumer: its id, name, and where it starts. The configuration was checked.
+    pub fn prepare(
+        &mut self,
+        name: String,
+        config: ConsumerConfig,
+        store: &mut dyn MsgStore,
+        now: Now,
+    ) -> Created {
+        let (state, list) = machine::starting_point(&config, store);
+        let mut bytes = Vec::new();
+        state.encode(&mut bytes);
+        encode_list(&list, store.state().last_seq.0, &mut bytes);
+        let id = self.next_id;
+        self.next_id += 1;
+        Created {
+            id,
+            name,
+            config,
+            created: GoTime(now.wall_ns),
+            state: bytes,
+        }
+    }
+
+    /// Adds a consumer.
+    pub fn apply_create(&mut self, created: &Created, store: &mut dyn MsgStore, now: Now) {
+        let mut bytes = created.state.as_slice();
+        let state = State::decode(&mut bytes).unwrap_or_else(|| State::starting_at(1));
+        let (last_list, replay_end) = decode_list(&mut bytes).unwrap_or_default();
+        let parts = Parts {
+            id: created.id,
+            name: created.name.clone(),
+            config: created.config.clone(),
+            created: created.created,
+            state,
+            last_list,
+            replay_end,
+        };
+        self.next_id = self.next_id.max(created.id + 1);
+        let consumer = Consumer::new(parts, &self.names, store, now);
+        self.add(consumer, now);
+    }
+
+    fn add(&mut self, consumer: Consumer, now: Now) {
+        let id = consumer.id;
+        let at = usize::try_from(id).unwrap_or(usize::MAX);
+        if self.slots.len() <= at {
+            self.slots.resize_with(at + 1, || None);
+        }
+        self.by_name.insert(consumer.name.clone(), id);
+        self.index(&consumer);
+        self.slots[at] = Some(Box::new(consumer));
+        self.touch(id, now);
+    }
+
+    fn index(&mut self, consumer: &Consumer) {
+        if consumer.filters.is_all() {
+            self.unfiltered.push(consumer.id);
+        }
+        for filter in consumer.filters.filters() {
+            self.filtered.insert(filter, consumer.id);
+        }
+    }
+
+    fn unindex(&mut self, id: u32) {
+        let Some(at) = usize::try_from(id).ok() else {
+            return;
+        };
+        let Some(consumer) = self.slots.get(at).and_then(Option::as_deref) else {
+            return;
+        };
+        for filter in consumer.filters.filters() {
+            self.filtered.remove(filter, id);
+        }
+        self.unfiltered.retain(|u| *u != id);
+    }
+
+    /// Gives a consumer another configuration.
+    pub fn apply_update(&mut self, id: u32, config: ConsumerConfig, store: &mut dyn MsgStore, now: Now) {
+        self.unindex(id);
+        let Some(consumer) = self.get_mut(id) else { return };
+        let refiltered = machine::filter_set(&config) != consumer.filters;
+        consumer.filters = machine::filter_set(&config);
+        consumer.sample = config::sample_percent(&config.sample_freq).unwrap_or(0);
+        consumer.paused_until = config.pause_until.filter(|t| !t.is_zero());
+        consumer.config = config;
+        consumer.runnable = true;
+        if refiltered {
+            consumer.recount(store);
+        }
+        let at = usize::try_from(id).unwrap_or(usize::MAX);
+        if let Some(consumer) = self.slots[at].take() {
+            self.index(&consumer);
+            self.slots[at] = Some(consumer);
+        }
+        self.touch(id, now);
+    }
+
+    /// Takes a consumer away; those who wait for its messages are told why.
+    pub fn apply_delete(&mut self, id: u32, line: &str, fx: &mut dyn Effects) -> Option<String> {
+        self.unindex(id);
+        let at = usize::try_from(id).ok()?;
+        let mut consumer = self.slots.get_mut(at)?.take()?;
+        consumer.end_all(line, false, fx);
+        self.by_name.remove(&consumer.name);
+        if let Some(deadline) = consumer.registered {
+            self.deadlines.remove(&(deadline, id));
+        }
+        self.runnable.retain(|r| *r != id);
+        self.dirty.retain(|d| *d != id);
+        Some(consumer.name)
+    }
+
+    /// Ends all waiting requests, as at shutdown.
+    pub fn end_requests(&mut self, line: &str, fx: &mut dyn Effects) {
+        for consumer in self.slots.iter_mut().flatten() {
+            consumer.end_all(line, true, fx);
+        }
+    }
+
+    /// Pauses a consumer until then, or resumes it.
+    pub fn apply_pause(&mut self, id: u32, until: Option<GoTime>, now: Now, fx: &mut dyn Effects) {
+        let Some(consumer) = self.get_mut(id) else { return };
+        consumer.config.pause_until = until;
+        consumer.paused_until = until;
+        consumer.runnable = true;
+        consumer.advise_pause(now, fx);
+        self.touch(id, now);
+    }
+
+    /// Takes the pin of a priority group away.
+    pub fn unpin(&mut self, id: u32, now: Now, fx: &mut dyn Effects) {
+        if let Some(consumer) = self.get_mut(id) {
+            consumer.unpin(now, "admin", fx);
+        }
+        self.touch(id, now);
+    }
+
+    /// Starts a consumer over at `next`.
+    pub fn reset(&mut self, id: u32, next: u64, store: &mut dyn MsgStore, now: Now) {
+        let Some(consumer) = self.get_mut(id) else { return };
+        consumer.change(delta::Change::Reset { next });
+        consumer.last_list = LastList::default();
+        consumer.redeliver.clear();
+        consumer.redeliver_set.clear();
+        consumer.recount(store);
+        consumer.rearm(now);
+        consumer.urgent = true;
+        consumer.runnable = true;
+        self.touch(id, now);
+    }
+
+    /// Whether any consumer wants messages on `subject`.
+    pub fn interest_in(&mut self, subject: &[u8]) -> bool {
+        let mut any = !self.unfiltered.is_empty();
+        self.filtered.for_each_match(subject, |_| any = true);
+        any
+    }
+
+    /// Whether any consumer still needs message `seq` on `subject`.
+    pub fn needed(&mut self, seq: u64, subject: &[u8]) -> bool {
+        let mut concerned = self.unfiltered.clone();
+        self.filtered.for_each_match(subject, |id| concerned.push(id));
+        concerned
+            .iter()
+            .any(|id| self.get(*id).is_some_and(|c| c.needs(seq, subject)))
+    }
+}

@@ -17,11 +17,11 @@ fn run(input: &[u8]) -> String {
                 rest = &rest[len..];
             }
             Step::Incomplete { needed } => {
-                out.push_str(&needed.map_or("more".into(), |n| format!("more {n}")));
+                out.push_str(&needed.map_or_else(|| "more".into(), |n| format!("more {n}")));
                 return out;
             }
             Step::Fail(error) => {
-                let reply = error.reply().map_or("close".into(), |r| r.text());
+                let reply = error.reply().map_or_else(|| "close".into(), |r| r.text());
                 out.push_str(&reply);
                 return out;
             }

@@ -1,0 +1,165 @@
+//! Acknowledgements and what they cause.
+
+use natterjack_jsapi::ack::{AckKind, AckSubject};
+use natterjack_jsapi::consumer::AckPolicy;
+
+use super::delta::Change;
+use super::machine::Consumer;
+use crate::clock::Now;
+use crate::effect::Effects;
+
+/// What an acknowledgement asks of the group, beyond the consumer's own state.
+#[derive(Debug, Default)]
+pub struct AckOutcome {
+    /// Messages this consumer has let go of: a range of sequences, both ends included.
+    pub let_go: Vec<(u64, u64)>,
+    /// Whether the sender waits to hear that the effect is durable.
+    pub answer: bool,
+}
+
+impl Consumer {
+    /// A client acknowledges a delivery.
+    pub(crate) fn on_ack(
+        &mut self,
+        now: Now,
+        ack: &AckSubject<'_>,
+        body: &[u8],
+        reply: Option<&[u8]>,
+        fx: &mut dyn Effects,
+    ) -> AckOutcome {
+        let mut outcome = AckOutcome {
+            answer: reply.is_some(),
+            ..AckOutcome::default()
+        };
+        self.idle_since = Some(now.mono_ns).filter(|_| !self.is_push() || !self.active);
+        match AckKind::parse(body) {
+            AckKind::Ack => self.acked(now, ack, &mut outcome, fx),
+            AckKind::Next(pull) => {
+                self.acked(now, ack, &mut outcome, fx);
+                if let Some(reply) = reply {
+                    self.on_pull(now, reply, pull, fx);
+                }
+                outcome.answer = false;
+            }
+            AckKind::Nak(delay) => self.nak(now, ack, delay.map(|d| d.as_u64()), fx),
+            AckKind::Progress => self.progress(now, ack),
+            AckKind::Term(reason) => {
+                let reason = String::from_utf8_lossy(reason).into_owned();
+                self.term(now, ack, &reason, &mut outcome, fx);
+            }
+            AckKind::Unknown => {}
+        }
+        outcome
+    }
+
+    /// Whether the delivery an ack names can exist.
+    const fn was_delivered(&self, ack: &AckSubject<'_>) -> bool {
+        ack.stream_seq < self.state.next_sseq && ack.consumer_seq < self.state.next_cseq
+    }
+
+    fn acked(&mut self, now: Now, ack: &AckSubject<'_>, outcome: &mut AckOutcome, fx: &mut dyn Effects) {
+        if !self.was_delivered(ack) {
+            outcome.answer = false;
+            return;
+        }
+        let sseq = ack.stream_seq;
+        let at_limit = self.is_at_limit();
+        match self.config.ack_policy {
+            AckPolicy::None => return,
+            AckPolicy::Explicit => {
+                if !self.state.pending.contains(sseq) {
+                    return;
+                }
+                self.sample_ack(now, (sseq, ack.consumer_seq), ack.delivered, ack.timestamp_ns, fx);
+                self.change(Change::Ack { sseq });
+                self.forget_redelivery(sseq);
+                outcome.let_go.push((sseq, sseq));
+            }
+            AckPolicy::All | AckPolicy::FlowControl => {
+                if ack.consumer_seq <= self.state.floor.consumer || sseq <= self.state.floor.stream {
+                    return;
+                }
+                self.sample_ack(now, (sseq, ack.consumer_seq), ack.delivered, ack.timestamp_ns, fx);
+                outcome.let_go.push((self.state.floor.stream + 1, sseq));
+                self.change(Change::AckAll {
+                    sseq,
+                    cseq: ack.consumer_seq,
+                });
+                self.redeliver.retain(|s| *s > sseq);
+                self.redeliver_set = self.redeliver_set.split_off(&(sseq + 1));
+            }
+        }
+        self.urgent = true;
+        self.last_acked_wall = Some(natterjack_jsapi::GoTime(now.wall_ns));
+        self.runnable |= at_limit || !self.redeliver.is_empty();
+    }
+
+    /// Whether as many messages wait for acknowledgement as may.
+    pub(crate) fn is_at_limit(&self) -> bool {
+        let max = usize::try_from(self.config.max_ack_pending).unwrap_or(0);
+        max > 0 && self.acks() && self.state.pending.len() >= max
+    }
+
+    pub(crate) fn forget_redelivery(&mut self, sseq: u64) {
+        if self.redeliver_set.remove(&sseq) {
+            self.redeliver.retain(|s| *s != sseq);
+        }
+    }
+
+    /// Queues message `sseq` to be delivered again.
+    pub(crate) fn queue_redelivery(&mut self, sseq: u64) {
+        if self.redeliver_set.insert(sseq) {
+            self.redeliver.push_back(sseq);
+        }
+        self.runnable = true;
+    }
+
+    fn nak(&mut self, now: Now, ack: &AckSubject<'_>, delay: Option<u64>, fx: &mut dyn Effects) {
+        let sseq = ack.stream_seq;
+        if !self.was_delivered(ack) || !self.state.pending.contains(sseq) {
+            return;
+        }
+        self.advise_nak(now, (sseq, ack.consumer_seq), ack.delivered, fx);
+        match delay {
+            Some(delay) => {
+                self.forget_redelivery(sseq);
+                self.set_due(sseq, now.mono_ns.saturating_add(delay));
+            }
+            None => self.queue_redelivery(sseq),
+        }
+    }
+
+    /// Sets when a message is delivered again if it stays unacknowledged.
+    pub(crate) fn set_due(&mut self, sseq: u64, due: u64) {
+        if let Some(pending) = self.state.pending.get_mut(sseq) {
+            pending.due_ns = due;
+            self.next_due = self.next_due.min(due);
+        }
+    }
+
+    fn progress(&mut self, now: Now, ack: &AckSubject<'_>) {
+        let wait = self.ack_wait_ns(self.state.count(ack.stream_seq));
+        self.set_due(ack.stream_seq, now.mono_ns.saturating_add(wait));
+    }
+
+    fn term(
+        &mut self,
+        now: Now,
+        ack: &AckSubject<'_>,
+        reason: &str,
+        outcome: &mut AckOutcome,
+        fx: &mut dyn Effects,
+    ) {
+        let sseq = ack.stream_seq;
+        if !self.was_delivered(ack) || !self.state.pending.contains(sseq) {
+            return;
+        }
+        let at_limit = self.is_at_limit();
+        self.change(Change::Ack { sseq });
+        self.forget_redelivery(sseq);
+        self.urgent = true;
+        self.runnable |= at_limit;
+        outcome.let_go.push((sseq, sseq));
+        self.advise_term(now, (sseq, ack.consumer_seq), ack.delivered, reason, fx);
+    }
+}

@@ -1,0 +1,99 @@
+//! What happens to consumers: messages stored and gone, pulls, acknowledgements, subscribers coming and going.
+
+use natterjack_jsapi::ack::AckSubject;
+use natterjack_store::{MsgStore, Seq};
+
+use super::{AckOutcome, Consumers, delta};
+use crate::clock::Now;
+use crate::effect::Effects;
+
+impl Consumers {
+    /// A message was stored.
+    pub fn on_stored(&mut self, subject: &[u8]) {
+        let (slots, runnable) = (&mut self.slots, &mut self.runnable);
+        let mut wake = |id: u32| {
+            let slot = slots.get_mut(id as usize).and_then(Option::as_deref_mut);
+            let Some(consumer) = slot else { return };
+            consumer.num_pending += 1;
+            consumer.runnable = true;
+            if !consumer.queued {
+                consumer.queued = true;
+                runnable.push_back(id);
+            }
+        };
+        self.unfiltered.iter().copied().for_each(&mut wake);
+        self.filtered.for_each_match(subject, wake);
+    }
+
+    /// A message left the stream.
+    pub fn on_removed(&mut self, now: Now, seq: Seq, subject: &[u8], quiet: bool, fx: &mut dyn Effects) {
+        if self.is_empty() {
+            return;
+        }
+        let mut concerned = self.unfiltered.clone();
+        self.filtered.for_each_match(subject, |id| concerned.push(id));
+        for id in concerned {
+            if let Some(consumer) = self.get_mut(id) {
+                consumer.on_removed(now, seq.0, subject, quiet, fx);
+                self.touch(id, now);
+            }
+        }
+    }
+
+    /// The stream was purged.
+    pub fn on_purged(&mut self, first: Seq, store: &mut dyn MsgStore, now: Now) {
+        let ids: Vec<u32> = self.ids().collect();
+        for id in ids {
+            let Some(consumer) = self.get_mut(id) else {
+                continue;
+            };
+            consumer.change(delta::Change::Purged { first: first.0 });
+            consumer.redeliver.retain(|s| *s >= first.0);
+            consumer.redeliver_set = consumer.redeliver_set.split_off(&first.0);
+            consumer.last_list.seqs.retain(|s| *s >= first.0);
+            consumer.recount(store);
+            self.touch(id, now);
+        }
+    }
+
+    /// A client asks for messages.
+    pub fn on_pull(&mut self, id: u32, now: Now, reply: &[u8], body: &[u8], fx: &mut dyn Effects) {
+        if let Some(consumer) = self.get_mut(id) {
+            consumer.on_pull(now, reply, body, fx);
+        }
+        self.touch(id, now);
+    }
+
+    /// A client acknowledges a delivery.
+    pub fn on_ack(
+        &mut self,
+        id: u32,
+        now: Now,
+        ack: &AckSubject<'_>,
+        (body, reply): (&[u8], Option<&[u8]>),
+        fx: &mut dyn Effects,
+    ) -> AckOutcome {
+        let outcome = self
+            .get_mut(id)
+            .map(|c| c.on_ack(now, ack, body, reply, fx))
+            .unwrap_or_default();
+        self.touch(id, now);
+        outcome
+    }
+
+    /// A client answers a flow control request.
+    pub fn on_flow_reply(&mut self, id: u32, subject: &[u8], now: Now) {
+        if let Some(consumer) = self.get_mut(id) {
+            consumer.on_flow_reply(subject);
+        }
+        self.touch(id, now);
+    }
+
+    /// Somebody begins or ceases to listen to a push consumer.
+    pub fn on_interest(&mut self, id: u32, now: Now, has: bool) {
+        if let Some(consumer) = self.get_mut(id) {
+            consumer.on_interest(now, has);
+        }
+        self.touch(id, now);
+    }
+}

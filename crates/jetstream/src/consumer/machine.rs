@@ -1,0 +1,307 @@
+//! One consumer: where it is, who waits for its messages, what is due when. Inputs come through the files beside this one;
+//! everything here is data and the few things all of them need.
+
+use std::collections::{BTreeSet, VecDeque};
+
+use natterjack_jsapi::consumer::{
+    AckPolicy, ConsumerConfig, ConsumerInfo, DeliverPolicy, PriorityGroupState, PriorityPolicy, ReplayPolicy,
+    SequenceInfo,
+};
+use natterjack_jsapi::{GoTime, Nanos, versioning};
+use natterjack_store::{MsgStore, Seq};
+use natterjack_subject::{Filter, FilterSet};
+
+use super::config::{filters, sample_percent};
+use super::delta::Change;
+use super::pull::Waiting;
+use super::push::Flow;
+use super::state::{Pair, State};
+use crate::clock::Now;
+
+/// Where `last_per_subject` starts: a list of sequences, then everything behind `resume`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct LastList {
+    /// Sequences still to deliver, ascending.
+    pub(crate) seqs: VecDeque<u64>,
+    /// Where the list ends.
+    pub(crate) resume: u64,
+}
+
+/// What the stream tells its consumers about itself.
+#[derive(Debug, Clone, Default)]
+pub struct Names {
+    /// Stream.
+    pub stream: String,
+    /// JetStream domain.
+    pub domain: String,
+}
+
+/// One consumer.
+#[derive(Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a fact of its own, in every combination"
+)]
+pub struct Consumer {
+    pub(crate) id: u32,
+    pub(crate) name: String,
+    pub(crate) config: ConsumerConfig,
+    pub(crate) created: GoTime,
+    pub(crate) filters: FilterSet,
+    pub(crate) state: State,
+    pub(crate) last_list: LastList,
+    /// Begins its ack subjects.
+    pub(crate) ack_prefix: Vec<u8>,
+    pub(crate) num_pending: u64,
+    /// Messages to deliver again, first come first.
+    pub(crate) redeliver: VecDeque<u64>,
+    pub(crate) redeliver_set: BTreeSet<u64>,
+    pub(crate) waiting: VecDeque<Waiting>,
+    pub(crate) flow: Flow,
+    /// Push: whether somebody listens.
+    pub(crate) active: bool,
+    /// Since when nobody uses it, monotonic; `None` while somebody does.
+    pub(crate) idle_since: Option<u64>,
+    pub(crate) last_delivered_wall: Option<GoTime>,
+    pub(crate) last_acked_wall: Option<GoTime>,
+    pub(crate) paused_until: Option<GoTime>,
+    /// Earliest time the next message may go (replay and rate limit), monotonic.
+    pub(crate) hold_until: u64,
+    /// Replay: time stamp of the message before, and where replaying ends.
+    pub(crate) replay_from: Option<i64>,
+    pub(crate) replay_end: u64,
+    pub(crate) sample: u8,
+    pub(crate) pin: super::priority::Pin,
+    pub(crate) deltas: Vec<u8>,
+    /// Whether `deltas` has something that answers or removals wait for.
+    pub(crate) urgent: bool,
+    /// Whether it may have something to deliver.
+    pub(crate) runnable: bool,
+    /// Whether it is in the list of those that may.
+    pub(crate) queued: bool,
+    /// Whether it is in the list of those with changes.
+    pub(crate) listed: bool,
+    /// Earliest pending expiry, a lower bound; monotonic.
+    pub(crate) next_due: u64,
+    /// The deadline under which it is registered.
+    pub(crate) registered: Option<u64>,
+}
+
+/// Everything a new consumer is made of.
+#[derive(Debug, Clone)]
+pub(crate) struct Parts {
+    pub(crate) id: u32,
+    pub(crate) name: String,
+    pub(crate) config: ConsumerConfig,
+    pub(crate) created: GoTime,
+    pub(crate) state: State,
+    pub(crate) last_list: LastList,
+    pub(crate) replay_end: u64,
+}
+
+pub(crate) fn filter_set(config: &ConsumerConfig) -> FilterSet {
+    FilterSet::new(
+        filters(config)
+            .iter()
+            .filter_map(|f| Filter::parse(f.as_bytes()).ok())
+            .collect(),
+    )
+}
+
+impl Consumer {
+    pub(crate) fn new(parts: Parts, names: &Names, store: &mut dyn MsgStore, now: Now) -> Self {
+        let config = parts.config;
+        let ack_prefix = format!("$JS.ACK.{}.{}", names.stream, parts.name).into_bytes();
+        let mut consumer = Self {
+            id: parts.id,
+            name: parts.name,
+            filters: filter_set(&config),
+            sample: sample_percent(&config.sample_freq).unwrap_or(0),
+            paused_until: config.pause_until.filter(|t| !t.is_zero()),
+            flow: Flow::new(&config),
+            created: parts.created,
+            state: parts.state,
+            last_list: parts.last_list,
+            ack_prefix,
+            num_pending: 0,
+            redeliver: VecDeque::new(),
+            redeliver_set: BTreeSet::new(),
+            waiting: VecDeque::new(),
+            active: false,
+            idle_since: Some(now.mono_ns),
+            last_delivered_wall: None,
+            last_acked_wall: None,
+            hold_until: 0,
+            replay_from: None,
+            replay_end: parts.replay_end,
+            pin: super::priority::Pin::default(),
+            deltas: Vec::new(),
+            urgent: false,
+            runnable: false,
+            queued: false,
+            listed: false,
+            next_due: 0,
+            registered: None,
+            config,
+        };
+        consumer.recount(store);
+        consumer.rearm(now);
+        consumer
+    }
+
+    pub(crate) const fn is_push(&self) -> bool {
+        !self.config.deliver_subject.is_empty()
+    }
+
+    pub(crate) fn acks(&self) -> bool {
+        self.config.ack_policy != AckPolicy::None
+    }
+
+    /// Makes a change and notes it for the log.
+    pub(crate) fn change(&mut self, change: Change) {
+        self.state.apply(self.config.ack_policy, change);
+        change.encode(&mut self.deltas);
+    }
+
+    /// Counts anew how many messages are to come.
+    pub(crate) fn recount(&mut self, store: &mut dyn MsgStore) {
+        let from = Seq(self.state.next_sseq.max(self.last_list.resume));
+        let behind = store.num_pending(&self.filters, from, false).count;
+        let listed = self
+            .last_list
+            .seqs
+            .iter()
+            .filter(|s| **s < from.0 && store.load(Seq(**s)).is_ok())
+            .count();
+        self.num_pending = behind + listed as u64;
+    }
+
+    /// After a restart: everything that waits for an acknowledgement gets its full time again.
+    pub(crate) fn rearm(&mut self, now: Now) {
+        let wait = self.ack_wait_ns(1);
+        for pending in self.state.pending.iter_mut() {
+            pending.due_ns = now.mono_ns.saturating_add(wait);
+        }
+        self.next_due = if self.state.pending.is_empty() {
+            u64::MAX
+        } else {
+            now.mono_ns.saturating_add(wait)
+        };
+    }
+
+    /// How long the `count`-th delivery may stay unacknowledged.
+    pub(crate) fn ack_wait_ns(&self, count: u64) -> u64 {
+        let Some(last) = self.config.backoff.len().checked_sub(1) else {
+            return self.config.ack_wait.as_u64();
+        };
+        let at = usize::try_from(count.saturating_sub(1)).unwrap_or(last).min(last);
+        self.config.backoff[at].as_u64()
+    }
+
+    /// Whether the consumer has a say in whether message `seq` on `subject` may go, and has not let go of it.
+    pub(crate) fn needs(&self, seq: u64, subject: &[u8]) -> bool {
+        if !self.filters.matches(subject) {
+            return false;
+        }
+        match self.config.ack_policy {
+            AckPolicy::None | AckPolicy::All => seq > self.state.floor.stream,
+            AckPolicy::Explicit | AckPolicy::FlowControl => {
+                seq > self.state.floor.stream
+                    && (seq >= self.state.next_sseq || self.state.pending.contains(seq))
+            }
+        }
+    }
+
+    pub(crate) fn is_paused(&self, now: Now) -> bool {
+        self.paused_until.is_some_and(|t| t.0 > now.wall_ns)
+    }
+
+    pub(crate) const fn is_replaying(&self) -> bool {
+        matches!(self.config.replay_policy, ReplayPolicy::Original) && self.state.next_sseq <= self.replay_end
+    }
+
+    /// All about the consumer, as the API shows it.
+    pub(crate) fn info(&self, names: &Names, now: Now) -> ConsumerInfo {
+        let pair = |p: Pair, at: Option<GoTime>| SequenceInfo {
+            consumer_seq: p.consumer,
+            stream_seq: p.stream,
+            last_active: at,
+        };
+        let mut config = self.config.clone();
+        versioning::set_shown(&mut config.metadata);
+        let remaining = self
+            .paused_until
+            .map_or(0, |t| t.0.saturating_sub(now.wall_ns))
+            .max(0);
+        let waiting = self.waiting.iter().filter(|w| !w.is_expired(now)).count();
+        let once = self.config.max_deliver == 1;
+        ConsumerInfo {
+            stream_name: names.stream.clone(),
+            name: self.name.clone(),
+            created: self.created,
+            config,
+            delivered: pair(self.state.delivered(), self.last_delivered_wall),
+            ack_floor: pair(self.state.floor, self.last_acked_wall),
+            num_ack_pending: i64::try_from(self.state.pending.len()).unwrap_or(i64::MAX),
+            num_redelivered: if once {
+                0
+            } else {
+                i64::try_from(self.state.redelivered.len()).unwrap_or(i64::MAX)
+            },
+            num_waiting: i64::try_from(waiting).unwrap_or(i64::MAX),
+            num_pending: self.num_pending,
+            cluster: None,
+            push_bound: self.is_push() && self.active,
+            paused: remaining > 0,
+            pause_remaining: Nanos(remaining),
+            ts: GoTime(now.wall_ns),
+            priority_groups: self.groups(),
+        }
+    }
+
+    fn groups(&self) -> Vec<PriorityGroupState> {
+        if self.config.priority_policy != PriorityPolicy::PinnedClient {
+            return Vec::new();
+        }
+        let Some(group) = self.config.priority_groups.first() else {
+            return Vec::new();
+        };
+        let (id, since) = self.pin.shown();
+        vec![PriorityGroupState {
+            group: group.clone(),
+            pinned_client_id: id,
+            pinned_ts: since,
+        }]
+    }
+}
+
+/// Where a new consumer starts.
+pub(crate) fn starting_point(config: &ConsumerConfig, store: &mut dyn MsgStore) -> (State, LastList) {
+    let state = store.state();
+    let set = filter_set(config);
+    let first = state.first_seq.0.max(1);
+    let behind = state.last_seq.0 + 1;
+    let empty = state.last_seq == Seq::ZERO;
+    let mut list = LastList::default();
+    let next = match config.deliver_policy {
+        DeliverPolicy::All => first,
+        DeliverPolicy::New => behind,
+        DeliverPolicy::Last => store.last_matching(&set, state.last_seq).map_or(behind, |s| s.0),
+        DeliverPolicy::ByStartSequence => config.opt_start_seq.max(if empty { 0 } else { first }),
+        DeliverPolicy::ByStartTime => {
+            let time = config.opt_start_time.unwrap_or(GoTime::ZERO);
+            store.seq_at_time(time.0).0.max(first)
+        }
+        DeliverPolicy::LastPerSubject => {
+            let lasts = store
+                .multi_last(&set, state.last_seq, usize::MAX)
+                .unwrap_or_default();
+            list = LastList {
+                seqs: lasts.iter().map(|s| s.0).collect(),
+                resume: behind,
+            };
+            list.seqs.front().copied().unwrap_or(behind)
+        }
+    };
+    (State::starting_at(next.max(1)), list)
+}

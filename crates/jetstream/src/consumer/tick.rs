@@ -1,0 +1,133 @@
+//! What time brings: redeliveries, ended requests, heartbeats, the end of pauses and of consumers nobody uses.
+
+use super::delta::Change;
+use super::machine::Consumer;
+use crate::clock::Now;
+use crate::effect::Effects;
+
+/// Redeliveries are looked for this much later than due, so that those due together go together.
+const SLACK_NS: u64 = 1_000_000;
+
+impl Consumer {
+    /// Does what is due. Returns whether the consumer is to be deleted: nobody used it for too long.
+    pub(crate) fn on_tick(&mut self, now: Now, fx: &mut dyn Effects) -> bool {
+        if let Some(until) = self.paused_until
+            && until.0 <= now.wall_ns
+        {
+            self.paused_until = None;
+            self.config.pause_until = None;
+            self.runnable = true;
+            self.advise_pause(now, fx);
+        }
+        if self.next_due <= now.mono_ns {
+            self.find_due(now);
+        }
+        if self.hold_until > 0 && self.hold_until <= now.mono_ns {
+            self.hold_until = 0;
+            self.runnable = true;
+        }
+        self.end_requests(now, false, fx);
+        self.pull_heartbeats(now, fx);
+        self.push_heartbeat(now, fx);
+        self.pin_deadline(now, fx);
+        self.is_abandoned(now)
+    }
+
+    /// Queues what was not acknowledged in time, ascending.
+    fn find_due(&mut self, now: Now) {
+        let mut due: Vec<u64> = Vec::new();
+        let mut next = u64::MAX;
+        for pending in self.state.pending.iter() {
+            if pending.due_ns <= now.mono_ns {
+                due.push(pending.sseq);
+            } else {
+                next = next.min(pending.due_ns);
+            }
+        }
+        for sseq in due {
+            self.queue_redelivery(sseq);
+            let again = now
+                .mono_ns
+                .saturating_add(self.ack_wait_ns(self.state.count(sseq) + 1));
+            if let Some(pending) = self.state.pending.get_mut(sseq) {
+                pending.due_ns = again;
+                next = next.min(again);
+            }
+        }
+        self.next_due = next;
+    }
+
+    fn abandoned_at(&self) -> Option<u64> {
+        let threshold = self.config.inactive_threshold.as_u64();
+        if threshold == 0 || !self.waiting.is_empty() {
+            return None;
+        }
+        let mut at = self.idle_since?.saturating_add(threshold);
+        // Messages still within their time for acknowledgement keep a pull consumer alive.
+        if !self.is_push() && !self.state.pending.is_empty() && self.next_due != u64::MAX {
+            at = at.max(self.next_due);
+        }
+        Some(at)
+    }
+
+    fn is_abandoned(&self, now: Now) -> bool {
+        self.abandoned_at().is_some_and(|at| at <= now.mono_ns)
+    }
+
+    /// When something is due next.
+    pub(crate) fn deadline(&self, now: Now) -> Option<u64> {
+        let due = Some(self.next_due)
+            .filter(|n| *n != u64::MAX)
+            .map(|n| n.saturating_add(SLACK_NS));
+        let hold = Some(self.hold_until).filter(|h| *h > now.mono_ns);
+        let pause = self.paused_until.map(|t| {
+            let left = u64::try_from(t.0.saturating_sub(now.wall_ns)).unwrap_or(0);
+            now.mono_ns.saturating_add(left)
+        });
+        let beat = Some(self.flow.next_heartbeat)
+            .filter(|_| self.is_push() && self.active && self.config.idle_heartbeat.0 > 0);
+        let pin = self
+            .pin
+            .is_set()
+            .then(|| now.mono_ns.saturating_add(self.config.priority_timeout.as_u64()));
+        [
+            due,
+            hold,
+            pause,
+            beat,
+            pin,
+            self.pull_deadline(),
+            self.abandoned_at(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
+    /// Message `sseq` on `subject` left the stream.
+    pub(crate) fn on_removed(
+        &mut self,
+        now: Now,
+        sseq: u64,
+        subject: &[u8],
+        quiet: bool,
+        fx: &mut dyn Effects,
+    ) {
+        if sseq >= self.state.next_sseq.max(self.last_list.resume) {
+            if self.filters.matches(subject) {
+                self.num_pending = self.num_pending.saturating_sub(1);
+            }
+            return;
+        }
+        let Some(pending) = self.state.pending.get(sseq).copied() else {
+            return;
+        };
+        let (cseq, count) = (pending.cseq, self.state.count(sseq));
+        self.change(Change::Gone { sseq });
+        self.forget_redelivery(sseq);
+        self.runnable = true;
+        if !quiet {
+            self.advise_term(now, (sseq, cseq), count, "Unacknowledged message was deleted", fx);
+        }
+    }
+}

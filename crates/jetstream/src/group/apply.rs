@@ -1,0 +1,202 @@
+//! What a committed entry does. Cannot fail, and does the same wherever and whenever it is applied.
+
+use natterjack_jsapi::stream::Retention;
+use natterjack_store::{Committed, EntryBody, Purge, RecordView, Removed, Seq, flags};
+use natterjack_subject::Filter;
+
+use super::{Group, Outcome};
+use crate::clock::Now;
+use crate::command::Command;
+use crate::effect::Effects;
+
+/// Collects what leaves the store.
+#[derive(Default)]
+struct Gone(Vec<(Seq, Vec<u8>)>, bool);
+
+impl Removed for Gone {
+    fn removed(&mut self, seq: Seq, subject: &[u8]) {
+        if self.1 {
+            self.0.push((seq, subject.to_vec()));
+        }
+    }
+}
+
+impl Group {
+    pub(super) fn apply_entry(&mut self, entry: &Committed, now: Now, fx: &mut dyn Effects) -> Outcome {
+        self.applied = entry.index;
+        self.stream.applied = entry.index;
+        match &entry.body {
+            EntryBody::Messages(_) => {
+                self.apply_messages(entry, now, fx);
+                Outcome::Done
+            }
+            EntryBody::Command(bytes) => match Command::decode(bytes) {
+                Some(command) => self.apply_command(command, now, fx),
+                None => Outcome::Failed("unknown command".into()),
+            },
+        }
+    }
+
+    fn apply_messages(&mut self, entry: &Committed, now: Now, fx: &mut dyn Effects) {
+        let EntryBody::Messages(batch) = &entry.body else {
+            return;
+        };
+        let mut gone = Gone(Vec::new(), !self.consumers.is_empty() && !self.restoring);
+        let republishing = self.stream.republish.is_some() && !self.restoring;
+        let mut previous = Vec::new();
+        if republishing {
+            previous.extend(
+                batch
+                    .records()
+                    .map(|(_, r)| self.stream.store.last_for(r.subject()).unwrap_or(Seq::ZERO)),
+            );
+        }
+        self.stream.store.append(entry, &mut gone);
+        for (n, (_, record)) in batch.records().enumerate() {
+            self.note_stored(record);
+            if let Some(previous) = previous.get(n) {
+                self.stream.republish(record, *previous, fx);
+            }
+        }
+        for (seq, subject) in gone.0 {
+            self.consumers.on_removed(now, seq, &subject, false, fx);
+        }
+    }
+
+    /// What follows from a stored message beside its being there.
+    fn note_stored(&mut self, record: RecordView<'_>) {
+        let skipped = record.flags() & flags::SKIP != 0;
+        if self.restoring {
+            if record.flags() & flags::MSG_ID != 0
+                && let Some(id) = crate::stream::header(record.headers(), natterjack_jsapi::headers::MSG_ID)
+            {
+                self.stream.dedup.insert(id, record.seq(), record.ts_ns());
+            }
+            return;
+        }
+        if skipped {
+            return;
+        }
+        let size = natterjack_store::accounted(
+            natterjack_store::Storage::File,
+            record.subject().len(),
+            record.headers().len(),
+            record.payload().len(),
+        );
+        self.stream.settle(record.subject(), record.seq(), size);
+        if !self.consumers.is_empty() {
+            self.consumers.on_stored(record.subject());
+        }
+    }
+
+    fn apply_command(&mut self, command: Command, now: Now, fx: &mut dyn Effects) -> Outcome {
+        match command {
+            Command::Config(config) => {
+                let mut gone = Gone(Vec::new(), !self.restoring);
+                self.stream.apply_config(*config, &mut gone);
+                self.removed(gone, true, now, fx);
+                Outcome::Done
+            }
+            Command::Purge { filter, up_to, keep } => self.apply_purge(&filter, up_to, keep, now),
+            Command::Delete { seq, erase } => {
+                let mut gone = Gone(Vec::new(), !self.restoring);
+                self.stream.store.remove(Seq(seq), erase, &mut gone);
+                self.removed(gone, false, now, fx);
+                Outcome::Done
+            }
+            Command::Expire { ranges } => {
+                self.remove_ranges(&ranges, now, fx);
+                self.stream.expiring = false;
+                Outcome::Done
+            }
+            Command::ConsumerCreate(created) => {
+                self.consumers
+                    .apply_create(&created, self.stream.store.as_mut(), now);
+                Outcome::Consumer(created.id)
+            }
+            Command::ConsumerUpdate { id, config } => {
+                self.consumers
+                    .apply_update(id, *config, self.stream.store.as_mut(), now);
+                Outcome::Consumer(id)
+            }
+            Command::ConsumerDelete { id } => {
+                let name = self.consumers.apply_delete(id, "409 Consumer Deleted", fx);
+                if !self.restoring {
+                    self.release_all();
+                }
+                Outcome::ConsumerGone(name.unwrap_or_default())
+            }
+            Command::ConsumerPause { id, until } => {
+                self.consumers.apply_pause(id, until, now, fx);
+                Outcome::Consumer(id)
+            }
+            Command::Consumers { changes, remove } => {
+                if self.restoring {
+                    for (id, changes) in &changes {
+                        self.consumers.apply_changes(*id, changes);
+                    }
+                }
+                self.remove_ranges(&remove, now, fx);
+                Outcome::Done
+            }
+        }
+    }
+
+    fn removed(&mut self, gone: Gone, quiet: bool, now: Now, fx: &mut dyn Effects) {
+        for (seq, subject) in gone.0 {
+            self.consumers.on_removed(now, seq, &subject, quiet, fx);
+        }
+    }
+
+    fn remove_ranges(&mut self, ranges: &[(u64, u64)], now: Now, fx: &mut dyn Effects) {
+        let mut gone = Gone(Vec::new(), !self.restoring && !self.consumers.is_empty());
+        for (first, last) in ranges {
+            for seq in *first..=*last {
+                self.stream.store.remove(Seq(seq), false, &mut gone);
+            }
+        }
+        self.removed(gone, false, now, fx);
+    }
+
+    fn apply_purge(&mut self, filter: &str, up_to: u64, keep: u64, now: Now) -> Outcome {
+        let purge = Purge {
+            filter: Filter::parse(filter.as_bytes()).ok(),
+            up_to: Some(Seq(up_to)).filter(|s| s.0 > 0),
+            keep,
+        };
+        let mut gone = Gone(Vec::new(), !self.restoring && purge.filter.is_some());
+        let count = self.stream.store.purge(&purge, &mut gone);
+        if !self.restoring {
+            let first = self.stream.store.state().first_seq;
+            let mut silent = crate::effect::Silent;
+            self.removed(gone, true, now, &mut silent);
+            self.consumers.on_purged(first, self.stream.store.as_mut(), now);
+        }
+        Outcome::Purged(count)
+    }
+
+    /// After a consumer is gone: what only it held back can go.
+    fn release_all(&mut self) {
+        if self.stream.config.retention != Retention::Interest {
+            return;
+        }
+        let all = natterjack_subject::FilterSet::all();
+        let mut from = self.stream.store.state().first_seq;
+        while let Some(message) = self.stream.store.next(&all, from) {
+            let seq = message.seq();
+            if !self.consumers.needed(seq.0, message.subject()) {
+                push_range(&mut self.remove, seq.0);
+            }
+            from = seq.next();
+        }
+    }
+}
+
+/// Adds `seq` to ascending runs.
+pub(super) fn push_range(ranges: &mut Vec<(u64, u64)>, seq: u64) {
+    match ranges.last_mut() {
+        Some((_, last)) if *last + 1 == seq => *last = seq,
+        Some((first, last)) if (*first..=*last).contains(&seq) => {}
+        _ => ranges.push((seq, seq)),
+    }
+}

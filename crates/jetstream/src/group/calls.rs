@@ -1,0 +1,188 @@
+//! What clients ask of consumers, what time brings, and what the API asks of the stream.
+
+use natterjack_jsapi::ack::AckSubject;
+use natterjack_jsapi::consumer::{ConsumerConfig, ConsumerInfo};
+use natterjack_jsapi::stream::Retention;
+use natterjack_jsapi::{ApiError, errors};
+use natterjack_store::Seq;
+
+use super::apply::push_range;
+use super::{Group, Ticket};
+use bytes::Bytes;
+
+use crate::clock::Now;
+use crate::command::Command;
+use crate::consumer::AckOutcome;
+use crate::effect::Effects;
+
+/// Messages that expire in one entry.
+const EXPIRE_MAX: usize = 10_000;
+
+impl Group {
+    /// A client asks a consumer for messages.
+    pub fn on_pull(&mut self, id: u32, now: Now, reply: &[u8], body: &[u8], fx: &mut dyn Effects) {
+        self.consumers.on_pull(id, now, reply, body, fx);
+    }
+
+    /// A client acknowledges a delivery.
+    pub fn on_ack(
+        &mut self,
+        id: u32,
+        now: Now,
+        ack: &AckSubject<'_>,
+        (body, reply): (&[u8], Option<&[u8]>),
+        fx: &mut dyn Effects,
+    ) {
+        let outcome = self.consumers.on_ack(id, now, ack, (body, reply), fx);
+        let AckOutcome { let_go, answer } = outcome;
+        for range in let_go {
+            self.let_go(range);
+        }
+        if let Some(reply) = reply.filter(|_| answer) {
+            self.answers.push(reply.to_vec());
+        }
+    }
+
+    /// A consumer has let go of messages: by retention they may leave.
+    fn let_go(&mut self, (first, last): (u64, u64)) {
+        match self.stream.config.retention {
+            Retention::Limits => {}
+            Retention::WorkQueue | Retention::Interest => {
+                for seq in first..=last {
+                    let Ok(message) = self.stream.store.load(Seq(seq)) else {
+                        continue;
+                    };
+                    if !self.consumers.needed(seq, message.subject()) {
+                        push_range(&mut self.remove, seq);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Lets consumers deliver at most `budget` messages. Returns whether there is more.
+    pub fn run(&mut self, now: Now, fx: &mut dyn Effects, budget: usize) -> bool {
+        let mut let_go = Vec::new();
+        let more = self
+            .consumers
+            .run(now, self.stream.store.as_ref(), fx, budget, &mut let_go);
+        if self.stream.config.retention != Retention::Limits {
+            for range in let_go {
+                self.let_go(range);
+            }
+        }
+        more
+    }
+
+    /// Does what is due: redeliveries, heartbeats, expired messages, consumers nobody uses.
+    pub fn on_tick(&mut self, now: Now, fx: &mut dyn Effects) {
+        for id in self.consumers.on_tick(now, fx) {
+            self.commands.push_back((Command::ConsumerDelete { id }, None));
+        }
+        self.stream.dedup.expire(now.wall_ns);
+        if self.stream.expiring {
+            return;
+        }
+        let due = self.stream.store.due(now.wall_ns, EXPIRE_MAX);
+        if due.is_empty() {
+            return;
+        }
+        let mut ranges = Vec::new();
+        for item in due {
+            push_range(&mut ranges, item.seq.0);
+        }
+        self.stream.expiring = true;
+        self.commands.push_back((Command::Expire { ranges }, None));
+    }
+
+    /// When something is due next, monotonic.
+    pub fn next_deadline_ns(&mut self, now: Now) -> Option<u64> {
+        let expiry = if self.stream.expiring {
+            None
+        } else {
+            self.stream.store.next_expiry_ns()
+        };
+        let expiry = expiry.map(|at| {
+            let left = u64::try_from(at.saturating_sub(now.wall_ns)).unwrap_or(0);
+            now.mono_ns.saturating_add(left)
+        });
+        [self.consumers.next_deadline_ns(), self.changes_due, expiry]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// Queues a command; its outcome comes with `ticket`.
+    pub fn propose(&mut self, command: Command, ticket: Option<Ticket>) {
+        self.commands.push_back((command, ticket));
+    }
+
+    /// Whether a message may be deleted.
+    ///
+    /// # Errors
+    /// The peer's.
+    pub fn check_delete(&self, seq: u64) -> Result<(), ApiError> {
+        if self.stream.config.sealed {
+            return Err(errors::STREAM_SEALED);
+        }
+        if self.stream.config.deny_delete {
+            return Err(errors::stream_msg_delete_failed("message delete not permitted"));
+        }
+        if self.stream.store.load(Seq(seq)).is_err() {
+            return Err(errors::sequence_not_found(seq));
+        }
+        Ok(())
+    }
+
+    /// Whether the stream may be purged.
+    ///
+    /// # Errors
+    /// The peer's.
+    pub fn check_purge(&self) -> Result<(), ApiError> {
+        if self.stream.config.sealed {
+            return Err(errors::STREAM_SEALED);
+        }
+        if self.stream.config.deny_purge {
+            return Err(errors::stream_purge_failed("stream purge not permitted"));
+        }
+        Ok(())
+    }
+
+    /// All about a consumer.
+    #[must_use]
+    pub fn consumer_info(&self, id: u32, now: Now) -> Option<ConsumerInfo> {
+        self.consumers.info(id, now)
+    }
+
+    /// Checks and lays out a new consumer.
+    pub fn prepare_consumer(&mut self, name: String, config: ConsumerConfig, now: Now) -> Command {
+        let created = self
+            .consumers
+            .prepare(name, config, self.stream.store.as_mut(), now);
+        Command::ConsumerCreate(Box::new(created))
+    }
+
+    /// Starts a consumer over.
+    pub fn reset_consumer(&mut self, id: u32, next: u64, now: Now) {
+        self.consumers.reset(id, next, self.stream.store.as_mut(), now);
+    }
+
+    /// The whole group goes: those who wait are told.
+    pub fn end(&mut self, line: &str, fx: &mut dyn Effects) {
+        let ids: Vec<u32> = self.consumers.ids().collect();
+        for id in ids {
+            self.consumers.apply_delete(id, line, fx);
+        }
+    }
+
+    /// The server stops: those who wait are told.
+    pub fn stop(&mut self, fx: &mut dyn Effects) {
+        self.consumers.end_requests("409 Server Shutdown", fx);
+    }
+
+    /// The label under which the store keeps the stream.
+    #[must_use]
+    pub fn label(&self) -> Bytes {
+        self.stream.store.label().clone()
+    }
+}

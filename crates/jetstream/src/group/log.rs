@@ -1,0 +1,228 @@
+//! What goes to the log and what comes back: messages gathered in a batch, commands, changes of consumers; who waits for
+//! each. Decides only; the driver writes.
+
+use natterjack_jsapi::errors;
+use natterjack_jsapi::pub_ack::{self, PubAck};
+use natterjack_jsapi::stream::Retention;
+use natterjack_store::{Committed, EntryBody, LogIndex, Seq};
+
+use super::{Ack, Group, Outcome, Proposal, Ticket, Waits};
+use crate::clock::Now;
+use crate::command::Command;
+use crate::effect::Effects;
+use crate::stream::{Incoming, Verdict};
+
+/// Records of one entry.
+const BATCH_RECORDS_MAX: u32 = 4096;
+/// Bytes of one entry, unless a single message is larger.
+const BATCH_BYTES_MAX: usize = 1024 * 1024;
+/// Entries on their way at a time.
+const IN_FLIGHT_MAX: usize = 64;
+/// Deliveries are written down this much later, so that many go together, nanoseconds.
+const CHANGES_DELAY_NS: u64 = 10_000_000;
+
+impl Group {
+    /// Whether another publish fits before a proposal has to be taken.
+    #[must_use]
+    pub fn batch_is_full(&self) -> bool {
+        self.batch.len() >= BATCH_RECORDS_MAX || self.batch.bytes() >= BATCH_BYTES_MAX
+    }
+
+    /// A message arrives. Refusals are answered at once, everything else when it is durable.
+    pub fn publish(&mut self, now: Now, message: &Incoming<'_>, fx: &mut dyn Effects) {
+        let interest = self.stream.config.retention != Retention::Interest
+            || self.consumers.interest_in(message.subject);
+        let verdict = self.stream.decide(now, message, &mut self.batch, interest);
+        let Some(reply) = message.reply.filter(|_| !self.stream.config.no_ack) else {
+            return;
+        };
+        match verdict {
+            Verdict::Stored(seq) | Verdict::Skipped(seq) => self.open.ack(reply, seq, false),
+            Verdict::Duplicate(seq) => self.ack_duplicate(reply, seq, fx),
+            Verdict::Refused(error) => {
+                self.json.clear();
+                pub_ack::refused(&mut self.json, &self.names.stream, &error);
+                fx.send(reply, None, &[], &self.json);
+            }
+        }
+    }
+
+    /// A duplicate is told the sequence only when the original is durable.
+    fn ack_duplicate(&mut self, reply: &[u8], seq: Seq, fx: &mut dyn Effects) {
+        if !self.batch.is_empty() {
+            self.open.ack(reply, seq, true);
+        } else if let Some((_, _, waits)) = self.in_flight.back_mut() {
+            waits.ack(reply, seq, true);
+        } else {
+            self.send_ack(reply, seq, true, fx);
+        }
+    }
+
+    fn send_ack(&mut self, reply: &[u8], seq: Seq, duplicate: bool, fx: &mut dyn Effects) {
+        self.json.clear();
+        let ack = PubAck {
+            stream: &self.names.stream,
+            domain: &self.names.domain,
+            seq: seq.0,
+            duplicate,
+            ..PubAck::default()
+        };
+        ack.encode(&mut self.json);
+        fx.send(reply, None, &[], &self.json);
+    }
+
+    /// What should go to the log next, if anything.
+    pub fn take_proposal(&mut self, now: Now) -> Option<Proposal> {
+        if self.in_flight.len() >= IN_FLIGHT_MAX {
+            return None;
+        }
+        if !self.batch.is_empty() {
+            let body = EntryBody::Messages(self.batch.finish());
+            return Some(Proposal {
+                body,
+                relaxed: false,
+                waits: std::mem::take(&mut self.open),
+            });
+        }
+        if let Some((command, ticket)) = self.commands.pop_front() {
+            let waits = Waits {
+                ticket,
+                ..Waits::default()
+            };
+            return Some(Proposal {
+                body: EntryBody::Command(command.encode()),
+                relaxed: false,
+                waits,
+            });
+        }
+        self.take_changes(now)
+    }
+
+    fn take_changes(&mut self, now: Now) -> Option<Proposal> {
+        let urgent =
+            self.consumers.has_urgent_changes() || !self.remove.is_empty() || !self.answers.is_empty();
+        if !urgent {
+            if !self.consumers.has_changes() {
+                self.changes_due = None;
+                return None;
+            }
+            let due = *self
+                .changes_due
+                .get_or_insert_with(|| now.mono_ns.saturating_add(CHANGES_DELAY_NS));
+            if due > now.mono_ns {
+                return None;
+            }
+        } else if !self.in_flight.is_empty() {
+            // What gathers while an entry is on its way goes with the next.
+            return None;
+        }
+        self.changes_due = None;
+        let changes = self.consumers.take_changes();
+        let remove = std::mem::take(&mut self.remove);
+        let waits = Waits {
+            answers: std::mem::take(&mut self.answers),
+            ..Waits::default()
+        };
+        let command = Command::Consumers { changes, remove };
+        Some(Proposal {
+            body: EntryBody::Command(command.encode()),
+            relaxed: !urgent,
+            waits,
+        })
+    }
+
+    /// The log took a proposal under `index`.
+    pub fn proposed(&mut self, index: LogIndex, proposal: Proposal) {
+        self.in_flight.push_back((index, proposal.body, proposal.waits));
+    }
+
+    /// The log refused a proposal, or failed to make it durable: everybody who waits is told.
+    pub fn refused(
+        &mut self,
+        proposal: Proposal,
+        why: &str,
+        fx: &mut dyn Effects,
+    ) -> Option<(Ticket, Outcome)> {
+        let Proposal { body, waits, .. } = proposal;
+        self.fail(&body, waits, why, fx)
+    }
+
+    fn fail(
+        &mut self,
+        body: &EntryBody,
+        waits: Waits,
+        why: &str,
+        fx: &mut dyn Effects,
+    ) -> Option<(Ticket, Outcome)> {
+        if let EntryBody::Messages(batch) = body {
+            for (_, record) in batch.records() {
+                if let Some(id) = crate::stream::header(record.headers(), natterjack_jsapi::headers::MSG_ID) {
+                    self.stream.dedup.remove(id, record.seq());
+                }
+            }
+        }
+        let error = errors::stream_store_failed(why);
+        self.json.clear();
+        pub_ack::refused(&mut self.json, &self.names.stream, &error);
+        let mut start = 0;
+        for ack in &waits.acks {
+            fx.send(&waits.replies[start..ack.reply_end], None, &[], &self.json);
+            start = ack.reply_end;
+        }
+        if self.in_flight.is_empty() && self.batch.is_empty() {
+            self.stream.reset_overlay();
+        }
+        waits.ticket.map(|t| (t, Outcome::Failed(why.to_owned())))
+    }
+
+    /// The log failed entry `index`.
+    pub fn failed(&mut self, index: LogIndex, why: &str, fx: &mut dyn Effects) -> Option<(Ticket, Outcome)> {
+        let at = self.in_flight.iter().position(|(i, ..)| *i == index)?;
+        let (_, body, waits) = self.in_flight.remove(at)?;
+        self.fail(&body, waits, why, fx)
+    }
+
+    /// Entry `index` is durable: applies it and tells those who wait.
+    pub fn committed(
+        &mut self,
+        index: LogIndex,
+        now: Now,
+        fx: &mut dyn Effects,
+    ) -> Option<(Ticket, Outcome)> {
+        // Entries become durable in order; one that failed is not there any more.
+        if self.in_flight.front().is_none_or(|(first, ..)| *first != index) {
+            return None;
+        }
+        let (_, body, waits) = self.in_flight.pop_front()?;
+        let entry = Committed { index, body };
+        let outcome = self.apply_entry(&entry, now, fx);
+        self.tell(&waits, fx);
+        if self.in_flight.is_empty() && self.batch.is_empty() {
+            self.stream.overlay.subjects.clear();
+            (self.stream.overlay.msgs, self.stream.overlay.bytes) = (0, 0);
+        }
+        waits.ticket.map(|t| (t, outcome))
+    }
+
+    fn tell(&mut self, waits: &Waits, fx: &mut dyn Effects) {
+        let mut start = 0;
+        for ack in &waits.acks {
+            self.send_ack(&waits.replies[start..ack.reply_end], ack.seq, ack.duplicate, fx);
+            start = ack.reply_end;
+        }
+        for reply in &waits.answers {
+            fx.send(reply, None, &[], &[]);
+        }
+    }
+}
+
+impl Waits {
+    fn ack(&mut self, reply: &[u8], seq: Seq, duplicate: bool) {
+        self.replies.extend_from_slice(reply);
+        self.acks.push(Ack {
+            reply_end: self.replies.len(),
+            seq,
+            duplicate,
+        });
+    }
+}

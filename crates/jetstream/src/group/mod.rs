@@ -1,0 +1,237 @@
+//! One group: a stream with its consumers, driven by one task. Everything that changes it is proposed, written to the log,
+//! and applied when it is committed; several entries may be on their way at a time.
+//!
+//! ```text
+//!   publish ─▶ decide ─▶ open batch ─▶ take_proposal ─▶ (log) ─▶ apply ─▶ acks, consumers
+//!   API call ─▶ propose ─▶ command ───▶ take_proposal ─▶ (log) ─▶ apply ─▶ answer
+//! ```
+
+mod apply;
+mod calls;
+mod log;
+
+use std::collections::VecDeque;
+
+use natterjack_jsapi::stream::{StreamConfig, StreamInfo};
+use natterjack_jsapi::{GoTime, versioning};
+use natterjack_store::{BatchBuilder, Committed, EntryBody, LogIndex, MsgStore, Seq};
+
+use crate::clock::Now;
+use crate::command::Command;
+use crate::consumer::{Consumers, Names, put, put_bytes, take, take_bytes};
+use crate::effect::Effects;
+use crate::stream::Stream;
+
+/// Name of the call that waits for a command: chosen by the driver.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Ticket(pub u64);
+
+/// What came of a command.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Outcome {
+    /// It was done.
+    Done,
+    /// So many messages were purged.
+    Purged(u64),
+    /// A consumer was made, changed or paused.
+    Consumer(u32),
+    /// A consumer is gone.
+    ConsumerGone(String),
+    /// The log did not take it.
+    Failed(String),
+}
+
+/// An entry for the log.
+#[derive(Debug)]
+pub struct Proposal {
+    /// What goes to the log.
+    pub body: EntryBody,
+    /// Whether nobody waits for it: it need not be forced to disk by itself.
+    pub relaxed: bool,
+    waits: Waits,
+}
+
+/// Who waits for an entry.
+#[derive(Debug, Default)]
+struct Waits {
+    /// Publishers: reply subjects one behind the other, and what to tell each.
+    replies: Vec<u8>,
+    acks: Vec<Ack>,
+    /// Senders of acknowledgements who want to hear of the effect.
+    answers: Vec<Vec<u8>>,
+    ticket: Option<Ticket>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Ack {
+    reply_end: usize,
+    seq: Seq,
+    duplicate: bool,
+}
+
+/// A stream with its consumers.
+#[derive(Debug)]
+pub struct Group {
+    stream: Stream,
+    consumers: Consumers,
+    names: Names,
+    batch: BatchBuilder,
+    open: Waits,
+    commands: VecDeque<(Command, Option<Ticket>)>,
+    in_flight: VecDeque<(LogIndex, EntryBody, Waits)>,
+    /// Answers to acknowledgements that wait for the next entry with changes.
+    answers: Vec<Vec<u8>>,
+    /// Messages consumers have let go of, to be removed with the next entry.
+    remove: Vec<(u64, u64)>,
+    changes_due: Option<u64>,
+    applied: LogIndex,
+    json: Vec<u8>,
+    restoring: bool,
+}
+
+impl Group {
+    /// A group over an empty store.
+    #[must_use]
+    pub fn new(config: StreamConfig, created: GoTime, store: Box<dyn MsgStore>, names: Names) -> Self {
+        let mut stream = Stream::new(config, created, store);
+        let limits = Stream::limits(stream.config());
+        let first_seq = stream.config().first_seq;
+        stream.store.set_limits(limits, &mut natterjack_store::Unheard);
+        if first_seq > 1 && stream.store.state().last_seq == Seq::ZERO {
+            stream.store.skip_to(Seq(first_seq - 1), 0);
+            stream.reset_overlay();
+        }
+        Self {
+            stream,
+            consumers: Consumers::new(names.clone()),
+            names,
+            batch: BatchBuilder::default(),
+            open: Waits::default(),
+            commands: VecDeque::new(),
+            in_flight: VecDeque::new(),
+            answers: Vec::new(),
+            remove: Vec::new(),
+            changes_due: None,
+            applied: LogIndex(0),
+            json: Vec::new(),
+            restoring: false,
+        }
+    }
+
+    /// A group over a store that was opened again, from the state of its checkpoint. Entries behind it follow by
+    /// [`Self::replay`], then [`Self::restored`].
+    #[must_use]
+    pub fn restore(
+        config: StreamConfig,
+        created: GoTime,
+        store: Box<dyn MsgStore>,
+        names: Names,
+        checkpoint: Option<(LogIndex, &[u8])>,
+        now: Now,
+    ) -> Self {
+        let mut group = Self::new(config, created, store, names);
+        group.restoring = true;
+        if let Some((applied, bytes)) = checkpoint {
+            group.applied = applied;
+            let mut bytes = bytes;
+            let _partial = group.decode(&mut bytes, now);
+        }
+        group
+    }
+
+    fn decode(&mut self, bytes: &mut &[u8], now: Now) -> Option<()> {
+        let config: StreamConfig = natterjack_jsapi::json::from_slice(take_bytes(bytes)?).ok()?;
+        self.stream.created = GoTime(take(bytes)?.cast_signed());
+        self.stream.apply_config(config, &mut natterjack_store::Unheard);
+        for _ in 0..take(bytes)? {
+            let (ts, seq) = (take(bytes)?.cast_signed(), Seq(take(bytes)?));
+            let id = take_bytes(bytes)?.to_vec();
+            self.stream.dedup.insert(&id, seq, ts);
+        }
+        self.consumers.decode(bytes, self.stream.store.as_mut(), now)
+    }
+
+    /// State for a checkpoint. Only when nothing is on its way.
+    #[must_use]
+    pub fn checkpoint(&self) -> Vec<u8> {
+        debug_assert!(
+            self.in_flight.is_empty(),
+            "a checkpoint while entries are on their way"
+        );
+        let mut out = Vec::new();
+        put_bytes(&mut out, &natterjack_jsapi::json::to_vec(self.stream.config()));
+        put(&mut out, self.stream.created.0.cast_unsigned());
+        put(&mut out, self.stream.dedup.entries().count() as u64);
+        for (id, seq, ts) in self.stream.dedup.entries() {
+            put(&mut out, ts.cast_unsigned());
+            put(&mut out, seq.0);
+            put_bytes(&mut out, id);
+        }
+        self.consumers.encode(&mut out);
+        out
+    }
+
+    /// Applies an entry read back from the log.
+    pub fn replay(&mut self, entry: &Committed, now: Now, fx: &mut dyn Effects) {
+        self.apply_entry(entry, now, fx);
+    }
+
+    /// Everything was read back.
+    pub fn restored(&mut self, now: Now) {
+        self.restoring = false;
+        self.stream.reset_overlay();
+        self.consumers.restored(self.stream.store.as_mut(), now);
+    }
+
+    /// Last entry applied.
+    #[must_use]
+    pub const fn applied(&self) -> LogIndex {
+        self.applied
+    }
+
+    /// Whether nothing is on its way or waiting to be.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.in_flight.is_empty() && self.batch.is_empty() && self.commands.is_empty()
+    }
+
+    /// The stream.
+    #[must_use]
+    pub const fn stream(&self) -> &Stream {
+        &self.stream
+    }
+
+    /// The stream's store.
+    pub fn store(&mut self) -> &mut dyn MsgStore {
+        self.stream.store.as_mut()
+    }
+
+    /// The consumers.
+    pub const fn consumers(&mut self) -> &mut Consumers {
+        &mut self.consumers
+    }
+
+    /// Gives the store back, for its removal.
+    #[must_use]
+    pub fn into_store(self) -> Box<dyn MsgStore> {
+        self.stream.store
+    }
+
+    /// All about the stream.
+    #[must_use]
+    pub fn info(&self, now: Now) -> StreamInfo {
+        let mut config = self.stream.config().clone();
+        versioning::set_shown(&mut config.metadata);
+        StreamInfo {
+            config,
+            created: self.stream.created,
+            state: self.stream.state(self.consumers.len() as u64),
+            domain: self.names.domain.clone(),
+            ts: GoTime(now.wall_ns),
+            ..StreamInfo::default()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,110 @@
+//! Publishing: sequences, refusals, duplicates, limits.
+
+use natterjack_jsapi::Nanos;
+use natterjack_jsapi::stream::{Discard, Retention};
+
+use super::{SECOND, World};
+use crate::Command;
+use crate::group::Outcome;
+
+#[test]
+fn an_ack_names_stream_and_sequence() {
+    let mut world = World::new(|_| {});
+    assert_eq!(world.publish("s.a", "1"), r#"{"stream":"S","seq":1}"#);
+    assert_eq!(world.publish("s.a", "2"), r#"{"stream":"S","seq":2}"#);
+    let state = world.group.info(world.now).state;
+    assert_eq!((state.messages, state.first_seq, state.last_seq), (2, 1, 2));
+}
+
+#[test]
+fn a_second_message_of_one_id_is_a_duplicate_until_the_window_ends() {
+    let mut world = World::new(|_| {});
+    let id = [("Nats-Msg-Id", "x")];
+    assert_eq!(world.publish_with("s.a", "1", &id), r#"{"stream":"S","seq":1}"#);
+    let again = r#"{"stream":"S","seq":1,"duplicate": true}"#;
+    assert_eq!(world.publish_with("s.a", "1", &id), again);
+    world.pass(121 * SECOND);
+    assert_eq!(world.publish_with("s.a", "1", &id), r#"{"stream":"S","seq":2}"#);
+}
+
+#[test]
+fn expectations_are_held_against_what_is_there() {
+    let mut world = World::new(|_| {});
+    world.publish_with("s.a", "1", &[("Nats-Msg-Id", "one")]);
+    world.publish("s.b", "2");
+    for (key, wrong, right, code) in [
+        ("Nats-Expected-Stream", "T", "S", 10060),
+        ("Nats-Expected-Last-Sequence", "1", "2", 10071),
+        ("Nats-Expected-Last-Subject-Sequence", "2", "1", 10071),
+    ] {
+        let answer = world.publish_with("s.a", "x", &[(key, wrong)]);
+        assert!(
+            answer.contains(&format!(r#""err_code":{code}"#)),
+            "{key}: {answer}"
+        );
+        let mut world = World::new(|_| {});
+        world.publish("s.a", "1");
+        world.publish("s.b", "2");
+        let answer = world.publish_with("s.a", "x", &[(key, right)]);
+        assert_eq!(answer, r#"{"stream":"S","seq":3}"#, "{key}");
+    }
+    assert_eq!(world.group.info(world.now).state.messages, 2);
+}
+
+#[test]
+fn limits_evict_the_oldest_or_refuse_the_newest() {
+    let mut world = World::new(|c| c.max_msgs = 2);
+    for n in 0..3 {
+        world.publish("s.a", &n.to_string());
+    }
+    let state = world.group.info(world.now).state;
+    assert_eq!((state.messages, state.first_seq), (2, 2));
+
+    let mut world = World::new(|c| {
+        c.max_msgs = 2;
+        c.discard = Discard::New;
+    });
+    world.publish("s.a", "1");
+    world.publish("s.a", "2");
+    let refused = world.publish("s.a", "3");
+    assert!(refused.contains("maximum messages exceeded"), "{refused}");
+}
+
+#[test]
+fn old_messages_leave_by_age() {
+    let mut world = World::new(|c| c.max_age = Nanos::from_secs(10));
+    world.publish("s.a", "1");
+    world.pass(5 * SECOND);
+    world.publish("s.a", "2");
+    world.pass(6 * SECOND);
+    let state = world.group.info(world.now).state;
+    assert_eq!((state.messages, state.first_seq), (1, 2));
+}
+
+#[test]
+fn a_purge_keeps_what_it_is_told() {
+    let mut world = World::new(|_| {});
+    for n in 0..5 {
+        world.publish(&format!("s.{}", n % 2), "x");
+    }
+    let purge = Command::Purge {
+        filter: "s.0".into(),
+        up_to: 0,
+        keep: 1,
+    };
+    assert_eq!(world.command(purge), Outcome::Purged(2));
+    assert_eq!(world.group.info(world.now).state.messages, 3);
+}
+
+#[test]
+fn without_interest_a_message_leaves_no_trace_but_its_number() {
+    let mut world = World::new(|c| c.retention = Retention::Interest);
+    assert_eq!(world.publish("s.a", "1"), r#"{"stream":"S","seq":1}"#);
+    assert_eq!(world.group.info(world.now).state.messages, 0);
+    let id = world.consumer("c", |_| {});
+    world.publish("s.a", "2");
+    assert_eq!(world.group.info(world.now).state.messages, 1);
+    world.pull(id, "");
+    world.ack(id, "$JS.ACK.S.c.1.2.1.0.0", "+ACK");
+    assert_eq!(world.group.info(world.now).state.messages, 0);
+}

@@ -1,0 +1,114 @@
+//! Message ids seen within the duplicate window. Ids on their way to the log count as seen.
+
+use std::collections::VecDeque;
+
+use natterjack_store::Seq;
+
+/// Ids remembered at most; beyond it the oldest are forgotten early, which shortens the window under extreme rates
+/// instead of growing without bound.
+const IDS_MAX: usize = 8 * 1024 * 1024;
+
+/// Ids and the sequences they got.
+#[derive(Debug, Default)]
+pub(crate) struct Dedup {
+    window_ns: i64,
+    ids: hashbrown::HashMap<Box<[u8]>, Seq, foldhash::fast::RandomState>,
+    /// In the order they came, with their times.
+    order: VecDeque<(i64, Box<[u8]>)>,
+    /// Id of the last message that had one.
+    last: Option<(Box<[u8]>, Seq)>,
+}
+
+impl Dedup {
+    pub(crate) fn set_window(&mut self, window_ns: i64) {
+        self.window_ns = window_ns;
+    }
+
+    pub(crate) const fn is_on(&self) -> bool {
+        self.window_ns > 0
+    }
+
+    /// The sequence that `id` got, if it was seen within the window.
+    pub(crate) fn get(&self, id: &[u8]) -> Option<Seq> {
+        self.ids.get(id).copied()
+    }
+
+    /// Remembers `id`.
+    pub(crate) fn insert(&mut self, id: &[u8], seq: Seq, ts_ns: i64) {
+        self.last = Some((id.into(), seq));
+        if !self.is_on() || self.ids.contains_key(id) {
+            return;
+        }
+        self.ids.insert(id.into(), seq);
+        self.order.push_back((ts_ns, id.into()));
+        if self.order.len() > IDS_MAX {
+            self.forget_oldest();
+        }
+    }
+
+    /// Forgets `id` again: its message did not make it into the log.
+    pub(crate) fn remove(&mut self, id: &[u8], seq: Seq) {
+        if self.ids.get(id) == Some(&seq) {
+            self.ids.remove(id);
+        }
+    }
+
+    fn forget_oldest(&mut self) {
+        if let Some((_, id)) = self.order.pop_front() {
+            self.ids.remove(&id);
+        }
+    }
+
+    /// Forgets what is older than the window.
+    pub(crate) fn expire(&mut self, now_ns: i64) {
+        let oldest = now_ns.saturating_sub(self.window_ns);
+        while self.order.front().is_some_and(|(ts, _)| *ts < oldest) {
+            self.forget_oldest();
+        }
+    }
+
+    /// Id of the last message, if it had one.
+    pub(crate) fn last_id(&self, last: Seq) -> Option<&[u8]> {
+        self.last
+            .as_ref()
+            .filter(|(_, seq)| *seq == last)
+            .map(|(id, _)| &**id)
+    }
+
+    /// Everything to be kept across a restart.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = (&[u8], Seq, i64)> {
+        self.order
+            .iter()
+            .filter_map(|(ts, id)| Some((&**id, *self.ids.get(id)?, *ts)))
+    }
+
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
+        self.ids.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_window_slides() {
+        let mut dedup = Dedup::default();
+        dedup.set_window(100);
+        dedup.insert(b"a", Seq(1), 0);
+        dedup.insert(b"b", Seq(2), 50);
+        assert_eq!((dedup.get(b"a"), dedup.get(b"c")), (Some(Seq(1)), None));
+        dedup.expire(101);
+        assert_eq!(
+            (dedup.get(b"a"), dedup.get(b"b"), dedup.len()),
+            (None, Some(Seq(2)), 1)
+        );
+        assert_eq!(
+            (dedup.last_id(Seq(2)), dedup.last_id(Seq(3))),
+            (Some(&b"b"[..]), None)
+        );
+        dedup.remove(b"b", Seq(2));
+        assert_eq!(dedup.entries().count(), 0);
+    }
+}

@@ -1,0 +1,148 @@
+//! One stream: its configuration, what may be published to it, and what applying its log does. Knows nothing of consumers
+//! beyond what their group tells it.
+
+pub mod config;
+mod dedup;
+mod publish;
+mod republish;
+
+use natterjack_jsapi::GoTime;
+use natterjack_jsapi::stream::{Discard, LostData, StreamConfig, StreamState};
+use natterjack_store::{Limits, LogIndex, MsgStore, Removed, Seq};
+use natterjack_subject::transform::Transform;
+
+pub use config::{Alone, Context, Create, Streams, check_create, check_update};
+pub(crate) use dedup::Dedup;
+pub(crate) use publish::header;
+pub use publish::{Incoming, Verdict};
+pub(crate) use republish::push_header;
+
+/// What is on its way to the log and not applied yet.
+#[derive(Debug, Default)]
+pub(crate) struct Overlay {
+    /// The last sequence given.
+    pub(crate) last_seq: Seq,
+    /// Time stamp of the last message.
+    pub(crate) last_ts_ns: i64,
+    /// Messages on their way.
+    pub(crate) msgs: u64,
+    /// Their bytes, as accounted.
+    pub(crate) bytes: u64,
+    /// Their subjects: last sequence and how many.
+    pub(crate) subjects: hashbrown::HashMap<Box<[u8]>, (Seq, u64), foldhash::fast::RandomState>,
+}
+
+/// A stream.
+#[derive(Debug)]
+pub struct Stream {
+    pub(crate) config: StreamConfig,
+    pub(crate) created: GoTime,
+    pub(crate) store: Box<dyn MsgStore>,
+    pub(crate) transform: Option<Transform>,
+    pub(crate) republish: Option<Transform>,
+    pub(crate) overlay: Overlay,
+    pub(crate) dedup: Dedup,
+    pub(crate) applied: LogIndex,
+    /// Whether messages whose time is over are on their way out.
+    pub(crate) expiring: bool,
+}
+
+/// A transform that passed the checks of the configuration.
+fn transform(src: &str, dest: &str) -> Option<Transform> {
+    if dest.is_empty() {
+        None
+    } else {
+        Transform::new(src, dest).ok()
+    }
+}
+
+impl Stream {
+    pub(crate) fn new(config: StreamConfig, created: GoTime, store: Box<dyn MsgStore>) -> Self {
+        let mut stream = Self {
+            config: StreamConfig::default(),
+            created,
+            store,
+            transform: None,
+            republish: None,
+            overlay: Overlay::default(),
+            dedup: Dedup::default(),
+            applied: LogIndex(0),
+            expiring: false,
+        };
+        stream.derive(config);
+        stream.reset_overlay();
+        stream
+    }
+
+    /// Takes a configuration over with what follows from it, but not what it means for stored messages.
+    fn derive(&mut self, config: StreamConfig) {
+        self.transform = config
+            .subject_transform
+            .as_ref()
+            .and_then(|t| transform(&t.src, &t.dest));
+        self.republish = config.republish.as_ref().and_then(|r| transform(&r.src, &r.dest));
+        self.dedup.set_window(config.duplicate_window.0);
+        self.config = config;
+    }
+
+    /// Its configuration in the stored form.
+    #[must_use]
+    pub const fn config(&self) -> &StreamConfig {
+        &self.config
+    }
+
+    /// The limits the store keeps. Where new messages are refused instead, nothing is evicted for them, not even when a
+    /// limit is lowered below what is there.
+    pub(crate) fn limits(config: &StreamConfig) -> Limits {
+        let positive = |n: i64| u64::try_from(n).ok().filter(|n| *n > 0);
+        let evicts = config.discard == Discard::Old;
+        Limits {
+            max_msgs: positive(config.max_msgs).filter(|_| evicts),
+            max_bytes: positive(config.max_bytes).filter(|_| evicts),
+            max_per_subject: positive(config.max_msgs_per_subject)
+                .filter(|_| evicts || !config.discard_new_per_subject),
+            max_age_ns: positive(config.max_age.0),
+        }
+    }
+
+    /// Applies another configuration; what its limits evict is reported to `removed`.
+    pub(crate) fn apply_config(&mut self, config: StreamConfig, removed: &mut dyn Removed) {
+        let limits = Self::limits(&config);
+        self.derive(config);
+        self.store.set_limits(limits, removed);
+    }
+
+    /// Forgets what was on its way: nothing is any more.
+    pub(crate) fn reset_overlay(&mut self) {
+        let state = self.store.state();
+        self.overlay = Overlay {
+            last_seq: state.last_seq,
+            last_ts_ns: state.last_ts_ns,
+            ..Overlay::default()
+        };
+    }
+
+    /// What it holds, as the API shows it.
+    pub(crate) fn state(&self, consumers: u64) -> StreamState {
+        let state = self.store.state();
+        let time = |ns: i64| if ns == 0 { GoTime::ZERO } else { GoTime(ns) };
+        // A stream that never had a message starts at zero.
+        let unused = state.msgs == 0 && state.last_seq == Seq::ZERO;
+        StreamState {
+            messages: state.msgs,
+            bytes: state.bytes,
+            first_seq: if unused { 0 } else { state.first_seq.0 },
+            first_ts: time(state.first_ts_ns),
+            last_seq: state.last_seq.0,
+            last_ts: time(state.last_ts_ns),
+            num_subjects: state.num_subjects,
+            num_deleted: state.num_deleted,
+            lost: (state.lost_msgs > 0).then_some(LostData {
+                msgs: None,
+                bytes: state.lost_bytes,
+            }),
+            consumer_count: consumers,
+            ..StreamState::default()
+        }
+    }
+}

@@ -8,10 +8,12 @@
 pub mod clock;
 pub mod command;
 pub mod consumer;
+pub mod direct;
 pub mod effect;
 pub mod environment;
 mod group;
 pub mod limits;
+pub mod meta;
 pub mod source;
 pub mod stream;
 #[cfg(test)]
@@ -21,5 +23,5 @@ pub use clock::Now;
 pub use command::Command;
 pub use effect::{Delivery, Effects, Handed, Silent};
 pub use environment::Environment;
-pub use group::{Group, Outcome, Proposal, Ticket};
+pub use group::{Admitted, Form, Group, Outcome, Proposal, Ticket, check_form};
 pub use stream::{Incoming, Stream};

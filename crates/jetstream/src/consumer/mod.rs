@@ -50,7 +50,31 @@ pub struct Consumers {
     runnable: VecDeque<u32>,
     dirty: Vec<u32>,
     scratch: Scratch,
+    /// Consumers that came, changed or went since the driver last asked.
+    changed: Vec<Changed>,
     next_id: u32,
+}
+
+/// A consumer that came, changed or went.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Changed {
+    /// Its id.
+    pub id: u32,
+    /// Its name.
+    pub name: String,
+    /// What happened.
+    pub how: How,
+}
+
+/// What happened to a consumer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum How {
+    /// It was made.
+    Created,
+    /// It was changed.
+    Updated,
+    /// It is gone.
+    Deleted,
 }
 
 /// What a new consumer is made of, as the log keeps it.
@@ -173,8 +197,19 @@ impl Consumers {
             replay_end,
         };
         self.next_id = self.next_id.max(created.id + 1);
+        self.note(created.id, &created.name, How::Created);
         let consumer = Consumer::new(parts, &self.names, store, now);
         self.add(consumer, now);
+    }
+
+    fn note(&mut self, id: u32, name: &str, how: How) {
+        let name = name.to_owned();
+        self.changed.push(Changed { id, name, how });
+    }
+
+    /// What came, changed or went since the last call.
+    pub fn take_changed(&mut self) -> Vec<Changed> {
+        std::mem::take(&mut self.changed)
     }
 
     fn add(&mut self, consumer: Consumer, now: Now) {
@@ -227,6 +262,7 @@ impl Consumers {
         let at = usize::try_from(id).unwrap_or(usize::MAX);
         if let Some(consumer) = self.slots[at].take() {
             self.index(&consumer);
+            self.note(id, &consumer.name, How::Updated);
             self.slots[at] = Some(consumer);
         }
         self.touch(id, now);
@@ -244,6 +280,7 @@ impl Consumers {
         }
         self.runnable.retain(|r| *r != id);
         self.dirty.retain(|d| *d != id);
+        self.note(id, &consumer.name, How::Deleted);
         Some(consumer.name)
     }
 

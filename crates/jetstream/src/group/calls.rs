@@ -1,7 +1,7 @@
 //! What clients ask of consumers, what time brings, and what the API asks of the stream.
 
 use natterjack_jsapi::ack::AckSubject;
-use natterjack_jsapi::consumer::{ConsumerConfig, ConsumerInfo};
+use natterjack_jsapi::consumer::{ConsumerConfig, ConsumerInfo, DeliverPolicy};
 use natterjack_jsapi::stream::Retention;
 use natterjack_jsapi::{ApiError, errors};
 use natterjack_store::Seq;
@@ -184,5 +184,34 @@ impl Group {
     #[must_use]
     pub fn label(&self) -> Bytes {
         self.stream.store.label().clone()
+    }
+
+    /// Where a consumer would start over: behind its ack floor, or at `seq` where its deliver policy lets it.
+    ///
+    /// # Errors
+    /// The peer's.
+    pub fn check_reset(&self, id: u32, seq: u64) -> Result<u64, ApiError> {
+        let consumer = self.consumers.get(id).ok_or(errors::CONSUMER_NOT_FOUND)?;
+        if seq == 0 {
+            return Ok(consumer.state.floor.stream + 1);
+        }
+        let config = &consumer.config;
+        match config.deliver_policy {
+            DeliverPolicy::All => Ok(seq),
+            DeliverPolicy::ByStartSequence if seq < config.opt_start_seq => {
+                Err(errors::consumer_invalid_reset("below start seq"))
+            }
+            DeliverPolicy::ByStartSequence => Ok(seq),
+            DeliverPolicy::ByStartTime => {
+                let first = config
+                    .opt_start_time
+                    .map_or(Seq(1), |t| self.stream.store.seq_at_time(t.0));
+                if seq < first.0 {
+                    return Err(errors::consumer_invalid_reset("below start time"));
+                }
+                Ok(seq)
+            }
+            _ => Err(errors::consumer_invalid_reset("not allowed")),
+        }
     }
 }

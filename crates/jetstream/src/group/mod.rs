@@ -6,9 +6,12 @@
 //!   API call ─▶ propose ─▶ command ───▶ take_proposal ─▶ (log) ─▶ apply ─▶ answer
 //! ```
 
+mod admit;
 mod apply;
 mod calls;
 mod log;
+
+pub use admit::{Admitted, Form, check_form};
 
 use std::collections::VecDeque;
 

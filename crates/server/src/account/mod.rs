@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use natterjack_subject::sublist::Sublist;
 use parking_lot::{Mutex, RwLock};
 
-use crate::router::sub::Sub;
+use crate::router::lane::Count;
+use crate::router::sub::{Sub, SubRef};
 
 /// Name of the account of everybody who has no other.
 pub(crate) const GLOBAL_ACCOUNT: &str = "$G";
@@ -23,17 +24,42 @@ pub(crate) struct Traffic {
     pub(crate) bytes: AtomicU64,
 }
 
+impl Traffic {
+    /// Adds what a lane has counted.
+    pub(crate) fn add(&self, count: Count) {
+        self.messages.fetch_add(count.messages, Ordering::Relaxed);
+        self.bytes.fetch_add(count.bytes, Ordering::Relaxed);
+    }
+
+    /// Messages and bytes so far.
+    pub(crate) fn get(&self) -> (u64, u64) {
+        (
+            self.messages.load(Ordering::Relaxed),
+            self.bytes.load(Ordering::Relaxed),
+        )
+    }
+}
+
+/// Wants to know whether anybody listens on a subject.
+pub(crate) trait Watcher: Send + Sync + std::fmt::Debug {
+    /// Somebody who could be listening came or went.
+    fn on_change(&self);
+}
+
 /// One account: a space of subjects.
 #[derive(Debug)]
 pub(crate) struct Account {
     /// Its name.
     pub(crate) name: Arc<str>,
     /// Who listens on what.
-    pub(crate) sublist: RwLock<Sublist<Arc<Sub>>>,
+    pub(crate) sublist: RwLock<Sublist<SubRef>>,
     /// Changes with every change of `sublist`; lets match caches check themselves without the lock.
     pub(crate) generation: Arc<AtomicU64>,
+    /// Who wants to know of listeners, by literal subject.
+    watchers: Mutex<HashMap<Box<[u8]>, Vec<(u64, Arc<dyn Watcher>)>>>,
+    watched: AtomicU64,
     /// Subject mappings, if any are configured.
-    pub(crate) mappings: RwLock<Arc<Vec<natterjack_subject::transform::Mapping>>>,
+    pub(crate) mappings: Vec<natterjack_subject::transform::Mapping>,
     /// Connected clients.
     pub(crate) clients: AtomicI64,
     /// Clients connected since the start.
@@ -61,14 +87,20 @@ pub(crate) struct AccountLimits {
 
 impl Account {
     /// An account without subscriptions.
-    pub(crate) fn new(name: &str, cache: bool) -> Self {
+    pub(crate) fn new(
+        name: &str,
+        cache: bool,
+        mappings: Vec<natterjack_subject::transform::Mapping>,
+    ) -> Self {
         let sublist = Sublist::with_cache(cache);
         let generation = sublist.generation_handle();
         Self {
             name: name.into(),
             sublist: RwLock::new(sublist),
             generation,
-            mappings: RwLock::default(),
+            watchers: Mutex::default(),
+            watched: AtomicU64::new(0),
+            mappings,
             clients: AtomicI64::new(0),
             clients_total: AtomicU64::new(0),
             sent: Traffic::default(),
@@ -78,9 +110,84 @@ impl Account {
         }
     }
 
-    /// Whether anybody listens on `subject`.
-    pub(crate) fn has_interest(&self, subject: &[u8]) -> bool {
-        self.sublist.read().has_interest(subject)
+    /// Whether anybody listens on `subject`; with `group` in that queue group.
+    pub(crate) fn has_interest(&self, subject: &[u8], group: Option<&[u8]>) -> bool {
+        let sublist = self.sublist.read();
+        let Some(group) = group else {
+            return sublist.has_interest(subject);
+        };
+        let found = sublist.matches(subject);
+        found.queues.iter().any(|q| *q.name == *group)
+    }
+
+    /// Adds a subscription. `false` when its subject is not valid.
+    pub(crate) fn subscribe(&self, sub: &Arc<Sub>) -> bool {
+        let added = self.sublist.write().insert(SubRef(Arc::clone(sub))).is_ok();
+        if added {
+            self.notify(&sub.subject);
+        }
+        added
+    }
+
+    /// Takes a subscription away.
+    pub(crate) fn unsubscribe(&self, sub: &Arc<Sub>) {
+        sub.closed.store(true, Ordering::Relaxed);
+        if self.sublist.write().remove(&SubRef(Arc::clone(sub))) {
+            self.notify(&sub.subject);
+        }
+    }
+
+    /// Takes many subscriptions away at once.
+    pub(crate) fn unsubscribe_all(&self, subs: &[Arc<Sub>]) {
+        let refs: Vec<SubRef> = subs.iter().map(|s| SubRef(Arc::clone(s))).collect();
+        for sub in subs {
+            sub.closed.store(true, Ordering::Relaxed);
+        }
+        self.sublist.write().remove_batch(&refs);
+        for sub in subs {
+            self.notify(&sub.subject);
+        }
+    }
+
+    /// Tells `watcher` whenever listeners on the literal `subject` may have come or gone, until [`Self::unwatch`] with `key`.
+    pub(crate) fn watch(&self, subject: &[u8], key: u64, watcher: Arc<dyn Watcher>) {
+        let mut watchers = self.watchers.lock();
+        watchers.entry(subject.into()).or_default().push((key, watcher));
+        self.watched.fetch_add(1, Ordering::Release);
+    }
+
+    /// Ends [`Self::watch`].
+    pub(crate) fn unwatch(&self, subject: &[u8], key: u64) {
+        let mut watchers = self.watchers.lock();
+        let Some(list) = watchers.get_mut(subject) else {
+            return;
+        };
+        let before = list.len();
+        list.retain(|(k, _)| *k != key);
+        self.watched
+            .fetch_sub((before - list.len()) as u64, Ordering::Release);
+        if list.is_empty() {
+            watchers.remove(subject);
+        }
+    }
+
+    fn notify(&self, subject: &[u8]) {
+        if self.watched.load(Ordering::Acquire) == 0 {
+            return;
+        }
+        let watchers = self.watchers.lock();
+        if natterjack_subject::is_literal(subject) {
+            for (_, watcher) in watchers.get(subject).into_iter().flatten() {
+                watcher.on_change();
+            }
+            return;
+        }
+        let concerned = watchers
+            .iter()
+            .filter(|(s, _)| natterjack_subject::matches(s, subject));
+        for (_, watcher) in concerned.flat_map(|(_, list)| list) {
+            watcher.on_change();
+        }
     }
 
     /// Number of subscriptions.
@@ -101,17 +208,11 @@ impl Accounts {
         self.by_name.read().get(name).cloned()
     }
 
-    /// The account called `name`, made if missing.
-    pub(crate) fn get_or_create(&self, name: &str, cache: bool) -> Arc<Account> {
-        if let Some(account) = self.get(name) {
-            return account;
-        }
-        let mut map = self.by_name.write();
-        if let Some(account) = map.get(name) {
-            return Arc::clone(account);
-        }
-        let account = Arc::new(Account::new(name, cache));
-        map.insert(Arc::clone(&account.name), Arc::clone(&account));
+    /// Adds an account.
+    pub(crate) fn add(&self, account: Account) -> Arc<Account> {
+        let account = Arc::new(account);
+        let name = Arc::clone(&account.name);
+        self.by_name.write().insert(name, Arc::clone(&account));
         account
     }
 

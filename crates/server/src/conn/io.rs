@@ -48,4 +48,13 @@ impl Io {
             Self::Tcp(stream) => stream.try_write_vectored(slices),
         }
     }
+
+    /// Ends both directions, so that the other side sees the end even while something here still refers to the socket.
+    pub(crate) fn shutdown(&self) {
+        match self {
+            Self::Tcp(stream) => {
+                let _gone = socket2::SockRef::from(stream).shutdown(std::net::Shutdown::Both);
+            }
+        }
+    }
 }

@@ -34,7 +34,8 @@ thread_local! {
 }
 
 fn pool_take() -> Vec<u8> {
-    POOL.with_borrow_mut(Vec::pop).unwrap_or_else(|| Vec::with_capacity(4096))
+    POOL.with_borrow_mut(Vec::pop)
+        .unwrap_or_else(|| Vec::with_capacity(4096))
 }
 
 fn pool_give(mut buffer: Vec<u8>) {
@@ -141,7 +142,10 @@ impl Outbound {
     /// An empty queue that refuses beyond `limit` pending bytes.
     pub(crate) fn new(limit: usize) -> Self {
         Self {
-            state: Mutex::new(State { limit, ..State::default() }),
+            state: Mutex::new(State {
+                limit,
+                ..State::default()
+            }),
             wake: Notify::new(),
             drained: Notify::new(),
         }

@@ -4,7 +4,7 @@
 mod defaults;
 mod policy;
 
-use natterjack_jsapi::consumer::{AckPolicy, ConsumerConfig, DeliverPolicy, PriorityPolicy};
+use natterjack_jsapi::consumer::{AckPolicy, ConsumerConfig, PriorityPolicy};
 use natterjack_jsapi::stream::{Retention, StreamConfig};
 use natterjack_jsapi::subjects::{NAME_BYTES_MAX, check_name};
 use natterjack_jsapi::{ApiError, Nanos, errors, versioning};
@@ -245,15 +245,7 @@ fn check_retention(config: &ConsumerConfig, around: &Surroundings<'_>) -> Result
     {
         return Err(errors::CONSUMER_REPLICAS_SHOULD_MATCH_STREAM);
     }
-    if around.stream.retention != Retention::WorkQueue || config.direct {
-        return Ok(());
-    }
-    let acked = matches!(config.ack_policy, AckPolicy::Explicit | AckPolicy::FlowControl);
-    when(!acked, errors::CONSUMER_WQ_REQUIRES_EXPLICIT_ACK)?;
-    when(
-        config.deliver_policy != DeliverPolicy::All,
-        errors::CONSUMER_WQ_CONSUMER_NOT_DELIVER_ALL,
-    )
+    Ok(())
 }
 
 /// Checks whether a consumer may get another configuration.

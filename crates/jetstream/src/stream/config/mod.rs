@@ -17,7 +17,7 @@ use crate::environment::Environment;
 pub use update::check_update;
 
 /// The other streams of the account, as far as a configuration refers to them.
-pub trait Streams {
+pub trait Streams: Sync {
     /// The configuration of the stream called `name`.
     fn config(&self, name: &str) -> Option<&StreamConfig>;
     /// Whether a stream other than `except` keeps a subject that one of `subjects` could name.

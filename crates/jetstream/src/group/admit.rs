@@ -1,0 +1,206 @@
+//! May this consumer be made, changed, or is it there already? The rules of the create request in the peer's order
+//! (jetstream_api.go `jsConsumerCreateRequest`, consumer.go `addConsumerWithAssignment`).
+
+use natterjack_jsapi::consumer::{AckPolicy, ConsumerAction, ConsumerConfig, CreateRequest, DeliverPolicy};
+use natterjack_jsapi::stream::Retention;
+use natterjack_jsapi::{ApiError, errors, versioning};
+use natterjack_subject::collides;
+
+use super::Group;
+use crate::clock::Now;
+use crate::command::Command;
+use crate::consumer::config::{check, check_update, filters};
+use crate::consumer::{Limits, Surroundings};
+
+/// What the subject of a create request says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form<'a> {
+    /// `CONSUMER.CREATE.<stream>`: an ephemeral named by the server.
+    Unnamed,
+    /// `CONSUMER.CREATE.<stream>.<consumer>[.<filter>]`.
+    Named {
+        /// Its name.
+        consumer: &'a str,
+        /// Its only filter.
+        filter: Option<&'a str>,
+    },
+    /// `CONSUMER.DURABLE.CREATE.<stream>.<consumer>`.
+    Durable {
+        /// Its name.
+        consumer: &'a str,
+    },
+}
+
+/// What a create request comes to.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Admitted {
+    /// It is there already, just so.
+    Existing(u32),
+    /// This makes or changes it.
+    Proposed(Command),
+}
+
+/// Checks the request against its subject, before anything else is looked at.
+///
+/// # Errors
+/// The peer's.
+pub fn check_form(stream: &str, form: Form<'_>, request: &mut CreateRequest) -> Result<(), ApiError> {
+    let config = &mut request.config;
+    if let Form::Named {
+        filter: Some(filter), ..
+    } = form
+    {
+        if !config.filter_subjects.is_empty() {
+            return Err(errors::CONSUMER_MULTIPLE_FILTERS_NOT_ALLOWED);
+        }
+        if config.filter_subject != filter {
+            return Err(errors::CONSUMER_CREATE_FILTER_SUBJECT_MISMATCH);
+        }
+    }
+    if request.stream_name != stream {
+        return Err(errors::STREAM_MISMATCH);
+    }
+    let named = match form {
+        Form::Unnamed => "",
+        Form::Named { consumer, .. } | Form::Durable { consumer } => consumer,
+    };
+    if named.contains(['\\', '/']) {
+        return Err(errors::CONSUMER_NAME_CONTAINS_PATH_SEPARATORS);
+    }
+    match form {
+        Form::Durable { consumer } => {
+            if config.durable_name.is_empty() {
+                return Err(errors::CONSUMER_DURABLE_NAME_NOT_SET);
+            }
+            if config.durable_name != consumer {
+                return Err(errors::CONSUMER_DURABLE_NAME_NOT_MATCH_SUBJECT);
+            }
+        }
+        Form::Named { consumer, .. } => {
+            if !config.durable_name.is_empty() && config.durable_name != consumer {
+                return Err(errors::CONSUMER_DURABLE_NAME_NOT_MATCH_SUBJECT);
+            }
+            consumer.clone_into(&mut config.name);
+        }
+        Form::Unnamed if !config.durable_name.is_empty() => {
+            return Err(errors::CONSUMER_EPHEMERAL_WITH_DURABLE_NAME);
+        }
+        Form::Unnamed => {}
+    }
+    Ok(())
+}
+
+fn bare(config: &ConsumerConfig) -> ConsumerConfig {
+    let mut bare = config.clone();
+    versioning::strip(&mut bare.metadata);
+    bare
+}
+
+impl Group {
+    /// Decides on a request that passed [`check_form`]. `name` is what an unnamed consumer is called.
+    ///
+    /// # Errors
+    /// The peer's.
+    pub fn admit_consumer(
+        &mut self,
+        request: CreateRequest,
+        limits: &Limits,
+        name: impl FnOnce() -> String,
+        now: Now,
+    ) -> Result<Admitted, ApiError> {
+        let CreateRequest {
+            mut config,
+            action,
+            pedantic,
+            ..
+        } = request;
+        if !config.durable_name.is_empty() {
+            if !config.name.is_empty() && config.name != config.durable_name {
+                return Err(errors::CONSUMER_CREATE_DURABLE_AND_NAME_MISMATCH);
+            }
+            config.name.clone_from(&config.durable_name);
+        }
+        let existing = self.consumers.lookup(&config.name);
+        config.pause_until = existing
+            .and_then(|id| self.consumers.config(id))
+            .and_then(|c| c.pause_until);
+        let around = Surroundings {
+            stream: self.stream.config(),
+            limits,
+            pedantic,
+        };
+        check(&mut config, &around)?;
+        self.check_unique(&config, existing)?;
+        if let Some(id) = existing {
+            return self.admit_existing(id, config, action);
+        }
+        if action == ConsumerAction::Update {
+            return Err(errors::CONSUMER_DOES_NOT_EXIST);
+        }
+        let own = self.stream.config().max_consumers;
+        let most = if own > 0 { own } else { limits.max_consumers };
+        if usize::try_from(most).is_ok_and(|most| most > 0 && self.consumers.len() >= most) {
+            return Err(errors::MAXIMUM_CONSUMERS_LIMIT);
+        }
+        let named = if config.name.is_empty() {
+            name()
+        } else {
+            config.name.clone()
+        };
+        config.name.clone_from(&named);
+        Ok(Admitted::Proposed(self.prepare_consumer(named, config, now)))
+    }
+
+    fn admit_existing(
+        &self,
+        id: u32,
+        config: ConsumerConfig,
+        action: ConsumerAction,
+    ) -> Result<Admitted, ApiError> {
+        let Some(old) = self.consumers.config(id) else {
+            return Err(errors::CONSUMER_DOES_NOT_EXIST);
+        };
+        if bare(old) == bare(&config) {
+            return Ok(Admitted::Existing(id));
+        }
+        if action == ConsumerAction::Create {
+            return Err(errors::CONSUMER_ALREADY_EXISTS);
+        }
+        check_update(old, &config, self.consumers.is_active(id))?;
+        Ok(Admitted::Proposed(Command::ConsumerUpdate {
+            id,
+            config: Box::new(config),
+        }))
+    }
+
+    /// On a work queue each message has one consumer.
+    fn check_unique(&self, config: &ConsumerConfig, except: Option<u32>) -> Result<(), ApiError> {
+        if self.stream.config().retention != Retention::WorkQueue || config.direct {
+            return Ok(());
+        }
+        if !matches!(config.ack_policy, AckPolicy::Explicit | AckPolicy::FlowControl) {
+            return Err(errors::CONSUMER_WQ_REQUIRES_EXPLICIT_ACK);
+        }
+        let wanted = filters(config);
+        for id in self.consumers.ids().filter(|id| Some(*id) != except) {
+            let Some(other) = self.consumers.config(id) else {
+                continue;
+            };
+            if wanted.is_empty() {
+                return Err(errors::CONSUMER_WQ_MULTIPLE_UNFILTERED);
+            }
+            let theirs = filters(other);
+            let shared = theirs.is_empty()
+                || theirs
+                    .iter()
+                    .any(|t| wanted.iter().any(|w| collides(t.as_bytes(), w.as_bytes())));
+            if shared {
+                return Err(errors::CONSUMER_WQ_CONSUMER_NOT_UNIQUE);
+            }
+        }
+        if config.deliver_policy != DeliverPolicy::All {
+            return Err(errors::CONSUMER_WQ_CONSUMER_NOT_DELIVER_ALL);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,87 @@
+//! What the log says at the start. Lines that others read keep the peer's form.
+
+use std::path::Path;
+
+use natterjack_jsapi::versioning::{API_LEVEL, PEER_VERSION};
+use natterjack_subject::names::name_hash;
+
+use crate::jetstream::JetStream;
+use crate::server::Server;
+
+/// The first lines.
+pub(crate) fn server(server: &Server) {
+    tracing::info!("Starting nats-server");
+    tracing::info!("  Version:  {PEER_VERSION}");
+    tracing::info!("  Natterjack: {}", env!("CARGO_PKG_VERSION"));
+    tracing::info!("  Git:      [{}]", server.info().git_commit);
+    tracing::info!("  Name:     {}", server.name);
+    if server.options.jetstream.enabled {
+        tracing::info!("  Node:     {}", name_hash(&server.name, 8));
+    }
+    tracing::info!("  ID:       {}", server.id);
+    if let Some(file) = &server.options.config_file {
+        tracing::info!(
+            "Using configuration file: {file} ({})",
+            server.options.config_digest
+        );
+    }
+}
+
+/// Bytes in words.
+pub(crate) fn size(bytes: u64) -> String {
+    const UNITS: [&str; 6] = ["B", "KB", "MB", "GB", "TB", "PB"];
+    let mut unit = 0;
+    let mut whole = bytes;
+    let mut rest = 0;
+    while whole >= 1024 && unit + 1 < UNITS.len() {
+        rest = whole % 1024;
+        whole /= 1024;
+        unit += 1;
+    }
+    if unit == 0 {
+        return format!("{bytes} B");
+    }
+    format!("{whole}.{:02} {}", rest * 100 / 1024, UNITS[unit])
+}
+
+/// What JetStream has.
+pub(crate) fn jetstream(jetstream: &JetStream) {
+    let options = &jetstream.server.options.jetstream;
+    tracing::info!("---------------- JETSTREAM ----------------");
+    tracing::info!("  Strict:          {}", options.strict);
+    tracing::info!("  Max Memory:      {}", size(jetstream.memory_max));
+    tracing::info!("  Max Storage:     {}", size(jetstream.store_max));
+    tracing::info!("  Store Directory: \"{}\"", jetstream.folder.display());
+    if !options.domain.is_empty() {
+        tracing::info!("  Domain:          {}", options.domain);
+    }
+    tracing::info!("  API Level:       {API_LEVEL}");
+    tracing::info!("-------------------------------------------");
+    warn_of_foreign_data(&jetstream.folder);
+}
+
+/// Data of another server in the same folder is left alone, which nobody should find out by missing it.
+fn warn_of_foreign_data(folder: &Path) {
+    let Ok(entries) = std::fs::read_dir(folder) else {
+        return;
+    };
+    for entry in entries.flatten() {
+        if entry.path().join("streams").is_dir() && entry.file_name() != "streams" {
+            tracing::warn!(
+                "{} holds streams in the format of nats-server, which are not read: move them over with a backup and restore",
+                entry.path().display()
+            );
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::size;
+
+    #[test]
+    fn sizes_are_in_words() {
+        assert_eq!(size(5), "5 B");
+        assert_eq!(size(18_957_376_512), "17.65 GB");
+    }
+}

@@ -1,0 +1,135 @@
+//! CONNECT: who is it, what may it do, which account.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use natterjack_auth::Credentials;
+use natterjack_proto::{Connect, ServerError};
+
+use super::CloseReason;
+use super::session::Session;
+use crate::account::{Account, Accounts};
+use crate::router::lane::Lane;
+
+/// The newest client protocol.
+const PROTOCOL_MAX: i64 = 1;
+
+impl Session {
+    pub(super) fn on_connect(&mut self, json: &[u8]) {
+        let parsed = if self.connected {
+            self.connect.clone().updated(json)
+        } else {
+            Connect::parse(json)
+        };
+        let connect = match parsed {
+            Ok(connect) => connect,
+            Err(error) => {
+                tracing::error!("{} - {error}", self.conn.label());
+                self.conn.close(CloseReason::ParseError);
+                return;
+            }
+        };
+        let credentials = Credentials {
+            user: connect.user.as_deref(),
+            password: connect.pass.as_deref(),
+            token: connect.auth_token.as_deref(),
+            other: connect.nkey.is_some() || connect.jwt.is_some(),
+        };
+        let identity = self.server.directory.authenticate(&credentials, "STANDARD");
+        let account = identity
+            .as_ref()
+            .and_then(|i| self.server.accounts.get(&i.account));
+        let (Some(identity), Some(account)) = (identity, account) else {
+            self.refuse_credentials(&connect);
+            return;
+        };
+        if !connect.account.is_empty() || connect.new_account {
+            self.refuse_credentials(&connect);
+            return;
+        }
+        if !self.join(&account) {
+            return;
+        }
+        self.permissions = identity.permissions;
+        self.permitted.clear();
+        let answers = self.permissions.as_ref().is_some_and(|p| p.responses.is_some());
+        self.conn.answers.store(answers, Ordering::Relaxed);
+        {
+            let mut facts = self.conn.facts.lock();
+            facts.permissions.clone_from(&self.permissions);
+            facts.user = identity.user;
+            facts.connect = connect.clone();
+        }
+        self.accept(connect);
+    }
+
+    fn refuse_credentials(&mut self, connect: &Connect) {
+        let user = connect
+            .user
+            .as_ref()
+            .map_or_else(String::new, |u| format!(" - User {u:?}"));
+        tracing::error!("{} - authentication error{user}", self.conn.label());
+        self.refuse(&ServerError::AuthorizationViolation);
+        self.conn.close(CloseReason::AuthenticationFailure);
+    }
+
+    /// Moves the connection to `account`; `false` when that has no room and the connection ends.
+    fn join(&mut self, account: &Arc<Account>) -> bool {
+        let moved = !Arc::ptr_eq(account, &self.lane.account);
+        if self.connected && !moved {
+            return true;
+        }
+        let most = account.limits.lock().max_connections;
+        let held = u64::try_from(account.clients.load(Ordering::Relaxed)).unwrap_or(0);
+        if most.is_some_and(|most| held >= most) {
+            self.end(
+                Some(&ServerError::MaximumAccountConnections),
+                CloseReason::MaxAccountConnectionsExceeded,
+            );
+            return false;
+        }
+        if moved {
+            let subs: Vec<_> = {
+                let mut facts = self.conn.facts.lock();
+                facts.account = Arc::clone(account);
+                facts.subs.drain().map(|(_, sub)| sub).collect()
+            };
+            self.lane.account.unsubscribe_all(&subs);
+            self.lane.flush();
+            let before = std::mem::replace(&mut self.lane, Lane::new(&self.server, account)).account;
+            if self.connected {
+                before.clients.fetch_sub(1, Ordering::Relaxed);
+            }
+        }
+        Accounts::client_joined(account);
+        if let Some(most) = account.limits.lock().max_payload {
+            self.parser.max_payload = Some(most);
+        }
+        true
+    }
+
+    fn accept(&mut self, connect: Connect) {
+        self.connected = true;
+        self.auth_deadline = None;
+        self.connect = connect;
+        if !(0..=PROTOCOL_MAX).contains(&self.connect.protocol) {
+            self.end(
+                Some(&ServerError::InvalidClientProtocol),
+                CloseReason::BadClientProtocolVersion,
+            );
+            return;
+        }
+        let headers = self.connect.headers && !self.server.options.no_header_support;
+        self.parser.headers = headers;
+        self.conn.headers.store(headers, Ordering::Relaxed);
+        self.conn.echo.store(self.connect.echo, Ordering::Relaxed);
+        if self.connect.no_responders && !headers {
+            self.end(
+                Some(&ServerError::NoRespondersRequiresHeaders),
+                CloseReason::NoRespondersRequiresHeaders,
+            );
+            return;
+        }
+        self.say_ok();
+    }
+}

@@ -1,0 +1,261 @@
+//! JetStream of one account: its streams, its limits, what it uses.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use natterjack_jetstream::Environment;
+use natterjack_jetstream::consumer::Limits as ConsumerLimits;
+use natterjack_jetstream::environment::ServerLimits;
+use natterjack_jetstream::meta::{Assignment, Change};
+use natterjack_jetstream::stream::{Context, Streams};
+use natterjack_jsapi::account::{AccountInfo, ApiStats, Limits};
+use natterjack_jsapi::stream::{Storage, StreamConfig};
+use natterjack_jsapi::versioning::API_LEVEL;
+use natterjack_jsapi::{ApiError, errors};
+use natterjack_subject::collides;
+use parking_lot::RwLock;
+use tokio::sync::oneshot;
+
+use super::JetStream;
+use super::services;
+use super::stream::Stream;
+use crate::account::Account;
+use crate::clock;
+
+/// JetStream of an account.
+#[derive(Debug)]
+pub(crate) struct JsAccount {
+    /// The server's JetStream.
+    pub(crate) jetstream: Arc<JetStream>,
+    /// The account.
+    pub(crate) account: Arc<Account>,
+    /// Whether JetStream is on for it.
+    pub(crate) enabled: bool,
+    environment: Environment,
+    streams: RwLock<BTreeMap<String, Arc<Stream>>>,
+    /// Requests.
+    pub(crate) api_total: AtomicU64,
+    /// Requests refused.
+    pub(crate) api_errors: AtomicU64,
+}
+
+/// Configurations of the account's streams at one time.
+#[derive(Debug, Default)]
+pub(super) struct Configs(HashMap<String, Arc<StreamConfig>>);
+
+impl Configs {
+    /// The configuration of a stream.
+    pub(super) fn get(&self, name: &str) -> Option<&StreamConfig> {
+        self.0.get(name).map(AsRef::as_ref)
+    }
+}
+
+impl Streams for Configs {
+    fn config(&self, name: &str) -> Option<&StreamConfig> {
+        self.get(name)
+    }
+
+    fn overlaps(&self, subjects: &[String], except: &str) -> bool {
+        let others = self.0.values().filter(|c| c.name != except);
+        others.flat_map(|c| &c.subjects).any(|own| {
+            subjects
+                .iter()
+                .any(|wanted| collides(own.as_bytes(), wanted.as_bytes()))
+        })
+    }
+}
+
+fn server_limits(jetstream: &JetStream) -> ServerLimits {
+    let options = &jetstream.server.options;
+    ServerLimits {
+        duplicate_window_ns: i64::try_from(options.jetstream.max_duplicate_window_ns).unwrap_or(i64::MAX),
+        max_request_batch: options.jetstream.max_request_batch,
+        max_ack_pending: options.jetstream.max_ack_pending,
+        default_max_consumers: options.jetstream.default_max_consumers,
+        max_payload_bytes: options.limits.max_payload_bytes,
+        max_pending_bytes: options.limits.max_pending_bytes,
+        ..ServerLimits::default()
+    }
+}
+
+impl JsAccount {
+    /// JetStream of `account`, with `limits` if it is on for it.
+    pub(super) fn new(jetstream: &Arc<JetStream>, account: Arc<Account>, limits: Option<Limits>) -> Self {
+        let mut environment = Environment::new(&account.name, &jetstream.server.name);
+        environment
+            .domain
+            .clone_from(&jetstream.server.options.jetstream.domain);
+        environment.limits = server_limits(jetstream);
+        let enabled = limits.is_some();
+        if let Some(limits) = limits {
+            environment.account_limits = limits;
+        }
+        Self {
+            jetstream: Arc::clone(jetstream),
+            account,
+            enabled,
+            environment,
+            streams: RwLock::default(),
+            api_total: AtomicU64::new(0),
+            api_errors: AtomicU64::new(0),
+        }
+    }
+
+    /// Whether unknown JSON fields are refused.
+    pub(super) fn strict(&self) -> bool {
+        self.jetstream.server.options.jetstream.strict
+    }
+
+    /// A stream by name.
+    pub(crate) fn stream(&self, name: &str) -> Option<Arc<Stream>> {
+        self.streams.read().get(name).cloned()
+    }
+
+    /// All streams, by name.
+    pub(crate) fn streams(&self) -> Vec<Arc<Stream>> {
+        self.streams.read().values().cloned().collect()
+    }
+
+    /// Configurations of all streams.
+    pub(super) fn configs(&self) -> Configs {
+        let streams = self.streams.read();
+        Configs(streams.iter().map(|(n, s)| (n.clone(), s.config())).collect())
+    }
+
+    /// What checks of configurations look at.
+    pub(super) fn context<'a>(&'a self, configs: &'a Configs, pedantic: bool) -> Context<'a> {
+        Context {
+            environment: &self.environment,
+            streams: configs,
+            pedantic,
+        }
+    }
+
+    /// Limits that concern consumers.
+    pub(super) fn consumer_limits(&self) -> ConsumerLimits {
+        let (server, account) = (&self.environment.limits, &self.environment.account_limits);
+        let first = |a: i64, b: i64| if a > 0 { a } else { b };
+        ConsumerLimits {
+            max_ack_pending: first(account.max_ack_pending, server.max_ack_pending),
+            max_request_batch: server.max_request_batch,
+            max_consumers: first(account.max_consumers, server.default_max_consumers),
+        }
+    }
+
+    /// Whether there is room for a stream; `old` is its configuration so far.
+    ///
+    /// # Errors
+    /// The peer's.
+    pub(super) fn check_room(
+        &self,
+        config: &StreamConfig,
+        old: Option<&StreamConfig>,
+    ) -> Result<(), ApiError> {
+        let limits = &self.environment.account_limits;
+        let streams = self.streams();
+        if old.is_none() && usize::try_from(limits.max_streams).is_ok_and(|most| streams.len() >= most) {
+            return Err(errors::MAXIMUM_STREAMS_LIMIT);
+        }
+        let wanted = config.max_bytes.max(0);
+        let held: i64 = streams
+            .iter()
+            .map(|s| s.config())
+            .filter(|c| c.storage == config.storage && c.name != config.name)
+            .map(|c| c.max_bytes.max(0))
+            .fold(0, i64::saturating_add);
+        let (of_account, of_server, error) = match config.storage {
+            Storage::File => (
+                limits.max_storage,
+                self.jetstream.store_max,
+                errors::STORAGE_RESOURCES_EXCEEDED,
+            ),
+            Storage::Memory => (
+                limits.max_memory,
+                self.jetstream.memory_max,
+                errors::MEMORY_RESOURCES_EXCEEDED,
+            ),
+        };
+        let all = held.saturating_add(wanted);
+        if of_account >= 0 && all > of_account {
+            return Err(error);
+        }
+        if wanted > 0 && all > i64::try_from(of_server).unwrap_or(i64::MAX) {
+            return Err(error);
+        }
+        Ok(())
+    }
+
+    /// What it uses.
+    pub(crate) fn info(&self) -> AccountInfo {
+        let mut info = AccountInfo {
+            limits: self.environment.account_limits.clone(),
+            domain: self.environment.domain.clone(),
+            api: ApiStats {
+                level: API_LEVEL,
+                total: self.api_total.load(Ordering::Relaxed),
+                errors: self.api_errors.load(Ordering::Relaxed),
+                ..ApiStats::default()
+            },
+            ..AccountInfo::default()
+        };
+        for stream in self.streams() {
+            let config = stream.config();
+            let reserved = u64::try_from(config.max_bytes).unwrap_or(0);
+            let bytes = stream.state.lock().bytes;
+            match config.storage {
+                Storage::File => {
+                    info.storage += bytes;
+                    info.reserved_storage += reserved;
+                }
+                Storage::Memory => {
+                    info.memory += bytes;
+                    info.reserved_memory += reserved;
+                }
+            }
+            info.streams += 1;
+            info.consumers += stream.consumers.read().len() as u64;
+        }
+        info
+    }
+
+    /// Makes a stream whose configuration was checked.
+    pub(super) async fn create(&self, config: StreamConfig) -> Result<(), String> {
+        let assignment = Assignment {
+            account: self.account.name.to_string(),
+            group: self.jetstream.next_group(),
+            created: clock::wall(),
+            config,
+        };
+        let (stream, owner) = self.jetstream.make(self, &assignment)?;
+        self.jetstream
+            .change(Change::Create(Box::new(assignment)))
+            .await?;
+        tokio::spawn(owner.run());
+        self.add(stream);
+        Ok(())
+    }
+
+    /// Takes a stream in and lets it listen.
+    pub(super) fn add(&self, stream: Arc<Stream>) {
+        services::listen(&stream, &self.account);
+        self.streams.write().insert(stream.name.clone(), stream);
+    }
+
+    /// Removes a stream with all it holds.
+    pub(super) async fn delete(&self, stream: &Arc<Stream>) -> Result<(), String> {
+        self.jetstream.change(Change::Delete(stream.group)).await?;
+        services::silence(stream, &self.account);
+        self.streams.write().remove(&stream.name);
+        let (sender, receiver) = oneshot::channel();
+        stream.call(move |owner| {
+            owner.group.end("409 Consumer Deleted", &mut owner.wire);
+            owner.end(sender);
+        });
+        if let Ok(ended) = receiver.await {
+            ended.log.release();
+            ended.group.into_store().destroy();
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,317 @@
+//! The JetStream API of an account: requests come in order, are read, checked by `natterjack-jetstream`, and answered in the
+//! peer's words. What concerns one stream is handed to its owner in the same order; what makes, changes or removes
+//! streams is done here, one after the other.
+
+mod account;
+mod consumer;
+pub(super) mod direct;
+mod list;
+mod message;
+mod stream;
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use natterjack_jetstream::Effects as _;
+use natterjack_jsapi::subjects::API_PREFIX;
+use natterjack_jsapi::{ApiCall, ApiError, errors, json, response};
+
+use super::account::JsAccount;
+use super::owner::Owner;
+use super::stream::Stream;
+use super::wire::Wire;
+use crate::mailbox::{Mailbox, Pile};
+use crate::router::lane::Lane;
+use crate::router::message::Routed;
+use crate::router::sub::Service;
+
+/// Calls that streams answer themselves: without a stream nobody is there.
+const SERVED_ELSEWHERE: [&[u8]; 2] = [b"CONSUMER.MSG.NEXT.", b"DIRECT.GET."];
+/// Longest answer to a page of subjects, entries.
+const REQUEST_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// One request.
+#[derive(Debug, Clone)]
+pub(super) struct Request {
+    /// Its subject behind the prefix.
+    rest: String,
+    /// Where the answer goes.
+    reply: Vec<u8>,
+    /// Its body.
+    body: Vec<u8>,
+}
+
+impl Request {
+    /// Reads the body.
+    fn parse<T: json::GoFields + Default>(&self, root: &'static str, strict: bool) -> Result<T, ApiError> {
+        json::from_request(&self.body, root, strict).map_err(errors::invalid_json)
+    }
+
+    /// Whether the body says nothing.
+    fn is_empty(&self) -> bool {
+        let body = self.body.trim_ascii();
+        body.is_empty() || body == b"{}"
+    }
+}
+
+/// Requests that wait.
+#[derive(Debug, Default)]
+pub(super) struct Requests(Vec<Request>);
+
+impl Pile for Requests {
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// Takes requests off the account's subjects.
+#[derive(Debug)]
+pub(super) struct Api {
+    mailbox: Arc<Mailbox<Requests>>,
+}
+
+impl Api {
+    /// The service, and the mailbox its task reads.
+    pub(super) fn new() -> (Self, Arc<Mailbox<Requests>>) {
+        let mailbox = Arc::new(Mailbox::new(REQUEST_BYTES_MAX));
+        let service = Self {
+            mailbox: Arc::clone(&mailbox),
+        };
+        (service, mailbox)
+    }
+}
+
+impl Service for Api {
+    fn on_message(&self, message: &Routed<'_>, lane: &mut Lane) -> bool {
+        let rest = message.subject.get(API_PREFIX.len()..).unwrap_or_default();
+        if SERVED_ELSEWHERE.iter().any(|p| rest.starts_with(p)) {
+            return false;
+        }
+        let Some(reply) = message.reply else {
+            return true;
+        };
+        let request = Request {
+            rest: String::from_utf8_lossy(rest).into_owned(),
+            reply: reply.to_vec(),
+            body: message.payload().to_vec(),
+        };
+        let full = self
+            .mailbox
+            .push(message.body.len() + 256, |requests| requests.0.push(request));
+        if full && lane.gate.is_none() {
+            lane.gate = Some(Arc::clone(&self.mailbox.gate));
+        }
+        true
+    }
+}
+
+/// Answers requests until the server ends.
+pub(super) async fn serve(account: Arc<JsAccount>, mailbox: Arc<Mailbox<Requests>>) {
+    let mut desk = Desk {
+        wire: Wire::new(&account.jetstream.server, &account.account),
+        account,
+    };
+    let mut requests = Requests::default();
+    loop {
+        mailbox.arrived().await;
+        mailbox.take(&mut requests);
+        for request in requests.0.drain(..) {
+            let bytes = request.body.len() + 256;
+            desk.serve(&request).await;
+            mailbox.settle(bytes);
+        }
+        desk.wire.lane.flush();
+    }
+}
+
+/// Where an account's requests are dealt with.
+struct Desk {
+    account: Arc<JsAccount>,
+    wire: Wire,
+}
+
+impl Desk {
+    async fn serve(&mut self, request: &Request) {
+        let Some(call) = ApiCall::parse(&request.rest) else {
+            return;
+        };
+        self.account.api_total.fetch_add(1, Ordering::Relaxed);
+        let kind = call.response();
+        if !self.account.enabled {
+            self.refuse(request, "system_response", &errors::NOT_ENABLED_FOR_ACCOUNT);
+            return;
+        }
+        match call {
+            ApiCall::Info => self.info(request),
+            ApiCall::StreamCreate { stream } => self.create(request, stream).await,
+            ApiCall::StreamUpdate { stream } => self.update(request, stream).await,
+            ApiCall::StreamDelete { stream } => self.delete(request, stream).await,
+            ApiCall::StreamNames => self.stream_names(request),
+            ApiCall::StreamList => self.stream_list(request).await,
+            ApiCall::MsgNext { .. } | ApiCall::DirectGet { .. } => {}
+            _ if clustered_only(&call) => {
+                self.refuse(request, kind, &errors::CLUSTER_REQUIRED);
+            }
+            _ => self.hand_over(request, &call),
+        }
+        self.wire.lane.flush();
+    }
+
+    /// Gives what concerns one stream to its owner.
+    fn hand_over(&mut self, request: &Request, call: &ApiCall<'_>) {
+        let Some(name) = stream_of(call) else { return };
+        let kind = call.response();
+        if let Err(error) = check_before(request, call) {
+            self.refuse(request, kind, &error);
+            return;
+        }
+        let Some(stream) = self.account.stream(name) else {
+            self.refuse_without_stream(request, call);
+            return;
+        };
+        let desk = Asked {
+            account: Arc::clone(&self.account),
+            request: request.clone(),
+            kind,
+        };
+        stream.call(move |owner| desk.answer(owner));
+    }
+
+    fn refuse_without_stream(&mut self, request: &Request, call: &ApiCall<'_>) {
+        let error = match call {
+            ApiCall::ConsumerReset { .. } => return,
+            ApiCall::ConsumerCreate { .. } | ApiCall::ConsumerDurableCreate { .. } => {
+                consumer::check_without_stream(request, self.account.strict())
+            }
+            _ => errors::STREAM_NOT_FOUND,
+        };
+        self.refuse(request, call.response(), &error);
+    }
+
+    fn refuse(&mut self, request: &Request, kind: &str, error: &ApiError) {
+        self.account.api_errors.fetch_add(1, Ordering::Relaxed);
+        let mut out = Vec::new();
+        encode_error(&mut out, kind, error);
+        self.wire.answer(&request.reply, &out);
+    }
+
+    /// A stream by name.
+    fn stream(&self, name: &str) -> Option<Arc<Stream>> {
+        self.account.stream(name)
+    }
+}
+
+fn encode_error(out: &mut Vec<u8>, kind: &str, error: &ApiError) {
+    match kind {
+        "stream_purge_response" => response::purge_error(out, error),
+        "stream_names_response"
+        | "stream_list_response"
+        | "consumer_names_response"
+        | "consumer_list_response"
+        | "stream_info_response" => response::paged_error(out, kind, error),
+        _ => response::error(out, kind, error),
+    }
+}
+
+const fn clustered_only(call: &ApiCall<'_>) -> bool {
+    matches!(
+        call,
+        ApiCall::StreamPeerRemove { .. }
+            | ApiCall::StreamPeerEvacuate { .. }
+            | ApiCall::StreamCancelMove { .. }
+            | ApiCall::StreamLeaderStepDown { .. }
+            | ApiCall::ConsumerLeaderStepDown { .. }
+            | ApiCall::ConsumerPeerRemove { .. }
+            | ApiCall::ConsumerPeerEvacuate { .. }
+    )
+}
+
+const fn stream_of<'a>(call: &ApiCall<'a>) -> Option<&'a str> {
+    match *call {
+        ApiCall::StreamInfo { stream }
+        | ApiCall::StreamPurge { stream }
+        | ApiCall::StreamMsgGet { stream }
+        | ApiCall::StreamMsgDelete { stream }
+        | ApiCall::ConsumerCreate { stream, .. }
+        | ApiCall::ConsumerDurableCreate { stream, .. }
+        | ApiCall::ConsumerNames { stream }
+        | ApiCall::ConsumerList { stream }
+        | ApiCall::ConsumerInfo { stream, .. }
+        | ApiCall::ConsumerDelete { stream, .. }
+        | ApiCall::ConsumerPause { stream, .. }
+        | ApiCall::ConsumerUnpin { stream, .. }
+        | ApiCall::ConsumerReset { stream, .. } => Some(stream),
+        _ => None,
+    }
+}
+
+/// What is wrong with a request whatever the stream is.
+fn check_before(request: &Request, call: &ApiCall<'_>) -> Result<(), ApiError> {
+    let must_be_empty = matches!(
+        call,
+        ApiCall::ConsumerInfo { .. } | ApiCall::ConsumerDelete { .. }
+    );
+    let must_not_be = matches!(
+        call,
+        ApiCall::StreamMsgGet { .. } | ApiCall::StreamMsgDelete { .. }
+    );
+    if must_be_empty && !request.is_empty() {
+        return Err(errors::NOT_EMPTY_REQUEST);
+    }
+    if must_not_be && request.is_empty() {
+        return Err(errors::BAD_REQUEST);
+    }
+    Ok(())
+}
+
+/// A request on its way through a stream's owner.
+struct Asked {
+    account: Arc<JsAccount>,
+    request: Request,
+    kind: &'static str,
+}
+
+impl Asked {
+    fn answer(self, owner: &mut Owner) {
+        let rest = self.request.rest.clone();
+        let Some(call) = ApiCall::parse(&rest) else {
+            return;
+        };
+        let done = match call {
+            ApiCall::StreamInfo { .. } => self.stream_info(owner),
+            ApiCall::StreamPurge { .. } => return self.purge(owner),
+            ApiCall::StreamMsgGet { .. } => self.get_message(owner),
+            ApiCall::StreamMsgDelete { .. } => return self.delete_message(owner),
+            ApiCall::ConsumerNames { .. } => self.consumer_names(owner),
+            ApiCall::ConsumerList { .. } => self.consumer_list(owner),
+            ApiCall::ConsumerInfo { consumer, .. } => self.consumer_info(owner, consumer),
+            ApiCall::ConsumerDelete { consumer, .. } => return self.consumer_delete(owner, consumer),
+            ApiCall::ConsumerPause { consumer, .. } => return self.consumer_pause(owner, consumer),
+            ApiCall::ConsumerUnpin { consumer, .. } => self.consumer_unpin(owner, consumer),
+            ApiCall::ConsumerReset { consumer, .. } => return self.consumer_reset(owner, consumer),
+            _ => return self.consumer_create(owner, &call),
+        };
+        self.finish(owner, done);
+    }
+
+    /// Answers with what was written, or with the error.
+    fn finish(&self, owner: &mut Owner, done: Result<Vec<u8>, ApiError>) {
+        let out = done.unwrap_or_else(|error| {
+            self.account.api_errors.fetch_add(1, Ordering::Relaxed);
+            let mut out = Vec::new();
+            encode_error(&mut out, self.kind, &error);
+            out
+        });
+        owner.wire.send(&self.request.reply, None, &[], &out);
+    }
+
+    fn parse<T: json::GoFields + Default>(&self, root: &'static str) -> Result<T, ApiError> {
+        self.request.parse(root, self.account.strict())
+    }
+
+    fn success(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        response::success(&mut out, self.kind);
+        out
+    }
+}

@@ -1,0 +1,350 @@
+//! JetStream of the server: the store, which streams there are, and the accounts that have them.
+
+pub(crate) mod account;
+mod api;
+mod inbox;
+mod owner;
+mod services;
+pub(crate) mod stream;
+mod wire;
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use natterjack_config::Sync;
+use natterjack_jetstream::consumer::Names;
+use natterjack_jetstream::meta::{Assignment, Change, META_GROUP, Meta};
+use natterjack_jetstream::{Group, Silent};
+use natterjack_jsapi::account::Limits;
+use natterjack_jsapi::stream::Storage as ApiStorage;
+use natterjack_raft::Solo;
+use natterjack_store::{
+    EntryBody, GroupId, Health, OsDisk, Storage, Store, StoreOptions, StreamOptions, SyncMode,
+};
+use parking_lot::Mutex;
+use tokio::sync::oneshot;
+
+pub(crate) use account::JsAccount;
+use owner::Owner;
+use stream::Stream;
+use wire::Wire;
+
+use crate::account::GLOBAL_ACCOUNT;
+use crate::clock;
+use crate::router::sub::Sub;
+use crate::server::Server;
+
+/// Changes of what exists after which the list is written down as a whole.
+const CHANGES_MAX: u64 = 1_000;
+
+/// JetStream of a server.
+#[derive(Debug)]
+pub(crate) struct JetStream {
+    /// The server.
+    pub(crate) server: Arc<Server>,
+    /// Where everything is.
+    pub(crate) folder: PathBuf,
+    /// Memory for streams, bytes.
+    pub(crate) memory_max: u64,
+    /// Disk for streams, bytes.
+    pub(crate) store_max: u64,
+    store: Store,
+    meta_log: Solo,
+    meta: Mutex<Meta>,
+    changes: std::sync::atomic::AtomicU64,
+    next: AtomicU32,
+    accounts: Mutex<BTreeMap<Arc<str>, Arc<JsAccount>>>,
+    _lock: File,
+}
+
+/// Folder of JetStream under what is configured, or in the place for temporary files.
+pub(crate) fn folder(server: &Server) -> PathBuf {
+    let base = server.options.storage().map_or_else(
+        || std::env::temp_dir().join("nats"),
+        |folder| Path::new(folder).to_owned(),
+    );
+    base.join("jetstream")
+}
+
+/// Takes the folder for this process alone.
+fn lock(folder: &Path) -> Result<File, String> {
+    std::fs::create_dir_all(folder).map_err(|e| format!("{}: {e}", folder.display()))?;
+    let path = folder.join("LOCK");
+    let file = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&path)
+        .map_err(|e| format!("{}: {e}", path.display()))?;
+    file.try_lock().map_err(|_| {
+        format!(
+            "storage directory {} is in use by another server",
+            folder.display()
+        )
+    })?;
+    Ok(file)
+}
+
+fn options(storage: ApiStorage) -> StreamOptions {
+    StreamOptions {
+        storage: match storage {
+            ApiStorage::File => Storage::File,
+            ApiStorage::Memory => Storage::Memory,
+        },
+        ..StreamOptions::default()
+    }
+}
+
+fn account_limits(limits: &natterjack_config::options::AccountJetStream) -> Limits {
+    Limits {
+        max_memory: limits.max_memory_bytes,
+        max_storage: limits.max_store_bytes,
+        max_streams: limits.max_streams,
+        max_consumers: limits.max_consumers,
+        max_ack_pending: limits.max_ack_pending,
+        memory_max_stream_bytes: limits.memory_max_stream_bytes,
+        storage_max_stream_bytes: limits.disk_max_stream_bytes,
+        max_bytes_required: limits.max_bytes_required,
+    }
+}
+
+/// Memory and disk for streams when the configuration says nothing: three quarters of what there is.
+fn resources(server: &Server, folder: &Path) -> (u64, u64) {
+    let configured = &server.options.jetstream;
+    let memory = configured
+        .max_memory_bytes
+        .unwrap_or_else(|| rustix::system::sysinfo().totalram / 4 * 3);
+    let disk = configured.max_store_bytes.unwrap_or_else(|| {
+        rustix::fs::statvfs(folder).map_or(1 << 40, |s| s.f_bavail.saturating_mul(s.f_frsize) / 4 * 3)
+    });
+    (memory, disk)
+}
+
+impl JetStream {
+    /// Opens the store in its folder.
+    ///
+    /// # Errors
+    /// When the folder cannot be used; the text is for the log.
+    pub(crate) fn open(server: &Arc<Server>) -> Result<Arc<Self>, String> {
+        let folder = folder(server);
+        let lock = lock(&folder)?;
+        let sync = match server.options.jetstream.sync {
+            Sync::Always => SyncMode::Always,
+            Sync::Interval(ns) => SyncMode::Interval(std::time::Duration::from_nanos(ns)),
+        };
+        let settings = StoreOptions {
+            sync,
+            ..StoreOptions::default()
+        };
+        let store = Store::open(Arc::new(OsDisk), &folder, &settings).map_err(|e| e.to_string())?;
+        let mut log = store.group(META_GROUP).map_err(|e| e.to_string())?;
+        let mut meta = log
+            .checkpoint()
+            .and_then(|(_, state)| Meta::decode(state))
+            .unwrap_or_default();
+        for entry in log.replay() {
+            if let EntryBody::Command(bytes) = &entry.body
+                && let Some(change) = Change::decode(bytes)
+            {
+                meta.apply(change);
+            }
+        }
+        let (memory_max, store_max) = resources(server, &folder);
+        Ok(Arc::new(Self {
+            server: Arc::clone(server),
+            folder,
+            memory_max,
+            store_max,
+            store,
+            meta_log: Solo::durable(log),
+            next: AtomicU32::new(meta.next_group().0),
+            meta: Mutex::new(meta),
+            changes: std::sync::atomic::AtomicU64::new(0),
+            accounts: Mutex::default(),
+            _lock: lock,
+        }))
+    }
+
+    /// Brings accounts and their streams up.
+    ///
+    /// # Errors
+    /// When the store cannot be read; the text is for the log.
+    pub(crate) fn start(self: &Arc<Self>) -> Result<(), String> {
+        for account in self.server.accounts.all() {
+            if *account.name == *self.server.system_account() {
+                continue;
+            }
+            let limits = self.limits_of(&account.name);
+            let name = Arc::clone(&account.name);
+            let js = Arc::new(JsAccount::new(self, account, limits));
+            self.accounts.lock().insert(name, js);
+        }
+        self.restore()?;
+        for account in self.accounts() {
+            let (service, mailbox) = api::Api::new();
+            let sub = Sub::service(b"$JS.API.>", Arc::new(service));
+            account.account.subscribe(&sub);
+            tokio::spawn(api::serve(account, mailbox));
+        }
+        Ok(())
+    }
+
+    /// What an account may use; `None` when JetStream is not on for it.
+    fn limits_of(&self, name: &str) -> Option<Limits> {
+        let accounts = &self.server.options.accounts;
+        if let Some(account) = accounts.iter().find(|a| a.name == name) {
+            return account.jetstream.as_ref().map(account_limits);
+        }
+        (name == GLOBAL_ACCOUNT && accounts.is_empty()).then(Limits::unlimited)
+    }
+
+    fn restore(self: &Arc<Self>) -> Result<(), String> {
+        let known: Vec<Assignment> = self.meta.lock().streams().cloned().collect();
+        let mut kept = vec![META_GROUP];
+        for assignment in known {
+            // Streams in memory end with the server.
+            if assignment.config.storage == ApiStorage::Memory {
+                self.meta.lock().apply(Change::Delete(assignment.group));
+                continue;
+            }
+            kept.push(assignment.group);
+            let Some(account) = self.account(&assignment.account) else {
+                tracing::warn!(
+                    "Account {:?} of stream {:?} is not there any more",
+                    assignment.account,
+                    assignment.config.name
+                );
+                continue;
+            };
+            let (stream, owner) = self.reopen(&account, &assignment)?;
+            tracing::info!(
+                "  Restored {} messages for stream '{} > {}'",
+                stream.state.lock().messages,
+                assignment.account,
+                stream.name
+            );
+            tokio::spawn(owner.run());
+            account.add(stream);
+        }
+        self.store.retain(&kept).map_err(|e| e.to_string())
+    }
+
+    /// A stream that did not exist.
+    fn make(
+        self: &Arc<Self>,
+        account: &JsAccount,
+        assignment: &Assignment,
+    ) -> Result<(Arc<Stream>, Owner), String> {
+        let options = options(assignment.config.storage);
+        let (log, store) = self
+            .store
+            .create_stream(assignment.group, &options)
+            .map_err(|e| e.to_string())?;
+        let log = match assignment.config.storage {
+            ApiStorage::File => Solo::durable(log),
+            ApiStorage::Memory => Solo::volatile(),
+        };
+        let names = self.names(&assignment.config.name);
+        let group = Group::new(assignment.config.clone(), assignment.created, store, names);
+        Ok(self.own(account, assignment, group, log))
+    }
+
+    /// A stream that existed.
+    fn reopen(
+        self: &Arc<Self>,
+        account: &JsAccount,
+        assignment: &Assignment,
+    ) -> Result<(Arc<Stream>, Owner), String> {
+        let options = options(assignment.config.storage);
+        let (mut log, store) = self
+            .store
+            .open_stream(assignment.group, &options)
+            .map_err(|e| e.to_string())?;
+        let now = clock::now();
+        let kept = log.checkpoint().cloned();
+        let checkpoint = kept.as_ref().map(|(at, state)| (*at, state.as_ref()));
+        let names = self.names(&assignment.config.name);
+        let (config, created) = (assignment.config.clone(), assignment.created);
+        let mut group = Group::restore(config, created, store, names, checkpoint, now);
+        for entry in log.replay() {
+            group.replay(&entry, now, &mut Silent);
+        }
+        group.restored(now);
+        Ok(self.own(account, assignment, group, Solo::durable(log)))
+    }
+
+    fn own(
+        self: &Arc<Self>,
+        account: &JsAccount,
+        assignment: &Assignment,
+        group: Group,
+        log: Solo,
+    ) -> (Arc<Stream>, Owner) {
+        let config = group.stream().config().clone();
+        let stream = Arc::new(Stream::new(config, assignment.group, assignment.created));
+        let wire = Wire::new(&self.server, &account.account);
+        let owner = Owner::new(&stream, group, log, wire);
+        (stream, owner)
+    }
+
+    fn names(&self, stream: &str) -> Names {
+        Names {
+            stream: stream.to_owned(),
+            domain: self.server.options.jetstream.domain.clone(),
+        }
+    }
+
+    /// An id for a new stream.
+    fn next_group(&self) -> GroupId {
+        GroupId(self.next.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Changes what exists, durably.
+    async fn change(&self, change: Change) -> Result<(), String> {
+        let (sender, receiver) = oneshot::channel();
+        let body = EntryBody::Command(change.encode());
+        let done = Box::new(move |result: Result<(), natterjack_store::AppendError>| {
+            let _gone = sender.send(result.map_err(|e| e.to_string()));
+        });
+        let index = self
+            .meta_log
+            .propose(body, false, done)
+            .map_err(|e| e.to_string())?;
+        receiver.await.map_err(|e| e.to_string())??;
+        let mut meta = self.meta.lock();
+        meta.apply(change);
+        if self.changes.fetch_add(1, Ordering::Relaxed) % CHANGES_MAX == CHANGES_MAX - 1 {
+            self.meta_log.save(index, &meta.encode());
+        }
+        Ok(())
+    }
+
+    /// JetStream of an account.
+    pub(crate) fn account(&self, name: &str) -> Option<Arc<JsAccount>> {
+        self.accounts.lock().get(name).cloned()
+    }
+
+    /// All accounts.
+    pub(crate) fn accounts(&self) -> Vec<Arc<JsAccount>> {
+        self.accounts.lock().values().cloned().collect()
+    }
+
+    /// How the store is.
+    pub(crate) fn health(&self) -> Health {
+        self.store.health()
+    }
+
+    /// Ends all streams and makes everything durable.
+    pub(crate) async fn stop(&self) {
+        for account in self.accounts() {
+            for stream in account.streams() {
+                let _ended = stream.ask(Owner::stop).await;
+            }
+        }
+        let store = self.store.clone();
+        let _joined = tokio::task::spawn_blocking(move || store.shutdown()).await;
+    }
+}

@@ -1,0 +1,390 @@
+//! A stream's task: the only one that touches its group. A round takes all that waits, decides in order, lets consumers
+//! deliver, writes once, and flushes once; entries become durable while the next round gathers.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use natterjack_jetstream::consumer::{Changed, How};
+use natterjack_jetstream::{Effects as _, Group, Incoming, Now, Outcome, Ticket};
+use natterjack_jsapi::ack::AckSubject;
+use natterjack_jsapi::advisory::{self, ADVISORY_PREFIX};
+use natterjack_raft::Solo;
+use natterjack_store::LogIndex;
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+
+use super::inbox::{Inbox, Item, Kept};
+use super::stream::{Listeners, Stream};
+use super::wire::Wire;
+use crate::clock;
+
+/// Messages consumers may deliver in one round.
+const ROUND_MESSAGES: usize = 1024;
+/// Between looks at what the store needs.
+const UPKEEP: Duration = Duration::from_millis(250);
+
+/// What to do with the outcome of a command.
+pub(super) type Then = Box<dyn FnOnce(&mut Owner, Outcome) + Send>;
+
+/// Owns a stream.
+pub(crate) struct Owner {
+    pub(super) stream: Arc<Stream>,
+    pub(super) group: Group,
+    pub(super) wire: Wire,
+    log: Solo,
+    flying: VecDeque<LogIndex>,
+    waiting: HashMap<Ticket, Then>,
+    next_ticket: u64,
+    /// Deliver subjects watched, by consumer.
+    watched: HashMap<u32, Vec<u8>>,
+    upkeep_at: u64,
+    wants_checkpoint: bool,
+    ended: Option<oneshot::Sender<Ended>>,
+}
+
+/// What is left of a stream whose task has ended.
+pub(super) struct Ended {
+    pub(super) group: Group,
+    pub(super) log: Solo,
+}
+
+impl Owner {
+    pub(super) fn new(stream: &Arc<Stream>, group: Group, log: Solo, wire: Wire) -> Self {
+        let mut owner = Self {
+            stream: Arc::clone(stream),
+            group,
+            wire,
+            log,
+            flying: VecDeque::new(),
+            waiting: HashMap::new(),
+            next_ticket: 1,
+            watched: HashMap::new(),
+            upkeep_at: 0,
+            wants_checkpoint: false,
+            ended: None,
+        };
+        let _restored = owner.group.consumers().take_changed();
+        let names = owner.group.consumers().names().map(|n| n.as_bytes().into());
+        *owner.stream.consumers.write() = names.collect();
+        let ids: Vec<u32> = owner.group.consumers().ids().collect();
+        for id in ids {
+            owner.watch(id);
+        }
+        owner.show();
+        owner
+    }
+
+    /// Runs until the stream ends.
+    pub(super) async fn run(mut self) {
+        let mut spare = Inbox::default();
+        let mut backlog = VecDeque::new();
+        loop {
+            let mut inbox = backlog.pop_front().unwrap_or_else(|| {
+                let mut inbox = std::mem::take(&mut spare);
+                self.stream.inbox.take(&mut inbox);
+                inbox
+            });
+            let more = self.round(&mut inbox) || !backlog.is_empty();
+            spare = inbox;
+            if self.ended.is_some() {
+                break;
+            }
+            if self.wants_checkpoint && backlog.is_empty() {
+                self.checkpoint(&mut backlog).await;
+                continue;
+            }
+            if more {
+                tokio::task::yield_now().await;
+                continue;
+            }
+            let now = clock::mono();
+            let due = self.group.next_deadline_ns(clock::now()).unwrap_or(u64::MAX);
+            let wait = Duration::from_nanos(due.min(self.upkeep_at).saturating_sub(now));
+            // At most a little late: timers of the machines are in nanoseconds, those of the runtime in milliseconds.
+            let _either = timeout(wait, self.stream.inbox.arrived()).await;
+        }
+        self.stream.inbox.close();
+        let Self {
+            group, log, ended, ..
+        } = self;
+        if let Some(ended) = ended {
+            let _gone = ended.send(Ended { group, log });
+        }
+    }
+
+    /// Ends the task once this round is over, and gives what is left to `ended`.
+    pub(super) fn end(&mut self, ended: oneshot::Sender<Ended>) {
+        self.ended = Some(ended);
+        let account = Arc::clone(&self.wire.lane.account);
+        for (id, subject) in std::mem::take(&mut self.watched) {
+            account.unwatch(&subject, self.key(id));
+        }
+    }
+
+    fn key(&self, consumer: u32) -> u64 {
+        u64::from(self.stream.group.0) << 32 | u64::from(consumer)
+    }
+
+    /// One round. Returns whether there is more to do at once.
+    fn round(&mut self, inbox: &mut Inbox) -> bool {
+        let bytes = inbox.bytes;
+        let now = clock::now();
+        let mut published = 0;
+        for item in std::mem::take(&mut inbox.items) {
+            match item {
+                Item::Publish(kept) => {
+                    published += 1;
+                    self.publish(inbox, &kept, now);
+                }
+                Item::Pull(kept) => self.pull(inbox, &kept, now),
+                Item::Ack(kept) => self.ack(inbox, &kept, now),
+                Item::Flow(kept) => self.flow(inbox, &kept, now),
+                Item::Committed(result) => self.committed(&result, now),
+                Item::Interest(id) => self.look(id, now),
+                Item::Call(call) => call(self),
+            }
+        }
+        inbox.clear();
+        self.stream.inbox.settle(bytes);
+        if self
+            .group
+            .next_deadline_ns(now)
+            .is_some_and(|at| at <= now.mono_ns)
+        {
+            self.group.on_tick(now, &mut self.wire);
+        }
+        self.settle_consumers();
+        let more = self.group.run(now, &mut self.wire, ROUND_MESSAGES);
+        self.pump(now);
+        self.wire.lane.flush();
+        if published > 0 {
+            self.stream.published.fetch_add(published, Ordering::Relaxed);
+        }
+        self.show();
+        if now.mono_ns >= self.upkeep_at {
+            self.upkeep(now);
+        }
+        more
+    }
+
+    fn show(&self) {
+        *self.stream.state.lock() = self.group.info(clock::now()).state;
+    }
+
+    fn publish(&mut self, inbox: &Inbox, kept: &Kept, now: Now) {
+        let message = inbox.message(kept);
+        if self.group.batch_is_full() {
+            self.pump(now);
+        }
+        let incoming = Incoming {
+            subject: message.subject,
+            reply: message.reply,
+            headers: message.headers(),
+            payload: message.payload(),
+        };
+        self.group.publish(now, &incoming, &mut self.wire);
+    }
+
+    /// The consumer that a subject names in token `at`.
+    fn consumer_in(&mut self, subject: &[u8], at: usize) -> Option<u32> {
+        let name = natterjack_subject::tokens(subject).nth(at)?;
+        self.group.consumers().lookup(std::str::from_utf8(name).ok()?)
+    }
+
+    fn pull(&mut self, inbox: &Inbox, kept: &Kept, now: Now) {
+        let message = inbox.message(kept);
+        let (Some(reply), Some(id)) = (message.reply, self.consumer_in(message.subject, 6)) else {
+            return;
+        };
+        self.group
+            .on_pull(id, now, reply, message.payload(), &mut self.wire);
+    }
+
+    fn ack(&mut self, inbox: &Inbox, kept: &Kept, now: Now) {
+        let message = inbox.message(kept);
+        let Some(ack) = AckSubject::parse(message.subject) else {
+            return;
+        };
+        let name = std::str::from_utf8(ack.consumer).unwrap_or_default();
+        let Some(id) = self.group.consumers().lookup(name) else {
+            return;
+        };
+        let body = (message.payload(), message.reply);
+        self.group.on_ack(id, now, &ack, body, &mut self.wire);
+    }
+
+    fn flow(&mut self, inbox: &Inbox, kept: &Kept, now: Now) {
+        let message = inbox.message(kept);
+        if let Some(id) = self.consumer_in(message.subject, 3) {
+            self.group.consumers().on_flow_reply(id, message.subject, now);
+        }
+    }
+
+    /// Writes what is proposed.
+    fn pump(&mut self, now: Now) {
+        while let Some(proposal) = self.group.take_proposal(now) {
+            let stream = Arc::clone(&self.stream);
+            let done = Box::new(move |result| {
+                stream
+                    .inbox
+                    .push(0, |inbox| inbox.items.push(Item::Committed(result)));
+            });
+            match self.log.propose(proposal.body.clone(), proposal.relaxed, done) {
+                Ok(index) => {
+                    self.flying.push_back(index);
+                    self.group.proposed(index, proposal);
+                }
+                Err(error) => {
+                    let outcome = self.group.refused(proposal, &error.to_string(), &mut self.wire);
+                    self.resolve(outcome);
+                }
+            }
+        }
+    }
+
+    fn committed(&mut self, result: &Result<(), natterjack_store::AppendError>, now: Now) {
+        let Some(index) = self.flying.pop_front() else {
+            return;
+        };
+        let outcome = match result {
+            Ok(()) => self.group.committed(index, now, &mut self.wire),
+            Err(error) => self.group.failed(index, &error.to_string(), &mut self.wire),
+        };
+        self.resolve(outcome);
+    }
+
+    fn resolve(&mut self, outcome: Option<(Ticket, Outcome)>) {
+        let Some((ticket, outcome)) = outcome else { return };
+        if let Some(then) = self.waiting.remove(&ticket) {
+            then(self, outcome);
+        }
+    }
+
+    /// Proposes a command; `then` hears what came of it.
+    pub(super) fn propose(
+        &mut self,
+        command: natterjack_jetstream::Command,
+        then: impl FnOnce(&mut Self, Outcome) + Send + 'static,
+    ) {
+        let ticket = Ticket(self.next_ticket);
+        self.next_ticket += 1;
+        self.waiting.insert(ticket, Box::new(then));
+        self.group.propose(command, Some(ticket));
+    }
+
+    /// Looks after what belongs to consumers outside of the group, after they came, changed or went.
+    fn settle_consumers(&mut self) {
+        for changed in self.group.consumers().take_changed() {
+            let mut names = self.stream.consumers.write();
+            match changed.how {
+                How::Created => names.insert(changed.name.as_bytes().into()),
+                How::Updated => true,
+                How::Deleted => names.remove(changed.name.as_bytes()),
+            };
+            drop(names);
+            self.watch(changed.id);
+            self.advise(&changed);
+        }
+    }
+
+    fn advise(&mut self, changed: &Changed) {
+        let (what, action) = match changed.how {
+            How::Created => ("CREATED", "create"),
+            How::Deleted => ("DELETED", "delete"),
+            How::Updated => return,
+        };
+        let stream = self.stream.name.clone();
+        let subject = format!("{ADVISORY_PREFIX}CONSUMER.{what}.{stream}.{}", changed.name);
+        if !self.wire.wants_advisory(subject.as_bytes()) {
+            return;
+        }
+        let id = natterjack_subject::names::nuid(&mut rand::random);
+        let json = advisory::event("consumer_action", &id, clock::wall(), |o| {
+            o.text("stream", &stream);
+            o.text("consumer", &changed.name);
+            o.text("action", action);
+        });
+        self.wire.advisory(subject.as_bytes(), &json);
+    }
+
+    /// Watches the deliver subject of a consumer, if it has one.
+    fn watch(&mut self, id: u32) {
+        let key = self.key(id);
+        let account = Arc::clone(&self.wire.lane.account);
+        if let Some(subject) = self.watched.remove(&id) {
+            account.unwatch(&subject, key);
+        }
+        let Some(config) = self.group.consumers().config(id) else {
+            return;
+        };
+        if config.deliver_subject.is_empty() {
+            return;
+        }
+        let subject = config.deliver_subject.clone().into_bytes();
+        let listeners = Arc::new(Listeners {
+            stream: Arc::clone(&self.stream),
+            consumer: id,
+        });
+        account.watch(&subject, key, listeners);
+        self.watched.insert(id, subject);
+        self.look(id, clock::now());
+    }
+
+    /// Looks whether anybody listens on the deliver subject of a consumer.
+    fn look(&mut self, id: u32, now: Now) {
+        let Some(config) = self.group.consumers().config(id) else {
+            return;
+        };
+        let group = Some(config.deliver_group.as_bytes()).filter(|g| !g.is_empty());
+        let has = self.wire.has_interest(config.deliver_subject.as_bytes(), group);
+        self.group.consumers().on_interest(id, now, has);
+    }
+
+    fn upkeep(&mut self, now: Now) {
+        let upkeep = self.group.store().upkeep(now.wall_ns);
+        let wait = if upkeep.busy { UPKEEP / 25 } else { UPKEEP };
+        self.upkeep_at = now
+            .mono_ns
+            .saturating_add(u64::try_from(wait.as_nanos()).unwrap_or(u64::MAX));
+        self.wants_checkpoint |= upkeep.wants_checkpoint;
+    }
+
+    /// Lets everything on its way arrive, then makes a checkpoint. What comes in meanwhile waits in `backlog`.
+    async fn checkpoint(&mut self, backlog: &mut VecDeque<Inbox>) {
+        self.wants_checkpoint = false;
+        loop {
+            self.pump(clock::now());
+            if self.group.is_settled() {
+                break;
+            }
+            self.stream.inbox.arrived().await;
+            let mut inbox = Inbox::default();
+            self.stream.inbox.take(&mut inbox);
+            let items = std::mem::take(&mut inbox.items);
+            for item in items {
+                match item {
+                    Item::Committed(result) => self.committed(&result, clock::now()),
+                    other => inbox.items.push(other),
+                }
+            }
+            if !inbox.items.is_empty() {
+                backlog.push_back(inbox);
+            }
+        }
+        self.wire.lane.flush();
+        let (state, applied) = (self.group.checkpoint(), self.group.applied());
+        self.group.store().checkpoint(applied, state.into());
+    }
+
+    /// Makes a last checkpoint before the server stops, so that the next start is short.
+    pub(super) fn stop(&mut self) {
+        self.group.stop(&mut self.wire);
+        if self.group.is_settled() {
+            let (state, applied) = (self.group.checkpoint(), self.group.applied());
+            self.group.store().checkpoint(applied, state.into());
+        }
+        self.wire.lane.flush();
+    }
+}

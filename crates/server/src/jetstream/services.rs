@@ -1,0 +1,127 @@
+//! What a stream listens to: its subjects, acknowledgements, pulls, flow control, direct gets. Each puts what comes into
+//! the stream's inbox and returns at once.
+
+use std::sync::Arc;
+
+use super::api::direct;
+use super::inbox::{Inbox, Item, Kept, weight};
+use super::stream::Stream;
+use crate::account::Account;
+use crate::router::lane::Lane;
+use crate::router::message::Routed;
+use crate::router::sub::{Service, Sub};
+
+fn put(stream: &Stream, message: &Routed<'_>, lane: &mut Lane, item: fn(Kept) -> Item) {
+    let full = stream.inbox.push(weight(message), |inbox: &mut Inbox| {
+        let kept = inbox.keep(message);
+        inbox.items.push(item(kept));
+    });
+    if full && lane.gate.is_none() {
+        lane.gate = Some(Arc::clone(&stream.inbox.gate));
+    }
+}
+
+/// Messages for the stream.
+#[derive(Debug)]
+struct Ingest(Arc<Stream>);
+
+impl Service for Ingest {
+    fn on_message(&self, message: &Routed<'_>, lane: &mut Lane) -> bool {
+        put(&self.0, message, lane, Item::Publish);
+        true
+    }
+}
+
+/// What concerns one of the stream's consumers, whose name is a token of the subject.
+#[derive(Debug)]
+struct ForConsumer {
+    stream: Arc<Stream>,
+    /// Which token, from 0.
+    token: usize,
+    item: fn(Kept) -> Item,
+}
+
+impl Service for ForConsumer {
+    fn on_message(&self, message: &Routed<'_>, lane: &mut Lane) -> bool {
+        let name = natterjack_subject::tokens(message.subject).nth(self.token);
+        if !name.is_some_and(|n| self.stream.consumers.read().contains(n)) {
+            return false;
+        }
+        put(&self.stream, message, lane, self.item);
+        true
+    }
+}
+
+/// Direct gets.
+#[derive(Debug)]
+struct Direct(Arc<Stream>);
+
+impl Service for Direct {
+    fn on_message(&self, message: &Routed<'_>, _: &mut Lane) -> bool {
+        let Some(reply) = message.reply else {
+            return true;
+        };
+        let prefix = "$JS.API.DIRECT.GET.".len() + self.0.name.len() + 1;
+        let subject = message.subject.get(prefix..).unwrap_or_default();
+        let (reply, subject, body) = (reply.to_vec(), subject.to_vec(), message.payload().to_vec());
+        self.0
+            .call(move |owner| direct::get(owner, &reply, &subject, &body));
+        true
+    }
+}
+
+/// Listens to what the stream's configuration says.
+pub(super) fn listen(stream: &Arc<Stream>, account: &Account) {
+    let config = stream.config();
+    let name = &stream.name;
+    let consumer = |subject: String, token: usize, item: fn(Kept) -> Item| {
+        let service = ForConsumer {
+            stream: Arc::clone(stream),
+            token,
+            item,
+        };
+        Sub::service(subject.as_bytes(), Arc::new(service))
+    };
+    let mut wanted = vec![
+        consumer(format!("$JS.API.CONSUMER.MSG.NEXT.{name}.*"), 6, Item::Pull),
+        consumer(format!("$JS.ACK.{name}.>"), 3, Item::Ack),
+        consumer(format!("$JS.FC.{name}.*.*"), 3, Item::Flow),
+    ];
+    for subject in &config.subjects {
+        wanted.push(Sub::service(
+            subject.as_bytes(),
+            Arc::new(Ingest(Arc::clone(stream))),
+        ));
+    }
+    if config.allow_direct {
+        for suffix in ["", ".>"] {
+            let subject = format!("$JS.API.DIRECT.GET.{name}{suffix}");
+            wanted.push(Sub::service(
+                subject.as_bytes(),
+                Arc::new(Direct(Arc::clone(stream))),
+            ));
+        }
+    }
+    replace(&mut stream.subs.lock(), wanted, account);
+}
+
+/// Brings what is listened to in line with `wanted`; what stays is not touched, so that nothing is missed or heard twice.
+fn replace(subs: &mut Vec<Arc<Sub>>, wanted: Vec<Arc<Sub>>, account: &Account) {
+    let (stay, go): (Vec<_>, Vec<_>) = std::mem::take(subs)
+        .into_iter()
+        .partition(|s| wanted.iter().any(|w| w.subject == s.subject));
+    for sub in wanted {
+        if !stay.iter().any(|s| s.subject == sub.subject) {
+            account.subscribe(&sub);
+            subs.push(sub);
+        }
+    }
+    subs.extend(stay);
+    account.unsubscribe_all(&go);
+}
+
+/// Takes away what the stream listens to.
+pub(super) fn silence(stream: &Stream, account: &Account) {
+    let subs = std::mem::take(&mut *stream.subs.lock());
+    account.unsubscribe_all(&subs);
+}

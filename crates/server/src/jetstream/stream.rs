@@ -1,0 +1,94 @@
+//! A stream as everybody else sees it: where to put what concerns it, and what it looked like last.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use natterjack_jsapi::GoTime;
+use natterjack_jsapi::stream::{StreamConfig, StreamState};
+use natterjack_store::GroupId;
+use parking_lot::{Mutex, RwLock};
+use tokio::sync::oneshot;
+
+use super::inbox::{Call, Inbox, Item};
+use super::owner::Owner;
+use crate::account::Watcher;
+use crate::mailbox::Mailbox;
+use crate::router::sub::Sub;
+
+/// Bytes that may wait for a stream before producers do.
+const INBOX_BYTES: usize = 16 * 1024 * 1024;
+
+/// A stream.
+#[derive(Debug)]
+pub(crate) struct Stream {
+    /// Name.
+    pub(crate) name: String,
+    /// Its group in the store.
+    pub(crate) group: GroupId,
+    /// When it was made.
+    pub(crate) created: GoTime,
+    /// Configuration, in the stored form.
+    pub(crate) config: RwLock<Arc<StreamConfig>>,
+    /// Names of its consumers.
+    pub(crate) consumers: RwLock<HashSet<Box<[u8]>>>,
+    pub(super) inbox: Mailbox<Inbox>,
+    pub(super) subs: Mutex<Vec<Arc<Sub>>>,
+    /// What it held after its last round.
+    pub(crate) state: Mutex<StreamState>,
+    /// Messages taken so far.
+    pub(crate) published: AtomicU64,
+}
+
+impl Stream {
+    pub(super) fn new(config: StreamConfig, group: GroupId, created: GoTime) -> Self {
+        Self {
+            name: config.name.clone(),
+            group,
+            created,
+            config: RwLock::new(Arc::new(config)),
+            consumers: RwLock::default(),
+            inbox: Mailbox::new(INBOX_BYTES),
+            subs: Mutex::default(),
+            state: Mutex::default(),
+            published: AtomicU64::new(0),
+        }
+    }
+
+    /// Its configuration.
+    pub(crate) fn config(&self) -> Arc<StreamConfig> {
+        Arc::clone(&self.config.read())
+    }
+
+    /// Has its owner do something, in order with everything else.
+    pub(super) fn call(&self, call: impl FnOnce(&mut Owner) + Send + 'static) {
+        let call: Call = Box::new(call);
+        self.inbox.push(0, |inbox| inbox.items.push(Item::Call(call)));
+    }
+
+    /// The same, and waits for what comes of it; `None` when the stream has ended.
+    pub(super) async fn ask<T: Send + 'static>(
+        &self,
+        call: impl FnOnce(&mut Owner) -> T + Send + 'static,
+    ) -> Option<T> {
+        let (sender, receiver) = oneshot::channel();
+        self.call(move |owner| {
+            let _gone = sender.send(call(owner));
+        });
+        receiver.await.ok()
+    }
+}
+
+/// Tells a stream that listeners on a deliver subject may have changed.
+#[derive(Debug)]
+pub(super) struct Listeners {
+    pub(super) stream: Arc<Stream>,
+    pub(super) consumer: u32,
+}
+
+impl Watcher for Listeners {
+    fn on_change(&self) {
+        let item = Item::Interest(self.consumer);
+        self.stream.inbox.push(0, |inbox| inbox.items.push(item));
+    }
+}

@@ -1,0 +1,70 @@
+//! Accepting connections.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use natterjack_proto::{ServerError, encode};
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::conn::io::Io;
+use crate::conn::{CloseReason, Conn, serve};
+use crate::server::Server;
+
+/// Connections that may wait to be accepted.
+const BACKLOG: i32 = 4096;
+
+/// Listens on `host` and `port`; -1 takes a free one.
+///
+/// # Errors
+/// As the system says.
+pub(crate) fn bind(host: &str, port: i32) -> std::io::Result<TcpListener> {
+    let port = u16::try_from(port).unwrap_or(0);
+    let address: SocketAddr = match host.parse() {
+        Ok(ip) => SocketAddr::new(ip, port),
+        Err(_) => std::net::ToSocketAddrs::to_socket_addrs(&(host, port))?
+            .next()
+            .ok_or_else(|| std::io::Error::other(format!("{host}: no such host")))?,
+    };
+    let domain = socket2::Domain::for_address(address);
+    let socket = socket2::Socket::new(domain, socket2::Type::STREAM, None)?;
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    TcpListener::from_std(socket.into())
+}
+
+/// Accepts clients until the server ends.
+pub(crate) async fn accept(server: Arc<Server>, listener: TcpListener) {
+    loop {
+        match listener.accept().await {
+            Ok((stream, address)) => admit(&server, stream, address),
+            Err(error) => {
+                tracing::error!("Error accepting a client: {error}");
+                tokio::task::yield_now().await;
+            }
+        }
+    }
+}
+
+fn admit(server: &Arc<Server>, stream: TcpStream, address: SocketAddr) {
+    let _unsupported = stream.set_nodelay(true);
+    let conn = Arc::new(Conn::new(
+        server.next_conn_id(),
+        Io::Tcp(stream),
+        address,
+        server.first_account(),
+        server.options.limits.max_pending_bytes,
+        server.options.logging.trace,
+    ));
+    if server.on_opened(&conn) {
+        tokio::spawn(serve(Arc::clone(server), conn));
+        return;
+    }
+    let mut out = Vec::new();
+    encode::err(&mut out, &ServerError::MaximumConnections);
+    let _gone = conn.io.try_write(&out);
+    conn.close(CloseReason::MaxConnectionsExceeded);
+    conn.io.shutdown();
+    server.on_closed(&conn, CloseReason::MaxConnectionsExceeded, 0);
+}

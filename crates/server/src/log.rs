@@ -1,0 +1,175 @@
+//! Log lines in the peer's format, for `tracing`: `[pid] date time [INF] text`. Writes to standard error or a file.
+
+use std::fmt::Write as _;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, Zoned};
+use natterjack_config::options::Logging;
+use parking_lot::Mutex;
+use tracing::field::{Field, Visit};
+use tracing::{Event, Level, Metadata, Subscriber};
+use tracing_subscriber::Layer;
+use tracing_subscriber::layer::{Context, SubscriberExt};
+
+/// Target of lines after which the server ends.
+pub(crate) const FATAL: &str = "natterjack_server::fatal";
+
+/// Where lines go.
+#[derive(Debug)]
+enum Sink {
+    Stderr,
+    File { file: File, path: PathBuf, written: u64 },
+}
+
+/// Writes lines.
+#[derive(Debug)]
+pub(crate) struct Lines {
+    pid: u32,
+    settings: Logging,
+    zone: TimeZone,
+    sink: Mutex<Sink>,
+}
+
+fn open(path: &Path) -> io::Result<Sink> {
+    let file = OpenOptions::new().create(true).append(true).open(path)?;
+    let written = file.metadata()?.len();
+    Ok(Sink::File {
+        file,
+        path: path.to_owned(),
+        written,
+    })
+}
+
+impl Lines {
+    /// Lines as `settings` ask for.
+    ///
+    /// # Errors
+    /// When the log file cannot be opened.
+    pub(crate) fn new(settings: &Logging) -> io::Result<Self> {
+        let sink = match &settings.file {
+            Some(path) => open(Path::new(path))?,
+            None => Sink::Stderr,
+        };
+        let zone = if settings.time_utc {
+            TimeZone::UTC
+        } else {
+            TimeZone::system()
+        };
+        Ok(Self {
+            pid: std::process::id(),
+            settings: settings.clone(),
+            zone,
+            sink: Mutex::new(sink),
+        })
+    }
+
+    /// Makes these the lines of the process.
+    pub(crate) fn install(self) {
+        let subscriber = tracing_subscriber::registry().with(self);
+        // A second server in one process shares the first one's lines.
+        let _first = tracing::subscriber::set_global_default(subscriber);
+    }
+
+    fn line(&self, label: &str, text: &str) -> String {
+        let mut line = String::with_capacity(text.len() + 48);
+        let _infallible = write!(line, "[{}] ", self.pid);
+        if self.settings.time {
+            let now = Zoned::new(Timestamp::now(), self.zone.clone());
+            let _infallible = write!(line, "{} ", now.strftime("%Y/%m/%d %H:%M:%S.%6f"));
+        }
+        let _infallible = writeln!(line, "[{label}] {text}");
+        line
+    }
+
+    fn write(&self, line: &str) {
+        let mut sink = self.sink.lock();
+        match &mut *sink {
+            Sink::Stderr => {
+                let _nobody_to_tell = io::stderr().lock().write_all(line.as_bytes());
+            }
+            Sink::File { file, path, written } => {
+                let _nobody_to_tell = file.write_all(line.as_bytes());
+                *written += line.len() as u64;
+                let limit = self.settings.size_limit_bytes;
+                if limit > 0 && *written > limit {
+                    let stamp = Zoned::new(Timestamp::now(), self.zone.clone());
+                    let old = format!("{}.{}", path.display(), stamp.strftime("%Y.%m.%d.%H.%M.%S.%9f"));
+                    let path = path.clone();
+                    if std::fs::rename(&path, old).is_ok()
+                        && let Ok(fresh) = open(&path)
+                    {
+                        *sink = fresh;
+                    }
+                }
+            }
+        }
+    }
+}
+
+struct Text(String);
+
+impl Visit for Text {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        if field.name() == "message" {
+            self.0.push_str(value);
+        }
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+        if field.name() == "message" {
+            let _infallible = write!(self.0, "{value:?}");
+        }
+    }
+}
+
+fn label(metadata: &Metadata<'_>) -> &'static str {
+    if metadata.target() == FATAL {
+        return "FTL";
+    }
+    match *metadata.level() {
+        Level::ERROR => "ERR",
+        Level::WARN => "WRN",
+        Level::INFO => "INF",
+        Level::DEBUG => "DBG",
+        Level::TRACE => "TRC",
+    }
+}
+
+impl<S: Subscriber> Layer<S> for Lines {
+    fn enabled(&self, metadata: &Metadata<'_>, _: Context<'_, S>) -> bool {
+        metadata.target().starts_with("natterjack")
+            && match *metadata.level() {
+                Level::DEBUG => self.settings.debug,
+                Level::TRACE => self.settings.trace,
+                _ => true,
+            }
+    }
+
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        let mut text = Text(String::new());
+        event.record(&mut text);
+        self.write(&self.line(label(event.metadata()), &text.0));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_has_the_peers_form() {
+        let lines = Lines::new(&Logging {
+            time_utc: true,
+            ..Logging::default()
+        })
+        .unwrap();
+        let line = lines.line("INF", "Server is ready");
+        let parts: Vec<&str> = line.split(' ').collect();
+        assert_eq!(parts[0], format!("[{}]", std::process::id()));
+        assert_eq!((parts[1].len(), parts[2].len()), (10, 15), "{line}");
+        assert_eq!(&parts[3..].join(" "), "[INF] Server is ready\n");
+    }
+}

@@ -1,0 +1,107 @@
+//! A bounded way into a task from many others: what arrives is taken as a whole. Producers beyond the bound are asked to
+//! wait, by their own task, behind what they are at: nothing that was accepted from a socket is dropped.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+
+/// A producer that was notified in vain looks again after this.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
+
+/// Tells producers when to wait.
+#[derive(Debug)]
+pub(crate) struct Gate {
+    bytes: AtomicUsize,
+    limit: usize,
+    opened: Notify,
+    closed: AtomicBool,
+}
+
+impl Gate {
+    /// Whether producers should wait.
+    pub(crate) fn is_full(&self) -> bool {
+        self.bytes.load(Ordering::Relaxed) > self.limit && !self.closed.load(Ordering::Relaxed)
+    }
+
+    /// Waits until there is room again.
+    pub(crate) async fn wait(&self) {
+        while self.is_full() {
+            let _either = tokio::time::timeout(LOOK_AGAIN, self.opened.notified()).await;
+        }
+    }
+}
+
+/// What a mailbox holds.
+pub(crate) trait Pile: Default {
+    /// Whether nothing is there.
+    fn is_empty(&self) -> bool;
+}
+
+/// A mailbox.
+#[derive(Debug)]
+pub(crate) struct Mailbox<P> {
+    pile: Mutex<P>,
+    arrived: Notify,
+    /// For producers.
+    pub(crate) gate: Arc<Gate>,
+}
+
+impl<P: Pile> Mailbox<P> {
+    /// An empty mailbox whose producers wait beyond `limit` bytes.
+    pub(crate) fn new(limit: usize) -> Self {
+        Self {
+            pile: Mutex::new(P::default()),
+            arrived: Notify::new(),
+            gate: Arc::new(Gate {
+                bytes: AtomicUsize::new(0),
+                limit,
+                opened: Notify::new(),
+                closed: AtomicBool::new(false),
+            }),
+        }
+    }
+
+    /// Lets `add` put something of `bytes` in. Returns whether the producer should wait before the next.
+    pub(crate) fn push(&self, bytes: usize, add: impl FnOnce(&mut P)) -> bool {
+        let first = {
+            let mut pile = self.pile.lock();
+            let first = pile.is_empty();
+            add(&mut pile);
+            first
+        };
+        let held = self.gate.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        if first {
+            self.arrived.notify_one();
+        }
+        held > self.gate.limit
+    }
+
+    /// Takes everything by exchanging it for `empty`.
+    pub(crate) fn take(&self, empty: &mut P) {
+        std::mem::swap(&mut *self.pile.lock(), empty);
+    }
+
+    /// What was taken has been dealt with: `bytes` are free again.
+    pub(crate) fn settle(&self, bytes: usize) {
+        let before = self.gate.bytes.fetch_sub(bytes, Ordering::Relaxed);
+        if before > self.gate.limit && before - bytes <= self.gate.limit {
+            self.gate.opened.notify_waiters();
+        }
+    }
+
+    /// Nobody will take anything any more: producers need not wait.
+    pub(crate) fn close(&self) {
+        self.gate.closed.store(true, Ordering::Relaxed);
+        self.gate.opened.notify_waiters();
+    }
+
+    /// Waits until something is there.
+    pub(crate) async fn arrived(&self) {
+        while self.pile.lock().is_empty() {
+            self.arrived.notified().await;
+        }
+    }
+}

@@ -1,0 +1,221 @@
+//! `/connz`: connections, open and ended.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use natterjack_jsapi::{GoTime, Nanos};
+use serde_json::{Map, Value, json};
+
+use super::query::Query;
+use super::varz::span;
+use super::{Refusal, bad, with_id};
+use crate::clock;
+use crate::conn::Conn;
+use crate::server::Server;
+
+/// Connections of a page.
+const LIMIT: i64 = 1024;
+
+struct Listed {
+    conn: Arc<Conn>,
+    subscriptions: usize,
+}
+
+/// What to show of each.
+#[derive(Clone, Copy)]
+struct Show {
+    auth: bool,
+    subs: bool,
+    detail: bool,
+}
+
+fn select(server: &Server, query: &Query) -> Result<Vec<Listed>, Refusal> {
+    let state = query.text("state").unwrap_or("open");
+    let (open, ended) = match state {
+        "open" => (true, false),
+        "closed" => (false, true),
+        "any" | "all" => (true, true),
+        other => return Err(bad(format!("Error decoding state for {other}"))),
+    };
+    let mut found = Vec::new();
+    if open {
+        found.extend(server.connections().into_iter().map(|conn| {
+            let subscriptions = conn.facts.lock().subs.len();
+            Listed { conn, subscriptions }
+        }));
+    }
+    if ended {
+        server.each_ended(|e| {
+            found.push(Listed {
+                conn: Arc::clone(&e.conn),
+                subscriptions: e.subscriptions,
+            });
+        });
+    }
+    let cid = query.number("cid", 0)?;
+    if cid > 0 {
+        found.retain(|l| i64::try_from(l.conn.id) == Ok(cid));
+    }
+    if let Some(account) = query.text("acc") {
+        found.retain(|l| &*l.conn.facts.lock().account.name == account);
+    }
+    if let Some(user) = query.text("user") {
+        found.retain(|l| l.conn.facts.lock().user.as_deref() == Some(user));
+    }
+    sort(&mut found, query.text("sort").unwrap_or("cid"), state)?;
+    Ok(found)
+}
+
+fn sort(found: &mut [Listed], by: &str, state: &str) -> Result<(), Refusal> {
+    let only = |wanted: bool, text: &str| if wanted { Ok(()) } else { Err(bad(text.to_owned())) };
+    match by {
+        "cid" | "start" => found.sort_by_key(|l| l.conn.id),
+        "subs" => found.sort_by_key(|l| std::cmp::Reverse(l.subscriptions)),
+        "pending" => found.sort_by_key(|l| std::cmp::Reverse(l.conn.outbound.pending())),
+        "msgs_to" => found.sort_by_key(|l| std::cmp::Reverse(l.conn.outbound.counts().0)),
+        "bytes_to" => found.sort_by_key(|l| std::cmp::Reverse(l.conn.outbound.counts().1)),
+        "msgs_from" => found.sort_by_key(|l| std::cmp::Reverse(l.conn.received_messages.load(Relaxed))),
+        "bytes_from" => found.sort_by_key(|l| std::cmp::Reverse(l.conn.received_bytes.load(Relaxed))),
+        "last" => found.sort_by_key(|l| std::cmp::Reverse(l.conn.last_activity_ns.load(Relaxed))),
+        "idle" => found.sort_by_key(|l| l.conn.last_activity_ns.load(Relaxed)),
+        "rtt" => found.sort_by_key(|l| std::cmp::Reverse(l.conn.round_trip_ns.load(Relaxed))),
+        "uptime" => {
+            only(state == "open", "sort by uptime only valid on open connections")?;
+            found.sort_by_key(|l| l.conn.id);
+        }
+        "stop" => {
+            only(state != "open", "sort by stop only valid on closed connections")?;
+            found.sort_by_key(|l| std::cmp::Reverse(l.conn.facts.lock().stopped));
+        }
+        "reason" => {
+            only(state != "open", "sort by reason only valid on closed connections")?;
+            found.sort_by_key(|l| l.conn.facts.lock().reason.map(crate::conn::CloseReason::text));
+        }
+        other => return Err(bad(format!("invalid sorting option: {other}"))),
+    }
+    Ok(())
+}
+
+fn put_identity(entry: &mut Map<String, Value>, conn: &Conn, show: Show) {
+    let facts = conn.facts.lock();
+    let connect = &facts.connect;
+    for (key, value) in [
+        ("name", &connect.name),
+        ("lang", &connect.lang),
+        ("version", &connect.version),
+    ] {
+        if !value.is_empty() {
+            entry.insert(key.into(), value.clone().into());
+        }
+    }
+    if show.auth {
+        if let Some(user) = &facts.user {
+            entry.insert("authorized_user".into(), user.clone().into());
+        }
+        entry.insert("account".into(), facts.account.name.to_string().into());
+    }
+    let mut subs: Vec<_> = facts.subs.values().collect();
+    subs.sort_by_key(|s| s.id);
+    let text = |bytes: &[u8]| Value::from(String::from_utf8_lossy(bytes).into_owned());
+    if show.detail && !subs.is_empty() {
+        let list = subs.iter().map(|s| {
+            let mut one = Map::new();
+            one.insert("account".into(), facts.account.name.to_string().into());
+            one.insert("subject".into(), text(&s.subject));
+            if let Some(queue) = &s.queue {
+                one.insert("qgroup".into(), text(queue));
+            }
+            one.insert("sid".into(), text(&s.sid));
+            one.insert("msgs".into(), s.delivered.load(Relaxed).into());
+            one.insert("cid".into(), conn.id.into());
+            Value::Object(one)
+        });
+        entry.insert("subscriptions_list_detail".into(), list.collect());
+    } else if show.subs && !subs.is_empty() {
+        entry.insert(
+            "subscriptions_list".into(),
+            subs.iter().map(|s| text(&s.subject)).collect(),
+        );
+    }
+}
+
+fn entry(listed: &Listed, show: Show) -> Value {
+    let conn = &listed.conn;
+    let now = clock::wall().0;
+    let last = conn.last_activity_ns.load(Relaxed);
+    let (out_msgs, out_bytes) = conn.outbound.counts();
+    let mut entry = Map::new();
+    let (reason, stopped) = {
+        let facts = conn.facts.lock();
+        (facts.reason, facts.stopped)
+    };
+    let head = json!({
+        "cid": conn.id,
+        "kind": "Client",
+        "type": "nats",
+        "ip": conn.address.ip().to_string(),
+        "port": conn.address.port(),
+        "start": conn.started.to_string(),
+        "last_activity": GoTime(last).to_string(),
+    });
+    if let Value::Object(head) = head {
+        entry.extend(head);
+    }
+    if let (Some(reason), Some(stopped)) = (reason, stopped) {
+        entry.insert("stop".into(), stopped.to_string().into());
+        entry.insert("reason".into(), reason.text().into());
+    }
+    let rtt = conn.round_trip_ns.load(Relaxed);
+    if rtt > 0 {
+        entry.insert("rtt".into(), Nanos(rtt).to_string().into());
+    }
+    let end = stopped.map_or(now, |t| t.0);
+    let rest = json!({
+        "uptime": span(end - conn.started.0),
+        "idle": span(end - last),
+        "pending_bytes": conn.outbound.pending(),
+        "in_msgs": conn.received_messages.load(Relaxed),
+        "out_msgs": out_msgs,
+        "in_bytes": conn.received_bytes.load(Relaxed),
+        "out_bytes": out_bytes,
+        "subscriptions": listed.subscriptions,
+    });
+    if let Value::Object(rest) = rest {
+        entry.extend(rest);
+    }
+    let stalls = conn.stalls.load(Relaxed);
+    if stalls > 0 {
+        entry.insert("stalls".into(), stalls.into());
+    }
+    put_identity(&mut entry, conn, show);
+    Value::Object(entry)
+}
+
+/// The page.
+pub(super) fn page(server: &Server, query: &Query) -> Result<Value, Refusal> {
+    let detail = query.text("subs") == Some("detail");
+    let show = Show {
+        auth: query.switch("auth")?,
+        subs: !detail && query.switch("subs")?,
+        detail,
+    };
+    let offset = query.number("offset", 0)?.max(0);
+    let limit = query.number("limit", LIMIT)?;
+    let limit = if limit <= 0 { LIMIT } else { limit };
+    let found = select(server, query)?;
+    let count = |n: i64| usize::try_from(n).unwrap_or(0);
+    let shown: Vec<Value> = found
+        .iter()
+        .skip(count(offset))
+        .take(count(limit))
+        .map(|l| entry(l, show))
+        .collect();
+    let rest = json!({
+        "num_connections": shown.len(),
+        "total": found.len(),
+        "offset": offset,
+        "limit": limit,
+        "connections": shown,
+    });
+    Ok(with_id(server, rest))
+}

@@ -1,0 +1,101 @@
+//! `/jsz`: JetStream.
+
+use serde_json::{Map, Value, json};
+
+use super::query::Query;
+use super::{Refusal, embed, varz, with_id};
+use crate::jetstream::JsAccount;
+use crate::jetstream::stream::Stream;
+use crate::server::Server;
+
+/// What to show.
+#[derive(Clone, Copy)]
+struct Show {
+    streams: bool,
+    config: bool,
+}
+
+fn stream(server: &Server, stream: &Stream, show: Show) -> Value {
+    let mut detail = json!({
+        "name": stream.name,
+        "created": stream.created.to_string(),
+        "cluster": {"leader": server.name},
+    });
+    if show.config {
+        detail["config"] = embed(&*stream.config());
+    }
+    detail["state"] = embed(&*stream.state.lock());
+    detail
+}
+
+fn account(server: &Server, account: &JsAccount, show: Show) -> Value {
+    let info = account.info();
+    let mut detail = json!({
+        "name": &*account.account.name,
+        "id": &*account.account.name,
+        "memory": info.memory,
+        "storage": info.storage,
+        "reserved_memory": info.reserved_memory,
+        "reserved_storage": info.reserved_storage,
+        "accounts": 0,
+        "ha_assets": 0,
+        "api": embed(&info.api),
+    });
+    if show.streams {
+        let streams = account.streams();
+        detail["stream_detail"] = streams.iter().map(|s| stream(server, s, show)).collect();
+    }
+    detail
+}
+
+/// The page.
+pub(super) fn page(server: &Server, query: &Query) -> Result<Value, Refusal> {
+    let show = Show {
+        streams: query.switch("streams")? || query.switch("consumers")?,
+        config: query.switch("config")?,
+    };
+    let Some((config, stats)) = varz::jetstream(server) else {
+        return Ok(with_id(
+            server,
+            json!({"disabled": true, "streams": 0, "consumers": 0, "messages": 0, "bytes": 0, "total": 0}),
+        ));
+    };
+    let accounts = server.jetstream.get().map(|j| j.accounts()).unwrap_or_default();
+    let wanted = query.text("acc");
+    let enabled: Vec<_> = accounts
+        .iter()
+        .filter(|a| a.enabled && wanted.is_none_or(|w| &*a.account.name == w))
+        .collect();
+    let (mut streams, mut consumers, mut messages, mut bytes) = (0, 0, 0, 0);
+    for stream in enabled.iter().flat_map(|a| a.streams()) {
+        let state = stream.state.lock();
+        streams += 1;
+        consumers += state.consumer_count;
+        messages += state.messages;
+        bytes += state.bytes;
+    }
+    let mut page = Map::new();
+    if let Value::Object(stats) = stats {
+        page.extend(stats);
+    }
+    if let Value::Object(rest) = with_id(server, json!({"config": config})) {
+        page.extend(rest);
+    }
+    let limits = json!({"default_max_consumers": server.options.jetstream.default_max_consumers});
+    let rest = json!({
+        "limits": limits,
+        "streams": streams,
+        "consumers": consumers,
+        "messages": messages,
+        "bytes": bytes,
+    });
+    if let Value::Object(rest) = rest {
+        page.extend(rest);
+    }
+    if wanted.is_some() || show.streams || query.switch("accounts")? {
+        let details = enabled.iter().map(|a| account(server, a, show));
+        page.insert("account_details".into(), details.collect());
+    }
+    page.insert("total".into(), enabled.len().into());
+    Ok(Value::Object(page))
+}

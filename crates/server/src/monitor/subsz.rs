@@ -1,0 +1,86 @@
+//! `/subsz`: the routing tables.
+
+use serde_json::{Map, Value, json};
+
+use super::query::Query;
+use super::{Refusal, bad, with_id};
+use crate::server::Server;
+
+/// Subscriptions of a page.
+const LIMIT: i64 = 1024;
+
+/// The page.
+pub(super) fn page(server: &Server, query: &Query) -> Result<Value, Refusal> {
+    let (subs, test) = (query.switch("subs")?, query.text("test"));
+    let offset = query.number("offset", 0)?.max(0);
+    let limit = query.number("limit", LIMIT)?;
+    if test.is_some_and(|t| !natterjack_subject::is_valid_literal(t.as_bytes())) {
+        return Err(bad("invalid test subject, must be valid publish subject".into()));
+    }
+    let wanted = query.text("acc");
+    let mut totals = natterjack_subject::sublist::Stats::default();
+    let (mut hits, mut fanout, mut list) = (0.0, 0.0, Vec::new());
+    let accounts = server.accounts.all();
+    for account in accounts.iter().filter(|a| wanted.is_none_or(|w| &*a.name == w)) {
+        let sublist = account.sublist.read();
+        let stats = sublist.stats();
+        totals.num_subscriptions += stats.num_subscriptions;
+        totals.num_cache += stats.num_cache;
+        totals.num_inserts += stats.num_inserts;
+        totals.num_removes += stats.num_removes;
+        totals.num_matches += stats.num_matches;
+        totals.max_fanout = totals.max_fanout.max(stats.max_fanout);
+        #[expect(clippy::cast_precision_loss, reason = "a share of very many lookups")]
+        let matches = stats.num_matches as f64;
+        hits += stats.cache_hit_rate * matches;
+        fanout = f64::max(fanout, stats.avg_fanout);
+        if !subs && test.is_none() {
+            continue;
+        }
+        sublist.all(&mut |s| {
+            let sub = &s.0;
+            let heard = test.is_none_or(|t| natterjack_subject::matches(t.as_bytes(), &sub.subject));
+            let Some(conn) = sub.conn().filter(|_| heard) else {
+                return;
+            };
+            let text = |b: &[u8]| Value::from(String::from_utf8_lossy(b).into_owned());
+            let mut one = Map::new();
+            one.insert("account".into(), account.name.to_string().into());
+            one.insert("subject".into(), text(&sub.subject));
+            if let Some(queue) = &sub.queue {
+                one.insert("qgroup".into(), text(queue));
+            }
+            one.insert("sid".into(), text(&sub.sid));
+            let msgs = sub.delivered.load(std::sync::atomic::Ordering::Relaxed);
+            one.insert("msgs".into(), msgs.into());
+            one.insert("cid".into(), conn.id.into());
+            list.push(Value::Object(one));
+        });
+    }
+    #[expect(clippy::cast_precision_loss, reason = "a share of very many lookups")]
+    let rate = if totals.num_matches == 0 {
+        0.0
+    } else {
+        hits / totals.num_matches as f64
+    };
+    let count = |n: i64| usize::try_from(n).unwrap_or(0);
+    let total = list.len();
+    let shown: Vec<Value> = list.into_iter().skip(count(offset)).take(count(limit)).collect();
+    let mut rest = json!({
+        "num_subscriptions": totals.num_subscriptions,
+        "num_cache": totals.num_cache,
+        "num_inserts": totals.num_inserts,
+        "num_removes": totals.num_removes,
+        "num_matches": totals.num_matches,
+        "cache_hit_rate": rate,
+        "max_fanout": totals.max_fanout,
+        "avg_fanout": fanout,
+        "total": total,
+        "offset": offset,
+        "limit": limit,
+    });
+    if !shown.is_empty() {
+        rest["subscriptions_list"] = shown.into();
+    }
+    Ok(with_id(server, rest))
+}

@@ -1,0 +1,215 @@
+//! `/varz`: the server in general.
+
+use serde_json::{Map, Value, json};
+
+use super::embed;
+use crate::clock;
+use crate::server::Server;
+use natterjack_jsapi::account::ApiStats;
+use natterjack_jsapi::versioning::API_LEVEL;
+
+/// Time between two moments, as Go's monitoring writes it.
+pub(super) fn span(ns: i64) -> String {
+    let seconds = ns.max(0) / 1_000_000_000;
+    let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
+    let years = days / 365;
+    if years > 0 {
+        return format!(
+            "{years}y{}d{}h{}m{}s",
+            days % 365,
+            hours % 24,
+            minutes % 60,
+            seconds % 60
+        );
+    }
+    if days > 0 {
+        return format!("{days}d{}h{}m{}s", hours % 24, minutes % 60, seconds % 60);
+    }
+    if hours > 0 {
+        return format!("{hours}h{}m{}s", minutes % 60, seconds % 60);
+    }
+    if minutes > 0 {
+        return format!("{minutes}m{}s", seconds % 60);
+    }
+    format!("{seconds}s")
+}
+
+/// Resident memory, bytes.
+fn memory() -> u64 {
+    let pages = std::fs::read_to_string("/proc/self/statm")
+        .ok()
+        .and_then(|text| text.split(' ').nth(1)?.parse::<u64>().ok());
+    pages.unwrap_or(0) * rustix::param::page_size() as u64
+}
+
+/// What JetStream is configured to and uses.
+pub(super) fn jetstream(server: &Server) -> Option<(Value, Value)> {
+    let jetstream = server.jetstream.get()?;
+    let options = &server.options.jetstream;
+    let mut config = json!({
+        "max_memory": jetstream.memory_max,
+        "max_storage": jetstream.store_max,
+        "store_dir": jetstream.folder.display().to_string(),
+        "sync_interval": match options.sync {
+            natterjack_config::Sync::Always => 0,
+            natterjack_config::Sync::Interval(ns) => ns,
+        },
+        "sync_always": options.sync == natterjack_config::Sync::Always,
+    });
+    if !options.domain.is_empty() {
+        config["domain"] = options.domain.clone().into();
+    }
+    if options.strict {
+        config["strict"] = true.into();
+    }
+    let mut total = natterjack_jsapi::account::AccountInfo::default();
+    let accounts = jetstream.accounts();
+    for account in &accounts {
+        let info = account.info();
+        total.memory += info.memory;
+        total.storage += info.storage;
+        total.reserved_memory += info.reserved_memory;
+        total.reserved_storage += info.reserved_storage;
+        total.api.total += info.api.total;
+        total.api.errors += info.api.errors;
+    }
+    let api = ApiStats {
+        level: API_LEVEL,
+        ..total.api
+    };
+    let stats = json!({
+        "memory": total.memory,
+        "storage": total.storage,
+        "reserved_memory": total.reserved_memory,
+        "reserved_storage": total.reserved_storage,
+        "accounts": accounts.iter().filter(|a| a.enabled).count(),
+        "ha_assets": 0,
+        "api": embed(&api),
+    });
+    Some((config, stats))
+}
+
+fn put_settings(page: &mut Map<String, Value>, server: &Server) {
+    let options = &server.options;
+    let limits = &options.limits;
+    let http = server.monitoring.get();
+    let settings = json!({
+        "max_connections": limits.max_connections,
+        "ping_interval": limits.ping_interval_ns,
+        "ping_max": limits.ping_max,
+        "http_host": http.map_or_else(String::new, |a| a.ip().to_string()),
+        "http_port": http.map_or(0, std::net::SocketAddr::port),
+        "http_base_path": options.http_base_path.trim_end_matches('/'),
+        "https_port": 0,
+        "auth_timeout": options.auth_timeout_ns() / 1_000_000_000,
+        "max_control_line": limits.max_control_line_bytes,
+        "max_payload": limits.max_payload_bytes,
+        "max_pending": limits.max_pending_bytes,
+        "cluster": {},
+        "gateway": {},
+        "leaf": {},
+        "mqtt": {},
+        "websocket": {},
+    });
+    if let Value::Object(settings) = settings {
+        page.extend(settings);
+    }
+}
+
+fn put_traffic(page: &mut Map<String, Value>, server: &Server) {
+    use std::sync::atomic::Ordering::Relaxed;
+    let counters = &server.counters;
+    let ((in_msgs, in_bytes), (out_msgs, out_bytes)) = (counters.received.get(), counters.sent.get());
+    let (slow, stale) = (counters.slow.load(Relaxed), counters.stale.load(Relaxed));
+    let of_clients = |n: u64| json!({"clients": n, "routes": 0, "gateways": 0, "leafs": 0});
+    let traffic = json!({
+        "connections": server.connection_count(),
+        "total_connections": counters.connections.load(Relaxed),
+        "routes": 0,
+        "remotes": 0,
+        "leafnodes": 0,
+        "in_msgs": in_msgs,
+        "in_bytes": in_bytes,
+        "in_client_msgs": in_msgs,
+        "in_client_bytes": in_bytes,
+        "out_msgs": out_msgs,
+        "out_bytes": out_bytes,
+        "out_client_msgs": out_msgs,
+        "out_client_bytes": out_bytes,
+        "slow_consumers": slow,
+        "stale_connections": stale,
+        "stalled_clients": 0,
+        "subscriptions": server.accounts.subscriptions(),
+        "http_req_stats": *server.http_requests.lock(),
+        "config_load_time": server.started.to_string(),
+        "config_digest": server.options.config_digest,
+        "system_account": server.system_account(),
+        "slow_consumer_stats": of_clients(slow),
+        "stale_connection_stats": of_clients(stale),
+        "disk_io_wait_stats": {"waiters": 0, "waits": 0, "wait_time": 0, "max_wait_time": 0},
+        "natterjack": env!("CARGO_PKG_VERSION"),
+    });
+    if let Value::Object(traffic) = traffic {
+        page.extend(traffic);
+    }
+}
+
+/// The page.
+pub(super) fn page(server: &Server) -> Value {
+    let info = server.info();
+    let mut page = Map::new();
+    let head = json!({
+        "server_id": server.id,
+        "server_name": server.name,
+        "version": info.version,
+        "proto": info.proto,
+        "git_commit": info.git_commit,
+        "go": info.go,
+        "host": info.host,
+        "port": info.port,
+    });
+    if let Value::Object(head) = head {
+        page.extend(head);
+    }
+    if info.auth_required {
+        page.insert("auth_required".into(), true.into());
+    }
+    put_settings(&mut page, server);
+    let js = jetstream(server).map_or_else(
+        || json!({}),
+        |(config, stats)| {
+            let limits = json!({"default_max_consumers": server.options.jetstream.default_max_consumers});
+            json!({"config": config, "stats": stats, "limits": limits})
+        },
+    );
+    page.insert("jetstream".into(), js);
+    let now = clock::wall();
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let process = json!({
+        "tls_timeout": 2,
+        "write_deadline": server.options.limits.write_deadline_ns,
+        "start": server.started.to_string(),
+        "now": now.to_string(),
+        "uptime": span(now.0 - server.started.0),
+        "mem": memory(),
+        "cores": cores,
+        "gomaxprocs": cores,
+        "cpu": 0,
+    });
+    if let Value::Object(process) = process {
+        page.extend(process);
+    }
+    put_traffic(&mut page, server);
+    Value::Object(page)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::span;
+
+    #[test]
+    fn spans_are_in_words() {
+        assert_eq!(span(65_000_000_000), "1m5s");
+        assert_eq!(span(90_061_000_000_000), "1d1h1m1s");
+    }
+}

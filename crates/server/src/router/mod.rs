@@ -1,0 +1,167 @@
+//! Routing: one message to everybody it concerns, in this task, without waiting.
+
+pub(crate) mod lane;
+pub(crate) mod message;
+pub(crate) mod sub;
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use natterjack_proto::encode;
+use natterjack_subject::sublist::QueueMatch;
+
+use crate::conn::write::{Parts, Queued};
+use crate::conn::{CloseReason, Conn};
+use lane::Lane;
+use message::Routed;
+use sub::{Sub, SubRef, Target};
+
+/// A message as it goes to clients with and without headers, made when first needed.
+#[derive(Debug, Default)]
+struct Encoded {
+    head: Vec<u8>,
+    tail: Vec<u8>,
+    with_headers: Option<bool>,
+}
+
+impl Encoded {
+    fn make(&mut self, message: &Routed<'_>, with_headers: bool) {
+        if self.with_headers == Some(with_headers) {
+            return;
+        }
+        self.with_headers = Some(with_headers);
+        self.head.clear();
+        self.tail.clear();
+        encode::msg_head(&mut self.head, message.subject, with_headers);
+        let (headers, total) = if with_headers {
+            (Some(message.headers_len), message.body.len())
+        } else {
+            (None, message.payload().len())
+        };
+        encode::msg_tail(&mut self.tail, message.reply, headers, total);
+    }
+}
+
+impl Lane {
+    /// Routes `message` on its own subject. Returns whether anybody took it.
+    pub(crate) fn route(&mut self, message: &Routed<'_>) -> bool {
+        self.route_to(message.subject, None, message)
+    }
+
+    /// Routes `message` to those who listen on `to`; with `group` only to one member of that queue group.
+    pub(crate) fn route_to(&mut self, to: &[u8], group: Option<&[u8]>, message: &Routed<'_>) -> bool {
+        let found = self.matches(to);
+        if found.is_empty() {
+            return false;
+        }
+        let mut encoded = Encoded {
+            head: std::mem::take(&mut self.head),
+            tail: std::mem::take(&mut self.tail),
+            with_headers: None,
+        };
+        let mut taken = false;
+        if group.is_none() {
+            for sub in &found.plain {
+                taken |= self.hand(&sub.0, message, &mut encoded);
+            }
+        }
+        for queue in &found.queues {
+            if group.is_none_or(|g| *g == *queue.name) {
+                taken |= self.hand_to_queue(queue, message, &mut encoded);
+            }
+        }
+        self.head = encoded.head;
+        self.tail = encoded.tail;
+        taken
+    }
+
+    /// Hands `message` to one subscription.
+    pub(crate) fn route_to_one(&mut self, sub: &Arc<Sub>, message: &Routed<'_>) -> bool {
+        let mut encoded = Encoded::default();
+        self.hand(sub, message, &mut encoded)
+    }
+
+    fn hand_to_queue(
+        &mut self,
+        queue: &QueueMatch<SubRef>,
+        message: &Routed<'_>,
+        encoded: &mut Encoded,
+    ) -> bool {
+        let count = queue.members.len();
+        let start = usize::try_from(self.random() % (count.max(1) as u64)).unwrap_or(0);
+        (0..count).any(|n| {
+            let member = &queue.members[(start + n) % count].0;
+            self.hand(member, message, encoded)
+        })
+    }
+
+    fn hand(&mut self, sub: &Arc<Sub>, message: &Routed<'_>, encoded: &mut Encoded) -> bool {
+        match &sub.target {
+            Target::Client(conn) => self.hand_to_client(sub, conn, message, encoded),
+            Target::Service(service) => service.on_message(message, self),
+        }
+    }
+
+    fn hand_to_client(
+        &mut self,
+        sub: &Arc<Sub>,
+        conn: &Arc<Conn>,
+        message: &Routed<'_>,
+        encoded: &mut Encoded,
+    ) -> bool {
+        if sub.closed.load(Ordering::Relaxed) || conn.is_closed() {
+            return false;
+        }
+        if let Some(from) = message.from
+            && Arc::ptr_eq(from, conn)
+            && !conn.echo()
+        {
+            return false;
+        }
+        if sub.filtered && !conn.may_receive(message.subject, sub.queue.as_deref()) {
+            return false;
+        }
+        let max = sub.max.load(Ordering::Relaxed);
+        let count = sub.delivered.fetch_add(1, Ordering::Relaxed) + 1;
+        if max > 0 && count > max {
+            return false;
+        }
+        let with_headers = message.headers_len > 0 && conn.headers();
+        encoded.make(message, with_headers);
+        let parts = Parts {
+            head: &encoded.head,
+            sid: &sub.sid,
+            tail: &encoded.tail,
+            body: if with_headers {
+                message.body
+            } else {
+                message.payload()
+            },
+            shared: message
+                .shared
+                .filter(|_| with_headers || message.headers_len == 0),
+        };
+        let (queued, stall) = conn.outbound.queue_message(&parts);
+        if stall {
+            self.stall(conn);
+        }
+        match queued {
+            Queued::Claimed => self.touch(conn),
+            Queued::Joined => {}
+            Queued::Closed => return false,
+            Queued::TooSlow => {
+                conn.close(CloseReason::SlowConsumerPendingBytes);
+                return false;
+            }
+        }
+        conn.trace_out(&parts);
+        if let Some(reply) = message.reply {
+            conn.note_request(reply);
+        }
+        self.sent.add(parts.body.len());
+        if max > 0 && count == max {
+            conn.drop_sub(sub);
+        }
+        true
+    }
+}

@@ -1,0 +1,228 @@
+//! The whole program: command line, configuration, start, and orderly end.
+
+use std::io::Write as _;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use natterjack_conf::{Source, include_path};
+use natterjack_config::{Command, Flags, Options, USAGE, check, flags, load};
+use natterjack_jsapi::versioning::PEER_VERSION;
+use tokio::time::timeout;
+
+use crate::conn::CloseReason;
+use crate::jetstream::JetStream;
+use crate::log::{FATAL, Lines};
+use crate::server::Server;
+use crate::{banner, listen, monitor, ports, signal};
+
+/// Connections are given this long to leave at the end.
+const GOODBYE: Duration = Duration::from_secs(1);
+
+/// Files and environment for the configuration.
+struct Machine;
+
+impl Source for Machine {
+    fn include(&mut self, from: &str, path: &str) -> Result<(String, String), String> {
+        let path = include_path(from, path);
+        Ok((read(&path)?, path))
+    }
+
+    fn env(&self, name: &str) -> Option<String> {
+        std::env::var(name).ok()
+    }
+}
+
+/// Go's words for what goes wrong with files.
+fn read(path: &str) -> Result<String, String> {
+    std::fs::read_to_string(path).map_err(|error| {
+        let why = match error.kind() {
+            std::io::ErrorKind::NotFound => "no such file or directory".to_owned(),
+            std::io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
+            _ => error.to_string(),
+        };
+        format!("open {path}: {why}")
+    })
+}
+
+fn out(text: &str) {
+    let _nobody_reads = writeln!(std::io::stdout().lock(), "{text}");
+}
+
+fn err(text: &str) {
+    let _nobody_reads = writeln!(std::io::stderr().lock(), "{text}");
+}
+
+/// The options of flags over file over defaults; or what is wrong.
+fn options(flags: &Flags, strict: bool) -> Result<Options, String> {
+    let mut options = Options::default();
+    if let Some(file) = &flags.config {
+        let text = read(file)?;
+        let loaded = load(&text, file, &mut Machine, options).map_err(|lines| lines.join("\n"))?;
+        if strict && !loaded.warnings.is_empty() {
+            return Err(loaded.warnings.join("\n"));
+        }
+        for warning in &loaded.warnings {
+            err(&format!("nats-server: {warning}"));
+        }
+        options = loaded.options;
+    }
+    flags.apply(&mut options);
+    check(&options).map_err(|e| e.to_string())?;
+    Ok(options)
+}
+
+/// Runs the program with `args`, the first of which is its own name.
+#[must_use]
+pub fn main(args: &[String]) -> ExitCode {
+    match flags::parse(args.get(1..).unwrap_or_default()) {
+        Command::Run(flags) => match options(&flags, false) {
+            Ok(options) => run(options),
+            Err(text) => {
+                err(&format!("nats-server: {text}"));
+                ExitCode::FAILURE
+            }
+        },
+        Command::Check(flags) => check_file(&flags),
+        Command::Version => {
+            out(&format!("nats-server: v{PEER_VERSION}"));
+            ExitCode::SUCCESS
+        }
+        Command::Help => {
+            out(USAGE);
+            ExitCode::SUCCESS
+        }
+        Command::Signal { signal, target } => match signal::send(&signal, &target) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(text) => {
+                err(&format!("nats-server: {text}"));
+                ExitCode::FAILURE
+            }
+        },
+        Command::Fsck { .. } => {
+            err("natterjack-server: fsck is not there yet; a start verifies the journal and checkpoints");
+            ExitCode::FAILURE
+        }
+        Command::Refused { text, usage, status } => {
+            err(&text);
+            if usage {
+                out(USAGE);
+            }
+            ExitCode::from(status)
+        }
+    }
+}
+
+fn check_file(flags: &Flags) -> ExitCode {
+    let file = flags.config.clone().unwrap_or_default();
+    match options(flags, true) {
+        Ok(options) => {
+            err(&format!(
+                "nats-server: configuration file {file} is valid ({})",
+                options.config_digest
+            ));
+            ExitCode::SUCCESS
+        }
+        Err(text) => {
+            err(&format!("nats-server: {text}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(options: Options) -> ExitCode {
+    match Lines::new(&options.logging) {
+        Ok(lines) => lines.install(),
+        Err(error) => {
+            err(&format!("nats-server: error opening log file: {error}"));
+            return ExitCode::FAILURE;
+        }
+    }
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            tracing::error!(target: FATAL, "{error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    match runtime.block_on(serve(options)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(text) => {
+            tracing::error!(target: FATAL, "{text}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Everything from start to end.
+async fn serve(options: Options) -> Result<(), String> {
+    let server = Server::new(options)?;
+    banner::server(&server);
+    if let Some(path) = &server.options.pid_file
+        && let Err(error) = ports::write_pid(path)
+    {
+        tracing::error!("Could not write pidfile: {error}");
+    }
+    monitor::start(&server)?;
+    start_jetstream(&server)?;
+    let (host, port) = (&server.options.host, server.options.port);
+    let listener =
+        listen::bind(host, port).map_err(|e| format!("Error listening on port: {host}:{port}, {e:?}"))?;
+    let address = listener.local_addr().map_err(|e| e.to_string())?;
+    let _first = server.listening.set(address);
+    tracing::info!("Listening for client connections on {address}");
+    tracing::info!("Server is ready");
+    server.ready.store(true, Ordering::Release);
+    let accepting = tokio::spawn(listen::accept(Arc::clone(&server), listener));
+    if let Some(folder) = &server.options.ports_file_dir
+        && let Err(error) = ports::write_ports(&server, folder)
+    {
+        tracing::error!("Error writing ports file to {folder}: {error}");
+    }
+    let name = signal::wait().await.map_err(|e| e.to_string())?;
+    tracing::info!("Trapped \"{name}\" signal");
+    accepting.abort();
+    stop(&server).await;
+    Ok(())
+}
+
+fn start_jetstream(server: &Arc<Server>) -> Result<(), String> {
+    if !server.options.jetstream.enabled {
+        return Ok(());
+    }
+    tracing::info!("Starting JetStream");
+    let since = Instant::now();
+    let jetstream = JetStream::open(server).map_err(|e| format!("Can't start JetStream: {e}"))?;
+    banner::jetstream(&jetstream);
+    jetstream
+        .start()
+        .map_err(|e| format!("Can't start JetStream: {e}"))?;
+    let _first = server.jetstream.set(jetstream);
+    tracing::info!("Took {:?} to start JetStream", since.elapsed());
+    Ok(())
+}
+
+/// Lets go of clients, makes everything durable, and says so.
+async fn stop(server: &Arc<Server>) {
+    tracing::info!("Initiating Shutdown...");
+    server.ready.store(false, Ordering::Release);
+    if let Some(jetstream) = server.jetstream.get() {
+        tracing::info!("Initiating JetStream Shutdown...");
+        jetstream.stop().await;
+        tracing::info!("JetStream Shutdown");
+    }
+    for conn in server.connections() {
+        conn.close(CloseReason::ServerShutdown);
+    }
+    let gone = async {
+        while server.connection_count() > 0 {
+            let _either = timeout(Duration::from_millis(20), server.emptied.notified()).await;
+        }
+    };
+    let _late = timeout(GOODBYE, gone).await;
+    if let Some(folder) = &server.options.ports_file_dir {
+        ports::remove_ports(folder);
+    }
+    tracing::info!("Server Exiting..");
+}

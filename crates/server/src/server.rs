@@ -1,0 +1,303 @@
+//! What all parts of a running server share. Holds no rule: tasks look here for accounts, connections and counters.
+
+use std::collections::{HashMap, VecDeque};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use natterjack_auth::Directory;
+use natterjack_config::Options;
+use natterjack_jsapi::GoTime;
+use natterjack_jsapi::versioning::{API_LEVEL, PEER_VERSION};
+use natterjack_proto::Info;
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+
+use crate::account::{Account, AccountLimits, Accounts, GLOBAL_ACCOUNT, SYSTEM_ACCOUNT, Traffic};
+use crate::clock;
+use crate::conn::{CloseReason, Conn};
+use crate::jetstream::JetStream;
+
+/// Commit of the peer whose behaviour is spoken.
+const GIT_COMMIT: &str = "b2fd3ef";
+/// Compiler of the peer whose behaviour is spoken.
+const GO_VERSION: &str = "go1.27.2";
+
+/// Counters of the whole server.
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    /// Sent to clients.
+    pub(crate) sent: Traffic,
+    /// Received from clients.
+    pub(crate) received: Traffic,
+    /// Connections since the start.
+    pub(crate) connections: AtomicU64,
+    /// Clients dropped for being slow.
+    pub(crate) slow: AtomicU64,
+    /// Clients dropped for not answering.
+    pub(crate) stale: AtomicU64,
+}
+
+/// A connection that has ended, for monitoring.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    /// The connection.
+    pub(crate) conn: Arc<Conn>,
+    /// Subscriptions it had.
+    pub(crate) subscriptions: usize,
+}
+
+/// A server.
+#[derive(Debug)]
+pub(crate) struct Server {
+    /// How it was configured.
+    pub(crate) options: Options,
+    /// Public key, new at each start.
+    pub(crate) id: String,
+    /// Name.
+    pub(crate) name: String,
+    xkey: String,
+    /// Who may connect.
+    pub(crate) directory: Directory,
+    /// Accounts.
+    pub(crate) accounts: Accounts,
+    global: Arc<Account>,
+    conns: Mutex<HashMap<u64, Arc<Conn>>>,
+    ended: Mutex<VecDeque<Ended>>,
+    next_conn: AtomicU64,
+    /// Counters.
+    pub(crate) counters: Counters,
+    /// When it started.
+    pub(crate) started: GoTime,
+    /// Requests of each monitoring path.
+    pub(crate) http_requests: Mutex<std::collections::BTreeMap<String, u64>>,
+    /// Where it listens for clients.
+    pub(crate) listening: OnceLock<SocketAddr>,
+    /// Where it listens for monitoring.
+    pub(crate) monitoring: OnceLock<SocketAddr>,
+    /// Whether clients are served.
+    pub(crate) ready: AtomicBool,
+    /// JetStream, if it is on.
+    pub(crate) jetstream: OnceLock<Arc<JetStream>>,
+    /// Wakes those who wait for the last connection.
+    pub(crate) emptied: Notify,
+}
+
+fn directory(options: &Options) -> Directory {
+    let authorization = &options.authorization;
+    let mut directory = Directory {
+        token: authorization.token.clone(),
+        no_auth_user: options.no_auth_user.clone(),
+        default_permissions: authorization.default_permissions.clone(),
+        ..Directory::default()
+    };
+    if let Some(name) = &authorization.user {
+        let user = natterjack_auth::User {
+            name: name.clone(),
+            password: authorization.password.clone().unwrap_or_default(),
+            account: GLOBAL_ACCOUNT.into(),
+            permissions: authorization.default_permissions.clone(),
+            ..natterjack_auth::User::default()
+        };
+        directory.users.insert(name.clone(), user);
+    }
+    let listed = options.accounts.iter().flat_map(|account| {
+        let default = account.default_permissions.clone();
+        account.users.iter().map(move |u| (u, default.clone()))
+    });
+    let own = authorization
+        .users
+        .iter()
+        .map(|u| (u, authorization.default_permissions.clone()));
+    for (user, default) in own.chain(listed) {
+        let mut user = user.clone();
+        user.permissions = user.permissions.or(default);
+        if user.account.is_empty() {
+            user.account = GLOBAL_ACCOUNT.into();
+        }
+        directory.users.insert(user.name.clone(), user);
+    }
+    directory
+}
+
+fn accounts(options: &Options) -> (Accounts, Arc<Account>) {
+    let cache = !options.no_sublist_cache;
+    let accounts = Accounts::default();
+    let global = accounts.add(Account::new(GLOBAL_ACCOUNT, cache, options.mappings.clone()));
+    let system = if options.system_account.is_empty() {
+        SYSTEM_ACCOUNT
+    } else {
+        &options.system_account
+    };
+    if !options.no_system_account {
+        accounts.add(Account::new(system, cache, Vec::new()));
+    }
+    for configured in &options.accounts {
+        let account = Account::new(&configured.name, cache, configured.mappings.clone());
+        *account.limits.lock() = AccountLimits {
+            max_connections: configured.max_connections,
+            max_subscriptions: configured.max_subscriptions,
+            max_payload: configured.max_payload_bytes,
+        };
+        accounts.add(account);
+    }
+    (accounts, global)
+}
+
+impl Server {
+    /// A server that does nothing yet.
+    pub(crate) fn new(options: Options) -> Result<Arc<Self>, String> {
+        let id = natterjack_auth::nkey::server_id(rand::random()).map_err(|e| e.to_string())?;
+        let xkey = natterjack_auth::nkey::server_xkey(rand::random());
+        let name = if options.server_name.is_empty() {
+            id.clone()
+        } else {
+            options.server_name.clone()
+        };
+        let (accounts, global) = accounts(&options);
+        Ok(Arc::new(Self {
+            directory: directory(&options),
+            accounts,
+            global,
+            id,
+            name,
+            xkey,
+            conns: Mutex::default(),
+            ended: Mutex::default(),
+            next_conn: AtomicU64::new(1),
+            counters: Counters::default(),
+            started: clock::wall(),
+            http_requests: Mutex::default(),
+            listening: OnceLock::new(),
+            monitoring: OnceLock::new(),
+            ready: AtomicBool::new(false),
+            jetstream: OnceLock::new(),
+            emptied: Notify::new(),
+            options,
+        }))
+    }
+
+    /// The account of connections that have not said who they are.
+    pub(crate) fn first_account(&self) -> Arc<Account> {
+        Arc::clone(&self.global)
+    }
+
+    /// A number for a new connection.
+    pub(crate) fn next_conn_id(&self) -> u64 {
+        self.next_conn.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Counts a connection in; `false` when there are enough.
+    pub(crate) fn on_opened(&self, conn: &Arc<Conn>) -> bool {
+        self.counters.connections.fetch_add(1, Ordering::Relaxed);
+        let mut conns = self.conns.lock();
+        let most = self.options.limits.max_connections;
+        let fits = most == 0 || (conns.len() as u64) < most;
+        if fits {
+            conns.insert(conn.id, Arc::clone(conn));
+        }
+        fits
+    }
+
+    /// Takes a connection that has ended out.
+    pub(crate) fn on_closed(&self, conn: &Arc<Conn>, reason: CloseReason, subscriptions: usize) {
+        let label = conn.label();
+        if reason.is_slow() {
+            self.counters.slow.fetch_add(1, Ordering::Relaxed);
+            let account = Arc::clone(&conn.facts.lock().account);
+            account.slow_consumers.fetch_add(1, Ordering::Relaxed);
+            let (why, pending) = (reason.text(), conn.outbound.pending());
+            tracing::info!("{label} - Slow Consumer Detected: {why}, {pending} bytes pending");
+        }
+        if reason == CloseReason::StaleConnection {
+            self.counters.stale.fetch_add(1, Ordering::Relaxed);
+        }
+        tracing::debug!("{label} - Client connection closed: {}", reason.text());
+        let mut ended = self.ended.lock();
+        ended.push_back(Ended {
+            conn: Arc::clone(conn),
+            subscriptions,
+        });
+        while ended.len() > self.options.limits.max_closed_clients {
+            ended.pop_front();
+        }
+        drop(ended);
+        let mut conns = self.conns.lock();
+        conns.remove(&conn.id);
+        if conns.is_empty() {
+            self.emptied.notify_waiters();
+        }
+    }
+
+    /// Open connections by number.
+    pub(crate) fn connections(&self) -> Vec<Arc<Conn>> {
+        let mut all: Vec<_> = self.conns.lock().values().cloned().collect();
+        all.sort_unstable_by_key(|c| c.id);
+        all
+    }
+
+    /// Number of open connections.
+    pub(crate) fn connection_count(&self) -> usize {
+        self.conns.lock().len()
+    }
+
+    /// Lets `visit` look at connections that have ended, oldest first.
+    pub(crate) fn each_ended(&self, mut visit: impl FnMut(&Ended)) {
+        self.ended.lock().iter().for_each(&mut visit);
+    }
+
+    /// What it says of itself to nobody in particular.
+    pub(crate) fn info(&self) -> Info {
+        let options = &self.options;
+        let host = self
+            .listening
+            .get()
+            .map_or(IpAddr::from([0, 0, 0, 0]), SocketAddr::ip);
+        let jetstream = self.jetstream.get().is_some();
+        Info {
+            server_id: self.id.clone(),
+            server_name: self.name.clone(),
+            version: PEER_VERSION.into(),
+            proto: 1,
+            git_commit: GIT_COMMIT.into(),
+            go: GO_VERSION.into(),
+            host: host.to_string(),
+            port: self.listening.get().map_or(0, SocketAddr::port),
+            headers: !options.no_header_support,
+            auth_required: self.directory.requires_auth() && !self.directory.allows_anonymous(),
+            max_payload: i64::try_from(options.limits.max_payload_bytes).unwrap_or(i64::MAX),
+            jetstream,
+            domain: options.jetstream.domain.clone(),
+            api_lvl: if jetstream { API_LEVEL.unsigned_abs() } else { 0 },
+            xkey: self.xkey.clone(),
+            natterjack: env!("CARGO_PKG_VERSION").into(),
+            ..Info::default()
+        }
+    }
+
+    /// What it says of itself to `conn`; `connected` once it knows who that is.
+    pub(crate) fn info_for(&self, conn: &Conn, connected: bool) -> Info {
+        let mut info = self.info();
+        info.client_id = conn.id;
+        info.client_ip = conn.address.ip().to_string();
+        if connected {
+            let account = Arc::clone(&conn.facts.lock().account);
+            info.connect_info = true;
+            info.remote_account = account.name.to_string();
+            info.acc_is_sys = *account.name == *self.system_account();
+            if let Some(most) = account.limits.lock().max_payload {
+                info.max_payload = i64::try_from(most).unwrap_or(i64::MAX);
+            }
+        }
+        info
+    }
+
+    /// Name of the system account.
+    pub(crate) fn system_account(&self) -> &str {
+        if self.options.system_account.is_empty() {
+            SYSTEM_ACCOUNT
+        } else {
+            &self.options.system_account
+        }
+    }
+}

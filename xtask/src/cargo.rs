@@ -1,0 +1,68 @@
+//! The steps that are a cargo command: format, lints and tests. Never changes a source.
+
+use anyhow::Result;
+
+use crate::child;
+use crate::outcome::Outcome;
+use crate::report::say;
+use crate::workspace::Workspace;
+
+/// `cargo fmt` over all packages, changing nothing.
+pub(crate) fn fmt(workspace: &Workspace) -> Result<Outcome> {
+    cargo(workspace, &["fmt", "--all", "--check"])
+}
+
+/// Lints of each package alone, so that no feature of one hides a fault of another.
+pub(crate) fn clippy(workspace: &Workspace) -> Result<Outcome> {
+    for package in workspace.packages()? {
+        say(format_args!("clippy {}", package.name));
+        let arguments = [
+            "clippy",
+            "-q",
+            "-p",
+            &package.name,
+            "--all-targets",
+            "--",
+            "-D",
+            "warnings",
+        ];
+        if !child::run(&mut child::command(workspace, "cargo", &arguments))? {
+            return Ok(Outcome::of_step(false));
+        }
+    }
+    Ok(Outcome::of_step(true))
+}
+
+/// Every test of the workspace. The server is built first: tests start it as a process.
+pub(crate) fn unit(workspace: &Workspace) -> Result<Outcome> {
+    let build = cargo(workspace, &["build", "--bin", "natterjack-server"])?;
+    if !build.is_success() {
+        return Ok(build);
+    }
+    counted(workspace, &["test", "--workspace", "--no-fail-fast"])
+}
+
+/// What there is of tests of replicated groups.
+pub(crate) fn cluster_test(workspace: &Workspace) -> Result<Outcome> {
+    say("cluster-test: the tests of natterjack-raft, groups inside one process; no servers are started");
+    counted(workspace, &["test", "-p", "natterjack-raft"])
+}
+
+fn cargo(workspace: &Workspace, arguments: &[&str]) -> Result<Outcome> {
+    let success = child::run(&mut child::command(workspace, "cargo", arguments))?;
+    Ok(Outcome::of_step(success))
+}
+
+fn counted(workspace: &Workspace, arguments: &[&str]) -> Result<Outcome> {
+    let mut sum = Outcome::default();
+    let mut command = child::command(workspace, "cargo", arguments);
+    let success = child::run_watched(&mut command, |line| {
+        if line.starts_with("test result:") {
+            sum.add_line(line);
+        }
+    })?;
+    if !success && sum.is_success() {
+        sum.failed = 1; // It did not compile, or a test process died without a word.
+    }
+    Ok(sum)
+}

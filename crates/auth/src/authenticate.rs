@@ -98,7 +98,7 @@ impl Directory {
             return admit(user, kind);
         }
         if let Some(token) = &self.token {
-            let presented = credentials.token.or(credentials.password).unwrap_or_default();
+            let presented = credentials.token.unwrap_or_default();
             return password::matches(token, presented).then(|| self.nobody());
         }
         let user = self.users.get(credentials.user?)?;

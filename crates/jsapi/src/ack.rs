@@ -174,11 +174,14 @@ pub fn parse_pull(body: &[u8]) -> Result<Pull, json::JsonError> {
         return Ok(one);
     }
     if body.starts_with(b"{") {
-        let mut pull: Pull = json::from_request(body, "JSApiConsumerGetNextRequest", false)?;
-        if pull.batch == 0 {
-            pull.batch = 1;
-        }
-        return Ok(pull);
+        // The peer reads this body in one piece, so an early end has another text than in streams of JSON.
+        return json::from_request(body, "", false).map_err(|error| {
+            if error.0 == "unexpected EOF" {
+                json::JsonError("unexpected end of JSON input".into())
+            } else {
+                error
+            }
+        });
     }
     let batch = number(body)
         .and_then(|n| i64::try_from(n).ok())
@@ -245,7 +248,7 @@ mod tests {
         assert_eq!(parse_pull(b"25").unwrap().batch, 25);
         assert_eq!(parse_pull(b"abc").unwrap().batch, 1);
         let pull = parse_pull(br#"{"expires":5,"no_wait":true,"batch":0}"#).unwrap();
-        assert!(pull.no_wait && pull.expires == Nanos(5) && pull.batch == 1);
+        assert!(pull.no_wait && pull.expires == Nanos(5) && pull.batch == 0);
         assert!(parse_pull(b"{x").is_err());
     }
 }

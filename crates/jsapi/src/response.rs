@@ -26,11 +26,26 @@ pub fn error(out: &mut Vec<u8>, kind: &str, error: &ApiError) {
     object.end();
 }
 
-/// A refusal of a paged request, whose counters stay.
+/// A refusal of a paged request, whose counters stay, and its list where the peer says so.
 pub fn paged_error(out: &mut Vec<u8>, kind: &str, error: &ApiError) {
     let mut object = open(out, kind);
     put_error(&mut object, error);
     page(&mut object, &Page::default());
+    match kind {
+        "stream_names_response" => object.raw("streams", b"null"),
+        "stream_list_response" => object.raw("streams", b"[]"),
+        "consumer_names_response" | "consumer_list_response" => object.raw("consumers", b"[]"),
+        _ => {}
+    }
+    object.end();
+}
+
+/// A refusal of CONSUMER.PAUSE.
+pub fn pause_error(out: &mut Vec<u8>, refusal: &ApiError) {
+    let mut object = open(out, "consumer_pause_response");
+    put_error(&mut object, refusal);
+    object.field("paused", &false);
+    object.field("pause_until", &GoTime::ZERO);
     object.end();
 }
 

@@ -268,7 +268,7 @@ impl Server {
             max_payload: i64::try_from(options.limits.max_payload_bytes).unwrap_or(i64::MAX),
             jetstream,
             domain: options.jetstream.domain.clone(),
-            api_lvl: if jetstream { API_LEVEL.unsigned_abs() } else { 0 },
+            api_lvl: API_LEVEL.unsigned_abs(),
             xkey: self.xkey.clone(),
             natterjack: env!("CARGO_PKG_VERSION").into(),
             ..Info::default()
@@ -283,6 +283,7 @@ impl Server {
         if connected {
             let account = Arc::clone(&conn.facts.lock().account);
             info.connect_info = true;
+            info.auth_required = self.directory.requires_auth();
             info.remote_account = account.name.to_string();
             info.acc_is_sys = *account.name == *self.system_account();
             if let Some(most) = account.limits.lock().max_payload {

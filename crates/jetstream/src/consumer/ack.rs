@@ -156,6 +156,7 @@ impl Consumer {
         }
         let at_limit = self.is_at_limit();
         self.change(Change::Ack { sseq });
+        self.last_acked_wall = Some(natterjack_jsapi::GoTime(now.wall_ns));
         self.forget_redelivery(sseq);
         self.urgent = true;
         self.runnable |= at_limit;

@@ -260,7 +260,7 @@ impl Consumer {
     }
 
     fn groups(&self) -> Vec<PriorityGroupState> {
-        if self.config.priority_policy != PriorityPolicy::PinnedClient {
+        if self.config.priority_policy == PriorityPolicy::None {
             return Vec::new();
         }
         let Some(group) = self.config.priority_groups.first() else {

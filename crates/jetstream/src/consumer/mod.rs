@@ -25,7 +25,7 @@ pub use state::{Pair, State};
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use natterjack_jsapi::GoTime;
+use natterjack_jsapi::{GoTime, versioning};
 use natterjack_jsapi::consumer::{ConsumerConfig, ConsumerInfo};
 use natterjack_store::MsgStore;
 use natterjack_subject::FilterTrie;
@@ -295,6 +295,8 @@ impl Consumers {
     pub fn apply_pause(&mut self, id: u32, until: Option<GoTime>, now: Now, fx: &mut dyn Effects) {
         let Some(consumer) = self.get_mut(id) else { return };
         consumer.config.pause_until = until;
+        let level = versioning::consumer_level(&consumer.config);
+        versioning::set_stored(&mut consumer.config.metadata, level);
         consumer.paused_until = until;
         consumer.runnable = true;
         consumer.advise_pause(now, fx);
@@ -313,6 +315,8 @@ impl Consumers {
     pub fn reset(&mut self, id: u32, next: u64, store: &mut dyn MsgStore, now: Now) {
         let Some(consumer) = self.get_mut(id) else { return };
         consumer.change(delta::Change::Reset { next });
+        consumer.last_delivered_wall = None;
+        consumer.last_acked_wall = None;
         consumer.last_list = LastList::default();
         consumer.redeliver.clear();
         consumer.redeliver_set.clear();

@@ -15,6 +15,8 @@ pub(crate) struct Waiting {
     pub(crate) reply: Vec<u8>,
     /// Messages still wanted.
     pub(crate) left: u64,
+    /// What statuses show beyond `left`: a request that named no number shows none.
+    unnamed: u64,
     /// Bytes still wanted; 0 if not limited.
     pub(crate) bytes: u64,
     bytes_limited: bool,
@@ -39,7 +41,8 @@ impl Waiting {
     fn rest(&self) -> String {
         format!(
             "Nats-Pending-Messages: {}\r\nNats-Pending-Bytes: {}\r\n",
-            self.left, self.bytes
+            self.left.saturating_sub(self.unnamed),
+            self.bytes
         )
     }
 }
@@ -91,6 +94,7 @@ impl Consumer {
         self.waiting.push_back(Waiting {
             reply: reply.to_vec(),
             left: count(pull.batch).max(1),
+            unnamed: u64::from(pull.batch <= 0),
             bytes: count(pull.max_bytes),
             bytes_limited: pull.max_bytes > 0,
             expires: (pull.expires.0 > 0).then(|| now.mono_ns.saturating_add(pull.expires.as_u64())),

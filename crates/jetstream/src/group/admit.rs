@@ -147,7 +147,6 @@ impl Group {
         } else {
             config.name.clone()
         };
-        config.name.clone_from(&named);
         Ok(Admitted::Proposed(self.prepare_consumer(named, config, now)))
     }
 

@@ -2,7 +2,7 @@
 
 use natterjack_jsapi::ack::AckSubject;
 use natterjack_jsapi::consumer::{ConsumerConfig, ConsumerInfo, DeliverPolicy};
-use natterjack_jsapi::stream::Retention;
+use natterjack_jsapi::stream::{Retention, Storage};
 use natterjack_jsapi::{ApiError, errors};
 use natterjack_store::Seq;
 
@@ -129,9 +129,24 @@ impl Group {
             return Err(errors::stream_msg_delete_failed("message delete not permitted"));
         }
         if self.stream.store.load(Seq(seq)).is_err() {
-            return Err(errors::sequence_not_found(seq));
+            return Err(self.not_there(seq));
         }
         Ok(())
+    }
+
+    /// What a delete is told about a sequence that has no message: in files the peer tells before, between and behind
+    /// apart.
+    fn not_there(&self, seq: u64) -> ApiError {
+        let state = self.stream.store.state();
+        if self.stream.config.storage == Storage::Memory {
+            errors::sequence_not_found(seq)
+        } else if seq > state.last_seq.0 {
+            errors::stream_msg_delete_failed("stream store EOF")
+        } else if seq < state.first_seq.0.max(1) {
+            errors::stream_msg_delete_failed("no message found")
+        } else {
+            errors::sequence_not_found(seq)
+        }
     }
 
     /// Whether the stream may be purged.

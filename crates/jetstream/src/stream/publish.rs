@@ -199,8 +199,7 @@ impl Stream {
         }
         self.check_expected_subject(message).map_err(Verdict::Refused)?;
         if let Some(expected) = header(block, headers::EXPECTED_LAST_SEQ)
-            && let Some(expected) = number(expected)
-            && expected != self.overlay.last_seq.0
+            && number(expected) != Some(self.overlay.last_seq.0)
         {
             return refuse(errors::stream_wrong_last_sequence(self.overlay.last_seq.0));
         }
@@ -338,9 +337,6 @@ impl Stream {
                 message.headers.len(),
                 message.payload.len(),
             );
-            if size > max {
-                return fail("message too large");
-            }
             let freed = if replaces {
                 self.oldest_size(message.subject)
             } else {

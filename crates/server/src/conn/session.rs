@@ -106,6 +106,7 @@ impl Session {
             Some(ServerError::MaximumPayload) => CloseReason::MaxPayloadExceeded,
             Some(ServerError::MaximumControlLine) => CloseReason::MaxControlLineExceeded,
             Some(_) => CloseReason::ProtocolViolation,
+            None if *error == ParseError::HeadersUnsupported => CloseReason::MessageHeaderViolation,
             None => CloseReason::ParseError,
         };
         tracing::error!("{} - Client parser ERROR: {error}", self.conn.label());

@@ -275,7 +275,7 @@ impl Owner {
     }
 
     /// Looks after what belongs to consumers outside of the group, after they came, changed or went.
-    fn settle_consumers(&mut self) {
+    pub(super) fn settle_consumers(&mut self) {
         for changed in self.group.consumers().take_changed() {
             let mut names = self.stream.consumers.write();
             match changed.how {

@@ -55,7 +55,7 @@ fn when(refuse: bool, error: ApiError) -> Result<(), ApiError> {
 /// The peer's.
 pub fn check(config: &mut ConsumerConfig, around: &Surroundings<'_>) -> Result<(), ApiError> {
     fill_defaults(config, around)?;
-    check_names(config)?;
+    check_names(config, around)?;
     if config.deliver_subject.is_empty() {
         check_pull(config, around)?
     } else {
@@ -73,11 +73,11 @@ pub fn check(config: &mut ConsumerConfig, around: &Surroundings<'_>) -> Result<(
     Ok(())
 }
 
-fn check_names(config: &ConsumerConfig) -> Result<(), ApiError> {
+fn check_names(config: &ConsumerConfig, around: &Surroundings<'_>) -> Result<(), ApiError> {
     if config.description.len() > DESCRIPTION_BYTES_MAX {
         return Err(errors::consumer_description_too_long(DESCRIPTION_BYTES_MAX));
     }
-    for name in [&config.durable_name, &config.name] {
+    for (name, what) in [(&config.durable_name, "durable name"), (&config.name, "name")] {
         if name.is_empty() {
             continue;
         }
@@ -85,7 +85,9 @@ fn check_names(config: &ConsumerConfig) -> Result<(), ApiError> {
             return Err(errors::consumer_name_too_long(NAME_BYTES_MAX));
         }
         if check_name(name).is_err() {
-            return Err(errors::CONSUMER_BAD_DURABLE_NAME);
+            return Err(errors::stream_invalid_config(format_args!(
+                "consumer {what} can not contain '.', '*', '>', '\\', '/'"
+            )));
         }
     }
     let metadata: usize = config.metadata.iter().map(|(k, v)| k.len() + v.len()).sum();
@@ -93,11 +95,16 @@ fn check_names(config: &ConsumerConfig) -> Result<(), ApiError> {
         return Err(errors::consumer_metadata_length("128KB"));
     }
     when(config.num_replicas < 0, errors::REPLICAS_COUNT_CANNOT_BE_NEGATIVE)?;
-    when(config.ack_wait.0 < 0, errors::CONSUMER_ACK_WAIT_NEGATIVE)?;
+    // Streams have no more than one copy here.
+    when(
+        config.num_replicas > 1 && around.stream.num_replicas <= 1,
+        errors::STREAM_REPLICAS_NOT_SUPPORTED,
+    )?;
     when(
         config.backoff.iter().any(|b| b.0 < 0),
         errors::CONSUMER_BACK_OFF_NEGATIVE,
-    )
+    )?;
+    when(config.ack_wait.0 < 0, errors::CONSUMER_ACK_WAIT_NEGATIVE)
 }
 
 fn check_push(config: &ConsumerConfig, around: &Surroundings<'_>) -> Result<(), ApiError> {

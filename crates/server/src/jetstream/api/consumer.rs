@@ -1,6 +1,6 @@
 //! Consumers: made, shown, paused, started over, removed.
 
-use natterjack_jetstream::{Admitted, Command, Form, Outcome, check_form};
+use natterjack_jetstream::{Effects as _, Admitted, Command, Form, Outcome, check_form};
 use natterjack_jsapi::consumer::{ConsumerInfo, CreateRequest, PriorityPolicy};
 use natterjack_jsapi::request::{ConsumerList, Pause, Reset, Unpin};
 use natterjack_jsapi::response;
@@ -82,6 +82,8 @@ impl Asked {
     }
 
     fn created(&self, owner: &mut Owner, id: u32) -> Result<Vec<u8>, ApiError> {
+        // Whether somebody listens already is part of the answer.
+        owner.settle_consumers();
         let info = owner
             .group
             .consumer_info(id, clock::now())
@@ -101,14 +103,10 @@ impl Asked {
 
     pub(super) fn consumer_info(&self, owner: &mut Owner, name: &str) -> Result<Vec<u8>, ApiError> {
         let id = Self::lookup(owner, name)?;
-        let mut info = owner
+        let info = owner
             .group
             .consumer_info(id, clock::now())
             .ok_or(errors::CONSUMER_NOT_FOUND)?;
-        info.cluster = Some(natterjack_jsapi::cluster::ClusterInfo {
-            leader: self.account.jetstream.server.name.clone(),
-            ..natterjack_jsapi::cluster::ClusterInfo::default()
-        });
         let mut out = Vec::new();
         response::record(&mut out, self.kind, &info);
         Ok(out)
@@ -212,8 +210,13 @@ impl Asked {
     pub(super) fn consumer_reset(self, owner: &mut Owner, name: &str) {
         // For a consumer that is not there nobody answers.
         let Ok(id) = Self::lookup(owner, name) else { return };
-        let done = self.try_reset(owner, id);
-        self.finish(owner, done);
+        match self.try_reset(owner, id) {
+            // The peer answers this one with an empty reply subject.
+            Ok(out) => {
+                owner.wire.send(&self.request.reply, Some(b""), &[], &out);
+            }
+            refused => self.finish(owner, refused),
+        }
     }
 
     fn try_reset(&self, owner: &mut Owner, id: u32) -> Result<Vec<u8>, ApiError> {

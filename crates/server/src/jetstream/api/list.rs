@@ -45,7 +45,12 @@ impl Desk {
         if !request.body.trim_ascii().starts_with(b"{") {
             return Some(StreamList::default());
         }
-        match request.parse("JSApiStreamNamesRequest", self.account.strict()) {
+        let root = if kind == "stream_list_response" {
+            "JSApiStreamListRequest"
+        } else {
+            "JSApiStreamNamesRequest"
+        };
+        match request.parse(root, self.account.strict()) {
             Ok(wanted) => Some(wanted),
             Err(error) => {
                 self.refuse(request, kind, &error);

@@ -14,7 +14,9 @@ use std::sync::atomic::Ordering;
 
 use natterjack_jetstream::Effects as _;
 use natterjack_jsapi::subjects::API_PREFIX;
+use natterjack_jsapi::versioning::API_LEVEL;
 use natterjack_jsapi::{ApiCall, ApiError, errors, json, response};
+use natterjack_proto::Headers;
 
 use super::account::JsAccount;
 use super::owner::Owner;
@@ -39,6 +41,18 @@ pub(super) struct Request {
     reply: Vec<u8>,
     /// Its body.
     body: Vec<u8>,
+    /// API level it asks for at least.
+    level: i64,
+}
+
+/// The API level a request asks for; what is no number asks for more than there is.
+fn level(headers: &[u8]) -> i64 {
+    Headers::new(headers)
+        .get(natterjack_jsapi::headers::REQUIRED_API_LEVEL)
+        .map_or(0, |text| {
+            let number = std::str::from_utf8(text).ok().and_then(|t| t.trim().parse().ok());
+            number.unwrap_or(i64::MAX)
+        })
 }
 
 impl Request {
@@ -94,6 +108,7 @@ impl Service for Api {
             rest: String::from_utf8_lossy(rest).into_owned(),
             reply: reply.to_vec(),
             body: message.payload().to_vec(),
+            level: level(message.headers()),
         };
         let full = self
             .mailbox
@@ -135,13 +150,21 @@ impl Desk {
         let Some(call) = ApiCall::parse(&request.rest) else {
             return;
         };
-        self.account.api_total.fetch_add(1, Ordering::Relaxed);
         let kind = call.response();
         if !self.account.enabled {
-            self.refuse(request, "system_response", &errors::NOT_ENABLED_FOR_ACCOUNT);
-            return;
+            self.refuse(request, kind, &errors::NOT_ENABLED_FOR_ACCOUNT);
+        } else if request.level > API_LEVEL {
+            self.refuse(request, kind, &errors::REQUIRED_API_LEVEL);
+        } else {
+            self.dispatch(request, &call).await;
         }
-        match call {
+        self.account.api_total.fetch_add(1, Ordering::Relaxed);
+        self.wire.lane.flush();
+    }
+
+    async fn dispatch(&mut self, request: &Request, call: &ApiCall<'_>) {
+        let kind = call.response();
+        match *call {
             ApiCall::Info => self.info(request),
             ApiCall::StreamCreate { stream } => self.create(request, stream).await,
             ApiCall::StreamUpdate { stream } => self.update(request, stream).await,
@@ -149,12 +172,11 @@ impl Desk {
             ApiCall::StreamNames => self.stream_names(request),
             ApiCall::StreamList => self.stream_list(request).await,
             ApiCall::MsgNext { .. } | ApiCall::DirectGet { .. } => {}
-            _ if clustered_only(&call) => {
+            _ if clustered_only(call) => {
                 self.refuse(request, kind, &errors::CLUSTER_REQUIRED);
             }
-            _ => self.hand_over(request, &call),
+            _ => self.hand_over(request, call),
         }
-        self.wire.lane.flush();
     }
 
     /// Gives what concerns one stream to its owner.
@@ -204,6 +226,7 @@ impl Desk {
 fn encode_error(out: &mut Vec<u8>, kind: &str, error: &ApiError) {
     match kind {
         "stream_purge_response" => response::purge_error(out, error),
+        "consumer_pause_response" => response::pause_error(out, error),
         "stream_names_response"
         | "stream_list_response"
         | "consumer_names_response"

@@ -8,7 +8,7 @@ use natterjack_jetstream::{Command, Outcome};
 use natterjack_jsapi::cluster::ClusterInfo;
 use natterjack_jsapi::request::{Purge, StreamInfoRequest};
 use natterjack_jsapi::response::{self, Page};
-use natterjack_jsapi::stream::StreamRequest;
+use natterjack_jsapi::stream::{StreamConfig, StreamRequest};
 use natterjack_jsapi::{ApiError, errors};
 use natterjack_subject::Filter;
 
@@ -21,6 +21,28 @@ use crate::jetstream::services;
 const SUBJECTS_MAX: u64 = 100_000;
 /// Deleted sequences shown at most.
 const DELETED_MAX: usize = 100_000;
+
+/// What a stream may ask for and does not get yet is refused: a mirror that never copies would be worse than none.
+fn check_supported(config: &StreamConfig) -> Result<(), ApiError> {
+    let missing = [
+        (config.mirror.is_some(), "mirrors"),
+        (!config.sources.is_empty(), "sources"),
+        (config.allow_msg_counter, "message counters"),
+        (config.allow_atomic, "atomic batch publish"),
+        (config.allow_batched, "fast batch publish"),
+        (config.allow_msg_schedules, "message schedules"),
+        (
+            config.subject_delete_marker_ttl.0 > 0,
+            "subject delete markers",
+        ),
+    ];
+    match missing.iter().find(|(asked, _)| *asked) {
+        Some((_, what)) => Err(errors::stream_invalid_config(format_args!(
+            "{what} are not supported by this version of natterjack"
+        ))),
+        None => Ok(()),
+    }
+}
 
 impl Desk {
     fn stream_request(&self, request: &Request) -> Result<StreamRequest, ApiError> {
@@ -42,6 +64,7 @@ impl Desk {
         match check_create(name, &wanted, &context)? {
             Create::Existing => {}
             Create::New(config) => {
+                check_supported(&config)?;
                 self.account.check_room(&config, None)?;
                 self.account.create(config).await.map_err(errors::stream_create)?;
             }
@@ -69,6 +92,7 @@ impl Desk {
         let context = self.account.context(&configs, wanted.pedantic);
         let old = configs.get(name);
         let config = check_update(name, old, &wanted, &context)?;
+        check_supported(&config)?;
         self.account.check_room(&config, old)?;
         let stream = self.stream(name).ok_or(errors::STREAM_NOT_FOUND)?;
         let (sender, receiver) = tokio::sync::oneshot::channel();
@@ -147,11 +171,13 @@ impl Asked {
                     ControlFlow::Continue(())
                 });
             }
-            at = Page {
-                total: seen,
-                offset: skip.min(seen),
-                limit: SUBJECTS_MAX,
-            };
+            if seen > 0 {
+                at = Page {
+                    total: seen,
+                    offset: skip.min(seen),
+                    limit: SUBJECTS_MAX,
+                };
+            }
         }
         let mut out = Vec::new();
         response::stream_info(&mut out, &at, &info);

@@ -1,0 +1,300 @@
+//! The server as a child process: start, find its port, signal, kill, start again on the same store.
+//! Never reads or writes the store folder itself and never outlives its value: dropping it ends the child.
+
+use crate::{Outcome, eventually, server_binary, within};
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+use tempfile::TempDir;
+use tokio::process::{Child, Command};
+
+/// What a start may take until the port is open, on a busy machine and with a store to recover.
+const START_LIMIT: Duration = Duration::from_secs(20);
+/// What an ordered end may take.
+const END_LIMIT: Duration = Duration::from_secs(15);
+
+/// How to start a server; the default is the binary under test, JetStream on, no configuration file.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// Flags after those the harness gives.
+    pub args: Vec<String>,
+    /// Text of a configuration file, given with `-c`.
+    pub config: Option<String>,
+    /// Another executable than the one under test, such as a link to it.
+    pub executable: Option<PathBuf>,
+}
+
+/// A running server with its own store folder and log.
+#[derive(Debug)]
+pub struct Server {
+    child: Child,
+    url: String,
+    executable: PathBuf,
+    options: Options,
+    dir: TempDir,
+}
+
+impl Server {
+    /// Starts the binary under test with JetStream.
+    ///
+    /// # Errors
+    /// No binary, an early exit, or no open port in time.
+    pub async fn start() -> Outcome<Self> {
+        Self::launch(Options::default()).await
+    }
+
+    /// Starts the binary under test with a configuration file.
+    ///
+    /// # Errors
+    /// As [`Server::start`].
+    pub async fn with_config(config: &str) -> Outcome<Self> {
+        Self::launch(Options {
+            config: Some(config.to_owned()),
+            ..Options::default()
+        })
+        .await
+    }
+
+    /// Starts a server as the options say.
+    ///
+    /// # Errors
+    /// As [`Server::start`].
+    pub async fn launch(options: Options) -> Outcome<Self> {
+        let executable = options.executable.clone().map_or_else(server_binary, Ok)?;
+        let dir = TempDir::with_prefix("natterjack-tests-")?;
+        let child = spawn(&executable, &options, dir.path())?;
+        let mut server = Self {
+            child,
+            url: String::new(),
+            executable,
+            options,
+            dir,
+        };
+        server.await_port().await?;
+        Ok(server)
+    }
+
+    /// Where clients connect, as a URL.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Where clients connect, as host and port.
+    #[must_use]
+    pub fn address(&self) -> &str {
+        self.url
+            .split_once("//")
+            .map_or(self.url.as_str(), |(_, address)| address)
+    }
+
+    /// The folder with store, log and ports file.
+    #[must_use]
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// A client connected to this server.
+    ///
+    /// # Errors
+    /// The connection is refused.
+    pub async fn client(&self) -> Outcome<async_nats::Client> {
+        Ok(async_nats::connect(self.url()).await?)
+    }
+
+    /// A JetStream context on a new connection.
+    ///
+    /// # Errors
+    /// As [`Server::client`].
+    pub async fn jetstream(&self) -> Outcome<async_nats::jetstream::Context> {
+        Ok(async_nats::jetstream::new(self.client().await?))
+    }
+
+    /// The log so far, over all starts.
+    ///
+    /// # Errors
+    /// There is no log file.
+    pub fn log(&self) -> Outcome<String> {
+        Ok(String::from_utf8_lossy(&std::fs::read(self.dir.path().join("server.log"))?).into_owned())
+    }
+
+    /// The name of the ports file of the running process.
+    ///
+    /// # Errors
+    /// The process has ended or wrote no such file.
+    pub fn ports_file_name(&self) -> Outcome<String> {
+        let path = ports_file(self.dir.path(), self.child.id().ok_or("the server has ended")?)?;
+        let name = path
+            .ok_or("no ports file")?
+            .file_name()
+            .ok_or("no file name")?
+            .to_string_lossy()
+            .into_owned();
+        Ok(name)
+    }
+
+    /// Whether the process still runs.
+    ///
+    /// # Errors
+    /// Its state cannot be asked.
+    pub fn is_running(&mut self) -> Outcome<bool> {
+        Ok(self.child.try_wait()?.is_none())
+    }
+
+    /// Sends a signal and leaves the process to it.
+    ///
+    /// # Errors
+    /// The process has already ended.
+    pub fn signal(&self, signal: Signal) -> Outcome {
+        let pid = i32::try_from(self.child.id().ok_or("the server has ended")?)?;
+        Ok(kill_process(Pid::from_raw(pid).ok_or("no process id")?, signal)?)
+    }
+
+    /// Waits for the process to end.
+    ///
+    /// # Errors
+    /// It still runs at the deadline.
+    pub async fn ended(&mut self, limit: Duration) -> Outcome<ExitStatus> {
+        within("the end of the server", limit, async {
+            Ok(self.child.wait().await?)
+        })
+        .await
+    }
+
+    /// Kills the process as `kill -9` does and waits until it is gone.
+    ///
+    /// # Errors
+    /// It has already ended.
+    pub async fn kill(&mut self) -> Outcome {
+        self.signal(Signal::KILL)?;
+        self.ended(END_LIMIT).await?;
+        Ok(())
+    }
+
+    /// `SIGINT`, and how the process ended.
+    ///
+    /// # Errors
+    /// It has already ended, or does not end in time.
+    pub async fn interrupt(&mut self) -> Outcome<ExitStatus> {
+        self.signal(Signal::INT)?;
+        self.ended(END_LIMIT).await
+    }
+
+    /// `SIGTERM`, and how the process ended.
+    ///
+    /// # Errors
+    /// It has already ended, or does not end in time.
+    pub async fn terminate(&mut self) -> Outcome<ExitStatus> {
+        self.signal(Signal::TERM)?;
+        self.ended(END_LIMIT).await
+    }
+
+    /// Starts again on the same store; a process that still runs is killed first.
+    ///
+    /// # Errors
+    /// As [`Server::start`].
+    pub async fn restart(&mut self) -> Outcome {
+        if self.is_running()? {
+            self.kill().await?;
+        }
+        self.child = spawn(&self.executable, &self.options, self.dir.path())?;
+        self.await_port().await
+    }
+
+    /// Waits for the ports file, which is written once clients are welcome.
+    async fn await_port(&mut self) -> Outcome {
+        let pid = self.child.id().ok_or("the server ended at once")?;
+        let dir = self.dir.path().to_path_buf();
+        let child = &mut self.child;
+        let found = eventually("the ports file of the server", START_LIMIT, || {
+            let probe = read_url(&dir, pid);
+            let ended = child.try_wait();
+            async move {
+                match (probe?, ended?) {
+                    (Some(url), _) => Ok(Some(url)),
+                    (None, Some(status)) => Err(format!("the server ended with {status}").into()),
+                    (None, None) => Ok(None),
+                }
+            }
+        });
+        let found = found.await;
+        match found {
+            Ok(url) => self.url = url,
+            Err(error) => return Err(format!("{error}\n{}", self.last_words()).into()),
+        }
+        Ok(())
+    }
+
+    /// What the server said, for the text of an error.
+    fn last_words(&self) -> String {
+        let stderr = std::fs::read_to_string(self.dir.path().join("stderr")).unwrap_or_default();
+        format!("stderr:\n{stderr}\nlog:\n{}", self.log().unwrap_or_default())
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // A child that has ended already has nothing to kill; the store folder goes with the value either way.
+        drop(self.child.start_kill());
+        for _ in 0..200 {
+            if !matches!(self.child.try_wait(), Ok(None)) {
+                return;
+            }
+            std::thread::park_timeout(Duration::from_millis(5));
+        }
+    }
+}
+
+/// Starts the process with the flags every server of the tests has.
+fn spawn(executable: &Path, options: &Options, dir: &Path) -> Outcome<Child> {
+    let mut command = Command::new(executable);
+    command
+        .args(["-a", "127.0.0.1", "-p", "-1", "-js", "-sd"])
+        .arg(dir.join("store"));
+    command
+        .arg("--ports_file_dir")
+        .arg(dir)
+        .arg("-l")
+        .arg(dir.join("server.log"));
+    if let Some(text) = &options.config {
+        let path = dir.join("server.conf");
+        std::fs::write(&path, text)?;
+        command.arg("-c").arg(path);
+    }
+    command
+        .args(&options.args)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null());
+    command
+        .stderr(std::fs::File::create(dir.join("stderr"))?)
+        .kill_on_drop(true);
+    Ok(command.spawn()?)
+}
+
+/// The ports file of this process, whatever the name of its executable.
+fn ports_file(dir: &Path, pid: u32) -> Outcome<Option<PathBuf>> {
+    let suffix = format!("_{pid}.ports");
+    for entry in std::fs::read_dir(dir)? {
+        let entry = entry?;
+        if entry.file_name().to_string_lossy().ends_with(&suffix) {
+            return Ok(Some(entry.path()));
+        }
+    }
+    Ok(None)
+}
+
+/// The client URL of the ports file; none while the file is missing or only half written.
+fn read_url(dir: &Path, pid: u32) -> Outcome<Option<String>> {
+    let Some(path) = ports_file(dir, pid)? else {
+        return Ok(None);
+    };
+    let Ok(ports) = serde_json::from_slice::<Value>(&std::fs::read(path)?) else {
+        return Ok(None);
+    };
+    Ok(ports
+        .pointer("/nats/0")
+        .and_then(Value::as_str)
+        .map(ToOwned::to_owned))
+}

@@ -252,7 +252,7 @@ impl Server {
         let host = self
             .listening
             .get()
-            .map_or(IpAddr::from([0, 0, 0, 0]), SocketAddr::ip);
+            .map_or_else(|| IpAddr::from([0, 0, 0, 0]), SocketAddr::ip);
         let jetstream = self.jetstream.get().is_some();
         Info {
             server_id: self.id.clone(),

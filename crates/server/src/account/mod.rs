@@ -46,6 +46,9 @@ pub(crate) trait Watcher: Send + Sync + std::fmt::Debug {
     fn on_change(&self);
 }
 
+/// A watcher and the key by which it ends.
+type Watching = (u64, Arc<dyn Watcher>);
+
 /// One account: a space of subjects.
 #[derive(Debug)]
 pub(crate) struct Account {
@@ -56,7 +59,7 @@ pub(crate) struct Account {
     /// Changes with every change of `sublist`; lets match caches check themselves without the lock.
     pub(crate) generation: Arc<AtomicU64>,
     /// Who wants to know of listeners, by literal subject.
-    watchers: Mutex<HashMap<Box<[u8]>, Vec<(u64, Arc<dyn Watcher>)>>>,
+    watchers: Mutex<HashMap<Box<[u8]>, Vec<Watching>>>,
     watched: AtomicU64,
     /// Subject mappings, if any are configured.
     pub(crate) mappings: Vec<natterjack_subject::transform::Mapping>,

@@ -1,6 +1,7 @@
 //! A client connection as everybody else sees it: where to write, what it listens to, what it may hear. Its own task is in
 //! `task.rs`; nothing here waits.
 
+mod chunks;
 pub(crate) mod close;
 mod connect;
 pub(crate) mod io;

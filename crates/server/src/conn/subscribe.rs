@@ -63,7 +63,7 @@ impl Session {
             });
         }
         let account = self.lane.account.limits.lock().max_subscriptions;
-        let most = account.or(Some(limits.max_subscriptions).filter(|n| *n > 0));
+        let most = account.or_else(|| Some(limits.max_subscriptions).filter(|n| *n > 0));
         let held = self.conn.facts.lock().subs.len() as u64;
         if most.is_some_and(|most| held >= most) {
             return Err(ServerError::MaximumSubscriptions);

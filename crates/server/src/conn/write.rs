@@ -4,66 +4,22 @@
 //! straight from its own task; only when the socket would block does the connection's own task take over. Never blocks
 //! and never awaits.
 
-use std::cell::RefCell;
 use std::collections::VecDeque;
-use std::io::{self, IoSlice};
 use std::time::Instant;
 
 use bytes::Bytes;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
+use super::chunks::{Chunk, pool_take, write_chunks};
 use super::io::Io;
 
 /// Payloads of at least this many bytes are shared with the read buffer instead of being copied.
 pub(crate) const SHARE_BYTES_MIN: usize = 8 * 1024;
-/// Iovecs handed to one `writev`.
-const IOV_MAX: usize = 64;
-/// Buffers kept per worker thread for connections that have something to say.
-const POOL_BUFFERS_MAX: usize = 64;
-/// A pooled buffer keeps at most this capacity, bytes.
-const POOL_BUFFER_BYTES_MAX: usize = 256 * 1024;
 /// A copied chunk is closed at this size, so that one connection's backlog is many moderate allocations.
 const CHUNK_BYTES_MAX: usize = 256 * 1024;
 
 const _: () = assert!(SHARE_BYTES_MIN < CHUNK_BYTES_MAX);
-const _: () = assert!(CHUNK_BYTES_MAX <= POOL_BUFFER_BYTES_MAX);
-
-thread_local! {
-    static POOL: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
-}
-
-fn pool_take() -> Vec<u8> {
-    POOL.with_borrow_mut(Vec::pop)
-        .unwrap_or_else(|| Vec::with_capacity(4096))
-}
-
-fn pool_give(mut buffer: Vec<u8>) {
-    if buffer.capacity() == 0 || buffer.capacity() > POOL_BUFFER_BYTES_MAX {
-        return;
-    }
-    buffer.clear();
-    POOL.with_borrow_mut(|pool| {
-        if pool.len() < POOL_BUFFERS_MAX {
-            pool.push(buffer);
-        }
-    });
-}
-
-#[derive(Debug)]
-enum Chunk {
-    Copied(Vec<u8>),
-    Shared(Bytes),
-}
-
-impl Chunk {
-    fn as_slice(&self) -> &[u8] {
-        match self {
-            Self::Copied(buffer) => buffer,
-            Self::Shared(bytes) => bytes,
-        }
-    }
-}
 
 /// What came of queueing bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,6 +46,10 @@ pub(crate) enum Flushed {
 }
 
 #[derive(Debug, Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a fact of its own about the queue"
+)]
 struct State {
     chunks: VecDeque<Chunk>,
     tail: Vec<u8>,
@@ -333,55 +293,4 @@ impl State {
         self.pending = 0;
         self.blocked_since = None;
     }
-}
-
-struct Progress {
-    /// Bytes the socket took.
-    taken: usize,
-    /// Bytes of the first remaining chunk that are gone.
-    written: usize,
-}
-
-fn write_chunks(io: &Io, chunks: &mut VecDeque<Chunk>, mut written: usize) -> io::Result<Progress> {
-    let mut taken = 0;
-    while let Some(first) = chunks.front() {
-        let result = if chunks.len() == 1 {
-            io.try_write(&first.as_slice()[written..])
-        } else {
-            let mut iov = [IoSlice::new(&[]); IOV_MAX];
-            let mut n = 0;
-            for (slot, chunk) in iov.iter_mut().zip(chunks.iter()) {
-                let skip = if n == 0 { written } else { 0 };
-                *slot = IoSlice::new(&chunk.as_slice()[skip..]);
-                n += 1;
-            }
-            io.try_write_vectored(&iov[..n])
-        };
-        match result {
-            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-            Ok(n) => {
-                taken += n;
-                written = drop_written(chunks, written + n);
-            }
-            Err(e) if e.kind() == io::ErrorKind::WouldBlock => break,
-            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-            Err(e) => return Err(e),
-        }
-    }
-    Ok(Progress { taken, written })
-}
-
-/// Drops whole chunks covered by `n` written bytes; returns how much of the first remaining chunk is gone.
-fn drop_written(chunks: &mut VecDeque<Chunk>, mut n: usize) -> usize {
-    while let Some(first) = chunks.front() {
-        let len = first.as_slice().len();
-        if n < len {
-            break;
-        }
-        n -= len;
-        if let Some(Chunk::Copied(buffer)) = chunks.pop_front() {
-            pool_give(buffer);
-        }
-    }
-    n
 }

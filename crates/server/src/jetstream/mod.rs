@@ -4,13 +4,15 @@ pub(crate) mod account;
 mod api;
 mod inbox;
 mod owner;
+mod place;
 mod services;
 pub(crate) mod stream;
+mod watch;
 mod wire;
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -29,6 +31,7 @@ use tokio::sync::oneshot;
 
 pub(crate) use account::JsAccount;
 use owner::Owner;
+use place::{folder, lock, resources};
 use stream::Stream;
 use wire::Wire;
 
@@ -60,34 +63,6 @@ pub(crate) struct JetStream {
     _lock: File,
 }
 
-/// Folder of JetStream under what is configured, or in the place for temporary files.
-pub(crate) fn folder(server: &Server) -> PathBuf {
-    let base = server.options.storage().map_or_else(
-        || std::env::temp_dir().join("nats"),
-        |folder| Path::new(folder).to_owned(),
-    );
-    base.join("jetstream")
-}
-
-/// Takes the folder for this process alone.
-fn lock(folder: &Path) -> Result<File, String> {
-    std::fs::create_dir_all(folder).map_err(|e| format!("{}: {e}", folder.display()))?;
-    let path = folder.join("LOCK");
-    let file = File::options()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(&path)
-        .map_err(|e| format!("{}: {e}", path.display()))?;
-    file.try_lock().map_err(|_| {
-        format!(
-            "storage directory {} is in use by another server",
-            folder.display()
-        )
-    })?;
-    Ok(file)
-}
-
 fn options(storage: ApiStorage) -> StreamOptions {
     StreamOptions {
         storage: match storage {
@@ -109,18 +84,6 @@ fn account_limits(limits: &natterjack_config::options::AccountJetStream) -> Limi
         storage_max_stream_bytes: limits.disk_max_stream_bytes,
         max_bytes_required: limits.max_bytes_required,
     }
-}
-
-/// Memory and disk for streams when the configuration says nothing: three quarters of what there is.
-fn resources(server: &Server, folder: &Path) -> (u64, u64) {
-    let configured = &server.options.jetstream;
-    let memory = configured
-        .max_memory_bytes
-        .unwrap_or_else(|| rustix::system::sysinfo().totalram / 4 * 3);
-    let disk = configured.max_store_bytes.unwrap_or_else(|| {
-        rustix::fs::statvfs(folder).map_or(1 << 40, |s| s.f_bavail.saturating_mul(s.f_frsize) / 4 * 3)
-    });
-    (memory, disk)
 }
 
 impl JetStream {

@@ -6,17 +6,15 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use natterjack_jetstream::consumer::{Changed, How};
-use natterjack_jetstream::{Effects as _, Group, Incoming, Now, Outcome, Ticket};
+use natterjack_jetstream::{Group, Incoming, Now, Outcome, Ticket};
 use natterjack_jsapi::ack::AckSubject;
-use natterjack_jsapi::advisory::{self, ADVISORY_PREFIX};
 use natterjack_raft::Solo;
 use natterjack_store::LogIndex;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use super::inbox::{Inbox, Item, Kept};
-use super::stream::{Listeners, Stream};
+use super::stream::Stream;
 use super::wire::Wire;
 use crate::clock;
 
@@ -38,7 +36,7 @@ pub(crate) struct Owner {
     waiting: HashMap<Ticket, Then>,
     next_ticket: u64,
     /// Deliver subjects watched, by consumer.
-    watched: HashMap<u32, Vec<u8>>,
+    pub(super) watched: HashMap<u32, Vec<u8>>,
     upkeep_at: u64,
     wants_checkpoint: bool,
     ended: Option<oneshot::Sender<Ended>>,
@@ -123,7 +121,7 @@ impl Owner {
         }
     }
 
-    fn key(&self, consumer: u32) -> u64 {
+    pub(super) fn key(&self, consumer: u32) -> u64 {
         u64::from(self.stream.group.0) << 32 | u64::from(consumer)
     }
 
@@ -272,74 +270,6 @@ impl Owner {
         self.next_ticket += 1;
         self.waiting.insert(ticket, Box::new(then));
         self.group.propose(command, Some(ticket));
-    }
-
-    /// Looks after what belongs to consumers outside of the group, after they came, changed or went.
-    pub(super) fn settle_consumers(&mut self) {
-        for changed in self.group.consumers().take_changed() {
-            let mut names = self.stream.consumers.write();
-            match changed.how {
-                How::Created => names.insert(changed.name.as_bytes().into()),
-                How::Updated => true,
-                How::Deleted => names.remove(changed.name.as_bytes()),
-            };
-            drop(names);
-            self.watch(changed.id);
-            self.advise(&changed);
-        }
-    }
-
-    fn advise(&mut self, changed: &Changed) {
-        let (what, action) = match changed.how {
-            How::Created => ("CREATED", "create"),
-            How::Deleted => ("DELETED", "delete"),
-            How::Updated => return,
-        };
-        let stream = self.stream.name.clone();
-        let subject = format!("{ADVISORY_PREFIX}CONSUMER.{what}.{stream}.{}", changed.name);
-        if !self.wire.wants_advisory(subject.as_bytes()) {
-            return;
-        }
-        let id = natterjack_subject::names::nuid(&mut rand::random);
-        let json = advisory::event("consumer_action", &id, clock::wall(), |o| {
-            o.text("stream", &stream);
-            o.text("consumer", &changed.name);
-            o.text("action", action);
-        });
-        self.wire.advisory(subject.as_bytes(), &json);
-    }
-
-    /// Watches the deliver subject of a consumer, if it has one.
-    fn watch(&mut self, id: u32) {
-        let key = self.key(id);
-        let account = Arc::clone(&self.wire.lane.account);
-        if let Some(subject) = self.watched.remove(&id) {
-            account.unwatch(&subject, key);
-        }
-        let Some(config) = self.group.consumers().config(id) else {
-            return;
-        };
-        if config.deliver_subject.is_empty() {
-            return;
-        }
-        let subject = config.deliver_subject.clone().into_bytes();
-        let listeners = Arc::new(Listeners {
-            stream: Arc::clone(&self.stream),
-            consumer: id,
-        });
-        account.watch(&subject, key, listeners);
-        self.watched.insert(id, subject);
-        self.look(id, clock::now());
-    }
-
-    /// Looks whether anybody listens on the deliver subject of a consumer.
-    fn look(&mut self, id: u32, now: Now) {
-        let Some(config) = self.group.consumers().config(id) else {
-            return;
-        };
-        let group = Some(config.deliver_group.as_bytes()).filter(|g| !g.is_empty());
-        let has = self.wire.has_interest(config.deliver_subject.as_bytes(), group);
-        self.group.consumers().on_interest(id, now, has);
     }
 
     fn upkeep(&mut self, now: Now) {

@@ -4,10 +4,26 @@ use serde_json::{Map, Value, json};
 
 use super::query::Query;
 use super::{Refusal, bad, with_id};
+use crate::router::sub::Sub;
 use crate::server::Server;
 
 /// Subscriptions of a page.
 const LIMIT: i64 = 1024;
+
+fn entry(account: &str, sub: &Sub, cid: u64) -> Value {
+    let text = |b: &[u8]| Value::from(String::from_utf8_lossy(b).into_owned());
+    let mut one = Map::new();
+    one.insert("account".into(), account.into());
+    one.insert("subject".into(), text(&sub.subject));
+    if let Some(queue) = &sub.queue {
+        one.insert("qgroup".into(), text(queue));
+    }
+    one.insert("sid".into(), text(&sub.sid));
+    let msgs = sub.delivered.load(std::sync::atomic::Ordering::Relaxed);
+    one.insert("msgs".into(), msgs.into());
+    one.insert("cid".into(), cid.into());
+    Value::Object(one)
+}
 
 /// The page.
 pub(super) fn page(server: &Server, query: &Query) -> Result<Value, Refusal> {
@@ -43,18 +59,7 @@ pub(super) fn page(server: &Server, query: &Query) -> Result<Value, Refusal> {
             let Some(conn) = sub.conn().filter(|_| heard) else {
                 return;
             };
-            let text = |b: &[u8]| Value::from(String::from_utf8_lossy(b).into_owned());
-            let mut one = Map::new();
-            one.insert("account".into(), account.name.to_string().into());
-            one.insert("subject".into(), text(&sub.subject));
-            if let Some(queue) = &sub.queue {
-                one.insert("qgroup".into(), text(queue));
-            }
-            one.insert("sid".into(), text(&sub.sid));
-            let msgs = sub.delivered.load(std::sync::atomic::Ordering::Relaxed);
-            one.insert("msgs".into(), msgs.into());
-            one.insert("cid".into(), conn.id.into());
-            list.push(Value::Object(one));
+            list.push(entry(&account.name, sub, conn.id));
         });
     }
     #[expect(clippy::cast_precision_loss, reason = "a share of very many lookups")]

@@ -31,10 +31,7 @@ fn check_supported(config: &StreamConfig) -> Result<(), ApiError> {
         (config.allow_atomic, "atomic batch publish"),
         (config.allow_batched, "fast batch publish"),
         (config.allow_msg_schedules, "message schedules"),
-        (
-            config.subject_delete_marker_ttl.0 > 0,
-            "subject delete markers",
-        ),
+        (config.subject_delete_marker_ttl.0 > 0, "subject delete markers"),
     ];
     match missing.iter().find(|(asked, _)| *asked) {
         Some((_, what)) => Err(errors::stream_invalid_config(format_args!(
@@ -163,13 +160,14 @@ impl Asked {
             let subjects = &mut info.state.subjects;
             let mut seen = 0;
             if let Ok(filter) = Filter::parse(wanted.subjects_filter.as_bytes()) {
-                owner.group.store().subjects(&filter, &mut |subject, count| {
-                    if seen >= skip && seen < skip + SUBJECTS_MAX {
-                        subjects.insert(String::from_utf8_lossy(subject).into_owned(), count);
-                    }
+                let page = skip..skip.saturating_add(SUBJECTS_MAX);
+                let mut visit = |subject: &[u8], count| {
+                    let shown = page.contains(&seen);
+                    shown.then(|| subjects.insert(String::from_utf8_lossy(subject).into_owned(), count));
                     seen += 1;
                     ControlFlow::Continue(())
-                });
+                };
+                owner.group.store().subjects(&filter, &mut visit);
             }
             if seen > 0 {
                 at = Page {

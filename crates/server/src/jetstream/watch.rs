@@ -1,0 +1,81 @@
+//! What belongs to a stream's consumers outside of its group: their names, who listens to them, and who is told of them.
+
+use std::sync::Arc;
+
+use natterjack_jetstream::consumer::{Changed, How};
+use natterjack_jetstream::{Effects as _, Now};
+use natterjack_jsapi::advisory::{self, ADVISORY_PREFIX};
+
+use super::owner::Owner;
+use super::stream::Listeners;
+use crate::clock;
+
+impl Owner {
+    /// Looks after what belongs to consumers outside of the group, after they came, changed or went.
+    pub(super) fn settle_consumers(&mut self) {
+        for changed in self.group.consumers().take_changed() {
+            let mut names = self.stream.consumers.write();
+            match changed.how {
+                How::Created => names.insert(changed.name.as_bytes().into()),
+                How::Updated => true,
+                How::Deleted => names.remove(changed.name.as_bytes()),
+            };
+            drop(names);
+            self.watch(changed.id);
+            self.advise(&changed);
+        }
+    }
+
+    fn advise(&mut self, changed: &Changed) {
+        let (what, action) = match changed.how {
+            How::Created => ("CREATED", "create"),
+            How::Deleted => ("DELETED", "delete"),
+            How::Updated => return,
+        };
+        let stream = self.stream.name.clone();
+        let subject = format!("{ADVISORY_PREFIX}CONSUMER.{what}.{stream}.{}", changed.name);
+        if !self.wire.wants_advisory(subject.as_bytes()) {
+            return;
+        }
+        let id = natterjack_subject::names::nuid(&mut rand::random);
+        let json = advisory::event("consumer_action", &id, clock::wall(), |o| {
+            o.text("stream", &stream);
+            o.text("consumer", &changed.name);
+            o.text("action", action);
+        });
+        self.wire.advisory(subject.as_bytes(), &json);
+    }
+
+    /// Watches the deliver subject of a consumer, if it has one.
+    pub(super) fn watch(&mut self, id: u32) {
+        let key = self.key(id);
+        let account = Arc::clone(&self.wire.lane.account);
+        if let Some(subject) = self.watched.remove(&id) {
+            account.unwatch(&subject, key);
+        }
+        let Some(config) = self.group.consumers().config(id) else {
+            return;
+        };
+        if config.deliver_subject.is_empty() {
+            return;
+        }
+        let subject = config.deliver_subject.clone().into_bytes();
+        let listeners = Arc::new(Listeners {
+            stream: Arc::clone(&self.stream),
+            consumer: id,
+        });
+        account.watch(&subject, key, listeners);
+        self.watched.insert(id, subject);
+        self.look(id, clock::now());
+    }
+
+    /// Looks whether anybody listens on the deliver subject of a consumer.
+    pub(super) fn look(&mut self, id: u32, now: Now) {
+        let Some(config) = self.group.consumers().config(id) else {
+            return;
+        };
+        let group = Some(config.deliver_group.as_bytes()).filter(|g| !g.is_empty());
+        let has = self.wire.has_interest(config.deliver_subject.as_bytes(), group);
+        self.group.consumers().on_interest(id, now, has);
+    }
+}

@@ -36,9 +36,9 @@ def binary():
 
 
 def is_original():
-    """Whether this is the original server: its -v has no line beyond the version."""
-    done = subprocess.run([binary(), "-v"], capture_output=True, text=True, timeout=END_SECONDS, check=True)
-    return len(done.stdout.splitlines()) == 1
+    """Whether this is the original server: its usage does not name ours."""
+    done = subprocess.run([binary(), "-h"], capture_output=True, text=True, timeout=END_SECONDS, check=True)
+    return "natterjack" not in done.stdout
 
 
 async def eventually(what, condition, seconds=10):

@@ -56,12 +56,13 @@ pub async fn version_lines() -> Outcome<Vec<String>> {
     Ok(done.stdout.lines().map(ToOwned::to_owned).collect())
 }
 
-/// Whether the binary under test is the original server: its `-v` has no line beyond the version.
+/// Whether the binary under test is the original server: its usage does not name ours.
 ///
 /// # Errors
 /// As [`version_lines`].
 pub async fn is_original() -> Outcome<bool> {
-    Ok(version_lines().await?.len() == 1)
+    let done = finish(&server_binary()?, &["-h"]).await?;
+    Ok(!done.stdout.contains("natterjack"))
 }
 
 /// Runs a server binary that ends by itself, such as with `-v` or `-t`.

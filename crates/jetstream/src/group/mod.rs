@@ -15,7 +15,7 @@ pub use admit::{Admitted, Form, check_form};
 
 use std::collections::VecDeque;
 
-use natterjack_jsapi::stream::{StreamConfig, StreamInfo};
+use natterjack_jsapi::stream::{StreamConfig, StreamInfo, StreamState};
 use natterjack_jsapi::{GoTime, versioning};
 use natterjack_store::{BatchBuilder, Committed, EntryBody, LogIndex, MsgStore, Seq};
 
@@ -220,6 +220,12 @@ impl Group {
         self.stream.store
     }
 
+    /// What the stream holds.
+    #[must_use]
+    pub fn state(&self) -> StreamState {
+        self.stream.state(self.consumers.len() as u64)
+    }
+
     /// All about the stream.
     #[must_use]
     pub fn info(&self, now: Now) -> StreamInfo {
@@ -228,7 +234,7 @@ impl Group {
         StreamInfo {
             config,
             created: self.stream.created,
-            state: self.stream.state(self.consumers.len() as u64),
+            state: self.state(),
             domain: self.names.domain.clone(),
             ts: GoTime(now.wall_ns),
             ..StreamInfo::default()

@@ -306,6 +306,7 @@ impl Task {
         }
         conn.io.shutdown();
         self.session.server.on_closed(&conn, reason, subs.len());
+        conn.outbound.discard();
     }
 }
 

@@ -235,6 +235,11 @@ impl Outbound {
         (state.messages, state.bytes)
     }
 
+    /// Lets go of what waits: nobody will read it any more.
+    pub(crate) fn discard(&self) {
+        self.state.lock().close();
+    }
+
     /// Refuses everything from now on; what is queued already may still be flushed once by the closing task.
     pub(crate) fn close(&self) {
         self.state.lock().closed = true;

@@ -168,7 +168,7 @@ impl Owner {
     }
 
     fn show(&self) {
-        *self.stream.state.lock() = self.group.info(clock::now()).state;
+        *self.stream.state.lock() = self.group.state();
     }
 
     fn publish(&mut self, inbox: &Inbox, kept: &Kept, now: Now) {

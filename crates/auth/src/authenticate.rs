@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::password;
 use crate::permissions::Permissions;
+use crate::{nkey, password};
 
 /// Account of users that name no other.
 pub const GLOBAL_ACCOUNT: &str = "$G";
@@ -14,8 +14,10 @@ pub const SYSTEM_ACCOUNT: &str = "$SYS";
 /// A configured user.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct User {
-    /// User name.
+    /// User name; empty for one that is known by its key.
     pub name: String,
+    /// Public key `U…` of a user that signs instead of having a password.
+    pub nkey: Option<String>,
     /// Password or bcrypt hash.
     pub password: String,
     /// Account the user belongs to.
@@ -31,6 +33,8 @@ pub struct User {
 pub struct Directory {
     /// Users by name.
     pub users: HashMap<String, User>,
+    /// Users by public key.
+    pub nkeys: HashMap<String, User>,
     /// The one token.
     pub token: Option<String>,
     /// User of connections without credentials.
@@ -48,7 +52,13 @@ pub struct Credentials<'a> {
     pub password: Option<&'a str>,
     /// Token.
     pub token: Option<&'a str>,
-    /// Whether any other kind (nkey, JWT) was presented.
+    /// Public key.
+    pub nkey: Option<&'a str>,
+    /// Signature of the nonce by that key, base64.
+    pub signature: Option<&'a str>,
+    /// What the server gave it to sign.
+    pub nonce: &'a str,
+    /// Whether any other kind (JWT) was presented.
     pub other: bool,
 }
 
@@ -56,14 +66,18 @@ impl Credentials<'_> {
     /// Whether nothing was presented.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
-        self.user.is_none() && self.password.is_none() && self.token.is_none() && !self.other
+        self.user.is_none()
+            && self.password.is_none()
+            && self.token.is_none()
+            && self.nkey.is_none()
+            && !self.other
     }
 }
 
 /// Who the client is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
-    /// User name, or `None` for nobody in particular.
+    /// User name or public key, or `None` for nobody in particular.
     pub user: Option<String>,
     /// Account.
     pub account: String,
@@ -75,15 +89,24 @@ impl Directory {
     /// Whether credentials are needed at all.
     #[must_use]
     pub fn requires_auth(&self) -> bool {
-        self.token.is_some() || !self.users.is_empty()
+        self.token.is_some() || !self.users.is_empty() || !self.nkeys.is_empty()
+    }
+
+    /// Whether clients need something to sign.
+    #[must_use]
+    pub fn requires_nonce(&self) -> bool {
+        !self.nkeys.is_empty()
+    }
+
+    fn anonymous(&self) -> Option<&User> {
+        let name = self.no_auth_user.as_ref()?;
+        self.users.get(name).or_else(|| self.nkeys.get(name))
     }
 
     /// Whether a client may skip its credentials.
     #[must_use]
     pub fn allows_anonymous(&self) -> bool {
-        self.no_auth_user
-            .as_ref()
-            .is_some_and(|name| self.users.contains_key(name))
+        self.anonymous().is_some()
     }
 
     /// Decides who presents `credentials` on a connection of `kind` (`STANDARD`, `WEBSOCKET`…); `None` refuses.
@@ -93,9 +116,18 @@ impl Directory {
             return Some(self.nobody());
         }
         if credentials.is_empty()
-            && let Some(user) = self.no_auth_user.as_ref().and_then(|name| self.users.get(name))
+            && let Some(user) = self.anonymous()
         {
             return admit(user, kind);
+        }
+        if let Some(key) = credentials.nkey
+            && !self.nkeys.is_empty()
+        {
+            let user = self.nkeys.get(key)?;
+            let signature = credentials.signature?;
+            return nkey::has_signed(key, credentials.nonce, signature)
+                .then(|| admit(user, kind))
+                .flatten();
         }
         if let Some(token) = &self.token {
             let presented = credentials.token.unwrap_or_default();
@@ -124,7 +156,7 @@ fn admit(user: &User, kind: &str) -> Option<Identity> {
         return None;
     }
     Some(Identity {
-        user: Some(user.name.clone()),
+        user: user.nkey.clone().or_else(|| Some(user.name.clone())),
         account: user.account.clone(),
         permissions: user.permissions.clone(),
     })
@@ -221,6 +253,46 @@ mod tests {
                 )
                 .is_none()
         );
+    }
+
+    #[test]
+    fn keys() {
+        let pair = nkeys::KeyPair::new_from_raw(nkeys::KeyPairType::User, [7; 32]).unwrap();
+        let key = pair.public_key();
+        let user = User {
+            nkey: Some(key.clone()),
+            account: "K".into(),
+            ..User::default()
+        };
+        let directory = Directory {
+            nkeys: [(key.clone(), user)].into(),
+            ..Directory::default()
+        };
+        let signature = data_encoding::BASE64URL_NOPAD.encode(&pair.sign(b"nonce").unwrap());
+        let asked = |key, signature, nonce| {
+            let credentials = Credentials {
+                nkey: Some(key),
+                signature,
+                nonce,
+                ..Credentials::default()
+            };
+            directory.authenticate(&credentials, "STANDARD")
+        };
+        let identity = asked(&key, Some(&signature), "nonce").unwrap();
+        assert_eq!(
+            (identity.user.as_deref(), identity.account.as_str()),
+            (Some(key.as_str()), "K")
+        );
+        assert!(asked(&key, Some(&signature), "other").is_none());
+        assert!(asked(&key, Some("AAAA"), "nonce").is_none());
+        assert!(asked(&key, None, "nonce").is_none());
+        assert!(asked("UNKNOWN", Some(&signature), "nonce").is_none());
+        assert!(
+            directory
+                .authenticate(&Credentials::default(), "STANDARD")
+                .is_none()
+        );
+        assert!(directory.requires_nonce() && directory.requires_auth());
     }
 
     #[test]

@@ -46,7 +46,7 @@ pub fn check(options: &Options) -> Result<(), StartError> {
                 "no_auth_user: {name:?} present, but users/nkeys are not defined"
             ));
         }
-        if !users().any(|u| u.name == *name) {
+        if !users().any(|u| u.name == *name || u.nkey.as_ref() == Some(name)) {
             return fail(format!(
                 "no_auth_user: {name:?} not present as user or nkey in authorization block or account configuration"
             ));

@@ -20,6 +20,7 @@ mod file;
 pub mod flags;
 mod known;
 pub mod options;
+mod reload;
 mod sections;
 mod walk;
 
@@ -27,6 +28,7 @@ pub use check::{StartError, check};
 pub use file::{Loaded, load};
 pub use flags::{Command, Flags, USAGE};
 pub use options::{Options, Sync};
+pub use reload::{NotReloadable, changes};
 
 #[cfg(test)]
 mod tests;

@@ -1,5 +1,6 @@
 //! Accepting connections.
 
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -16,8 +17,20 @@ const BACKLOG: i32 = 4096;
 /// Listens on `host` and `port`; -1 takes a free one.
 ///
 /// # Errors
-/// As the system says.
-pub(crate) fn bind(host: &str, port: i32) -> std::io::Result<TcpListener> {
+/// A text for the log, as Go words it.
+pub(crate) fn bind(host: &str, port: i32) -> Result<TcpListener, String> {
+    open(host, port).map_err(|error| {
+        let why = match error.kind() {
+            ErrorKind::AddrInUse => "bind: address already in use".to_owned(),
+            ErrorKind::AddrNotAvailable => "bind: cannot assign requested address".to_owned(),
+            ErrorKind::PermissionDenied => "bind: permission denied".to_owned(),
+            _ => error.to_string(),
+        };
+        format!("{:?}", format!("listen tcp {host}:{port}: {why}"))
+    })
+}
+
+fn open(host: &str, port: i32) -> std::io::Result<TcpListener> {
     let port = u16::try_from(port).unwrap_or(0);
     let address: SocketAddr = match host.parse() {
         Ok(ip) => SocketAddr::new(ip, port),
@@ -55,7 +68,6 @@ fn admit(server: &Arc<Server>, stream: TcpStream, address: SocketAddr) {
         address,
         server.first_account(),
         server.options.limits.max_pending_bytes,
-        server.options.logging.trace,
     ));
     if server.on_opened(&conn) {
         tokio::spawn(serve(Arc::clone(server), conn));

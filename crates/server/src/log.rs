@@ -4,7 +4,10 @@ use std::fmt::Write as _;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
+use arc_swap::ArcSwap;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
 use natterjack_config::options::Logging;
@@ -24,12 +27,57 @@ enum Sink {
     File { file: File, path: PathBuf, written: u64 },
 }
 
+/// The lines of the process, for what changes them while it runs.
+static INSTALLED: OnceLock<Lines> = OnceLock::new();
+/// Whether traffic is logged: asked for each operation.
+static TRACES: AtomicBool = AtomicBool::new(false);
+
+/// Whether traffic is logged.
+pub(crate) fn traces() -> bool {
+    TRACES.load(Ordering::Relaxed)
+}
+
+/// Logs as `settings` ask for from now on.
+///
+/// # Errors
+/// When the log file cannot be opened; then nothing is changed.
+pub(crate) fn configure(settings: &Logging) -> io::Result<()> {
+    let Some(lines) = INSTALLED.get() else {
+        return Ok(());
+    };
+    if lines.settings.load().file != settings.file {
+        let sink = Lines::sink(settings)?;
+        *lines.sink.lock() = sink;
+    }
+    lines.settings.store(Arc::new(settings.clone()));
+    TRACES.store(settings.trace, Ordering::Relaxed);
+    tracing::callsite::rebuild_interest_cache();
+    Ok(())
+}
+
+/// Opens the log file again, which somebody may have moved away; says so in it.
+pub(crate) fn reopen() {
+    let Some(lines) = INSTALLED.get() else { return };
+    let path = match &*lines.sink.lock() {
+        Sink::File { path, .. } => path.clone(),
+        Sink::Stderr => {
+            return tracing::info!("File log re-open ignored, not a file logger");
+        }
+    };
+    match open(&path) {
+        Ok(sink) => {
+            *lines.sink.lock() = sink;
+            tracing::info!("File log re-opened");
+        }
+        Err(error) => tracing::error!("Unable to re-open the log file: {error}"),
+    }
+}
+
 /// Writes lines.
 #[derive(Debug)]
 pub(crate) struct Lines {
     pid: u32,
-    settings: Logging,
-    zone: TimeZone,
+    settings: ArcSwap<Logging>,
     sink: Mutex<Sink>,
 }
 
@@ -49,35 +97,44 @@ impl Lines {
     /// # Errors
     /// When the log file cannot be opened.
     pub(crate) fn new(settings: &Logging) -> io::Result<Self> {
-        let sink = match &settings.file {
-            Some(path) => open(Path::new(path))?,
-            None => Sink::Stderr,
-        };
+        Ok(Self {
+            pid: std::process::id(),
+            settings: ArcSwap::from_pointee(settings.clone()),
+            sink: Mutex::new(Self::sink(settings)?),
+        })
+    }
+
+    fn sink(settings: &Logging) -> io::Result<Sink> {
+        settings
+            .file
+            .as_ref()
+            .map_or(Ok(Sink::Stderr), |path| open(Path::new(path)))
+    }
+
+    fn now(settings: &Logging) -> Zoned {
         let zone = if settings.time_utc {
             TimeZone::UTC
         } else {
             TimeZone::system()
         };
-        Ok(Self {
-            pid: std::process::id(),
-            settings: settings.clone(),
-            zone,
-            sink: Mutex::new(sink),
-        })
+        Zoned::new(Timestamp::now(), zone)
     }
 
     /// Makes these the lines of the process.
     pub(crate) fn install(self) {
-        let subscriber = tracing_subscriber::registry().with(self);
+        TRACES.store(self.settings.load().trace, Ordering::Relaxed);
         // A second server in one process shares the first one's lines.
+        let _first = INSTALLED.set(self);
+        let subscriber = tracing_subscriber::registry().with(Installed);
         let _first = tracing::subscriber::set_global_default(subscriber);
     }
 
     fn line(&self, label: &str, text: &str) -> String {
         let mut line = String::with_capacity(text.len() + 48);
         let _infallible = write!(line, "[{}] ", self.pid);
-        if self.settings.time {
-            let now = Zoned::new(Timestamp::now(), self.zone.clone());
+        let settings = self.settings.load();
+        if settings.time {
+            let now = Self::now(&settings);
             let _infallible = write!(line, "{} ", now.strftime("%Y/%m/%d %H:%M:%S.%6f"));
         }
         let _infallible = writeln!(line, "[{label}] {text}");
@@ -93,9 +150,10 @@ impl Lines {
             Sink::File { file, path, written } => {
                 let _nobody_to_tell = file.write_all(line.as_bytes());
                 *written += line.len() as u64;
-                let limit = self.settings.size_limit_bytes;
+                let settings = self.settings.load();
+                let limit = settings.size_limit_bytes;
                 if limit > 0 && *written > limit {
-                    let stamp = Zoned::new(Timestamp::now(), self.zone.clone());
+                    let stamp = Self::now(&settings);
                     let old = format!("{}.{}", path.display(), stamp.strftime("%Y.%m.%d.%H.%M.%S.%9f"));
                     let path = path.clone();
                     if std::fs::rename(&path, old).is_ok()
@@ -138,20 +196,27 @@ fn label(metadata: &Metadata<'_>) -> &'static str {
     }
 }
 
-impl<S: Subscriber> Layer<S> for Lines {
+/// The installed lines, as `tracing` knows them.
+struct Installed;
+
+impl<S: Subscriber> Layer<S> for Installed {
     fn enabled(&self, metadata: &Metadata<'_>, _: Context<'_, S>) -> bool {
+        let Some(lines) = INSTALLED.get() else {
+            return false;
+        };
         metadata.target().starts_with("natterjack")
             && match *metadata.level() {
-                Level::DEBUG => self.settings.debug,
-                Level::TRACE => self.settings.trace,
+                Level::DEBUG => lines.settings.load().debug,
+                Level::TRACE => traces(),
                 _ => true,
             }
     }
 
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        let Some(lines) = INSTALLED.get() else { return };
         let mut text = Text(String::new());
         event.record(&mut text);
-        self.write(&self.line(label(event.metadata()), &text.0));
+        lines.write(&lines.line(label(event.metadata()), &text.0));
     }
 }
 

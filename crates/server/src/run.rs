@@ -9,13 +9,15 @@ use std::time::{Duration, Instant};
 use natterjack_conf::{Source, include_path};
 use natterjack_config::{Command, Flags, Options, USAGE, check, flags, load};
 use natterjack_jsapi::versioning::PEER_VERSION;
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use crate::conn::CloseReason;
 use crate::jetstream::JetStream;
 use crate::log::{FATAL, Lines};
 use crate::server::Server;
-use crate::{banner, listen, monitor, ports, signal};
+use crate::signal::{Asked, Signals};
+use crate::{banner, lame_duck, listen, log, monitor, ports, reload, signal};
 
 /// Connections are given this long to leave at the end.
 const GOODBYE: Duration = Duration::from_secs(1);
@@ -55,7 +57,7 @@ fn err(text: &str) {
 }
 
 /// The options of flags over file over defaults; or what is wrong.
-fn options(flags: &Flags, strict: bool) -> Result<Options, String> {
+pub(crate) fn options(flags: &Flags, strict: bool) -> Result<Options, String> {
     let mut options = Options::default();
     if let Some(file) = &flags.config {
         let text = read(file)?;
@@ -78,7 +80,7 @@ fn options(flags: &Flags, strict: bool) -> Result<Options, String> {
 pub fn main(args: &[String]) -> ExitCode {
     match flags::parse(args.get(1..).unwrap_or_default()) {
         Command::Run(flags) => match options(&flags, false) {
-            Ok(options) => run(options),
+            Ok(options) => run(options, &flags),
             Err(text) => {
                 err(&format!("nats-server: {text}"));
                 ExitCode::FAILURE
@@ -131,7 +133,7 @@ fn check_file(flags: &Flags) -> ExitCode {
     }
 }
 
-fn run(options: Options) -> ExitCode {
+fn run(options: Options, flags: &Flags) -> ExitCode {
     match Lines::new(&options.logging) {
         Ok(lines) => lines.install(),
         Err(error) => {
@@ -146,7 +148,7 @@ fn run(options: Options) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    match runtime.block_on(serve(options)) {
+    match runtime.block_on(serve(options, flags)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(text) => {
             tracing::error!(target: FATAL, "{text}");
@@ -156,7 +158,8 @@ fn run(options: Options) -> ExitCode {
 }
 
 /// Everything from start to end.
-async fn serve(options: Options) -> Result<(), String> {
+async fn serve(options: Options, flags: &Flags) -> Result<(), String> {
+    let signals = Signals::new().map_err(|e| e.to_string())?;
     let server = Server::new(options)?;
     banner::server(&server);
     if let Some(path) = &server.options.pid_file
@@ -168,7 +171,7 @@ async fn serve(options: Options) -> Result<(), String> {
     start_jetstream(&server)?;
     let (host, port) = (&server.options.host, server.options.port);
     let listener =
-        listen::bind(host, port).map_err(|e| format!("Error listening on port: {host}:{port}, {e:?}"))?;
+        listen::bind(host, port).map_err(|e| format!("Error listening on port: {host}:{port}, {e}"))?;
     let address = listener.local_addr().map_err(|e| e.to_string())?;
     let _first = server.listening.set(address);
     tracing::info!("Listening for client connections on {address}");
@@ -180,11 +183,37 @@ async fn serve(options: Options) -> Result<(), String> {
     {
         tracing::error!("Error writing ports file to {folder}: {error}");
     }
-    let name = signal::wait().await.map_err(|e| e.to_string())?;
-    tracing::info!("Trapped \"{name}\" signal");
-    accepting.abort();
+    obey(&server, flags, signals, accepting).await;
     stop(&server).await;
     Ok(())
+}
+
+/// Does what signals ask for until one of them ends the server.
+async fn obey(server: &Arc<Server>, flags: &Flags, mut signals: Signals, accepting: JoinHandle<()>) {
+    let mut leaving = std::pin::pin!(None);
+    loop {
+        let asked = match leaving.as_mut().as_pin_mut() {
+            None => signals.next().await,
+            Some(left) => tokio::select! {
+                () = left => return,
+                asked = signals.next() => asked,
+            },
+        };
+        match asked {
+            Asked::Terminate if leaving.is_some() => {}
+            Asked::Stop | Asked::Terminate => {
+                accepting.abort();
+                return;
+            }
+            Asked::Reload => reload::reload(server, flags),
+            Asked::Reopen => log::reopen(),
+            Asked::LameDuck if leaving.is_some() => {}
+            Asked::LameDuck => {
+                accepting.abort();
+                leaving.set(Some(lame_duck::send_away(server)));
+            }
+        }
+    }
 }
 
 fn start_jetstream(server: &Arc<Server>) -> Result<(), String> {
@@ -207,7 +236,9 @@ fn start_jetstream(server: &Arc<Server>) -> Result<(), String> {
 async fn stop(server: &Arc<Server>) {
     tracing::info!("Initiating Shutdown...");
     server.ready.store(false, Ordering::Release);
-    if let Some(jetstream) = server.jetstream.get() {
+    if let Some(jetstream) = server.jetstream.get()
+        && !server.lame_duck.load(Ordering::Acquire)
+    {
         tracing::info!("Initiating JetStream Shutdown...");
         jetstream.stop().await;
         tracing::info!("JetStream Shutdown");
@@ -221,7 +252,7 @@ async fn stop(server: &Arc<Server>) {
         }
     };
     let _late = timeout(GOODBYE, gone).await;
-    if let Some(folder) = &server.options.ports_file_dir {
+    if let Some(folder) = &server.live.load().options.ports_file_dir {
         ports::remove_ports(folder);
     }
     tracing::info!("Server Exiting..");

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use natterjack_auth::Directory;
+use arc_swap::ArcSwap;
 use natterjack_config::Options;
 use natterjack_jsapi::GoTime;
 use natterjack_jsapi::versioning::{API_LEVEL, PEER_VERSION};
@@ -13,10 +13,11 @@ use natterjack_proto::Info;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-use crate::account::{Account, AccountLimits, Accounts, GLOBAL_ACCOUNT, SYSTEM_ACCOUNT, Traffic};
+use crate::account::{Account, Accounts, SYSTEM_ACCOUNT, Traffic};
 use crate::clock;
 use crate::conn::{CloseReason, Conn};
 use crate::jetstream::JetStream;
+use crate::live::{self, Live};
 
 /// Commit of the peer whose behaviour is spoken.
 const GIT_COMMIT: &str = "b2fd3ef";
@@ -50,15 +51,15 @@ pub(crate) struct Ended {
 /// A server.
 #[derive(Debug)]
 pub(crate) struct Server {
-    /// How it was configured.
+    /// How it was started: for what cannot change.
     pub(crate) options: Options,
+    /// What is in force now.
+    pub(crate) live: ArcSwap<Live>,
     /// Public key, new at each start.
     pub(crate) id: String,
     /// Name.
     pub(crate) name: String,
     xkey: String,
-    /// Who may connect.
-    pub(crate) directory: Directory,
     /// Accounts.
     pub(crate) accounts: Accounts,
     global: Arc<Account>,
@@ -69,6 +70,8 @@ pub(crate) struct Server {
     pub(crate) counters: Counters,
     /// When it started.
     pub(crate) started: GoTime,
+    /// When its configuration was last read.
+    pub(crate) configured: ArcSwap<GoTime>,
     /// Requests of each monitoring path.
     pub(crate) http_requests: Mutex<std::collections::BTreeMap<String, u64>>,
     /// Where it listens for clients.
@@ -77,71 +80,12 @@ pub(crate) struct Server {
     pub(crate) monitoring: OnceLock<SocketAddr>,
     /// Whether clients are served.
     pub(crate) ready: AtomicBool,
+    /// Whether clients are being sent away.
+    pub(crate) lame_duck: AtomicBool,
     /// JetStream, if it is on.
     pub(crate) jetstream: OnceLock<Arc<JetStream>>,
     /// Wakes those who wait for the last connection.
     pub(crate) emptied: Notify,
-}
-
-fn directory(options: &Options) -> Directory {
-    let authorization = &options.authorization;
-    let mut directory = Directory {
-        token: authorization.token.clone(),
-        no_auth_user: options.no_auth_user.clone(),
-        default_permissions: authorization.default_permissions.clone(),
-        ..Directory::default()
-    };
-    if let Some(name) = &authorization.user {
-        let user = natterjack_auth::User {
-            name: name.clone(),
-            password: authorization.password.clone().unwrap_or_default(),
-            account: GLOBAL_ACCOUNT.into(),
-            permissions: authorization.default_permissions.clone(),
-            ..natterjack_auth::User::default()
-        };
-        directory.users.insert(name.clone(), user);
-    }
-    let listed = options.accounts.iter().flat_map(|account| {
-        let default = account.default_permissions.clone();
-        account.users.iter().map(move |u| (u, default.clone()))
-    });
-    let own = authorization
-        .users
-        .iter()
-        .map(|u| (u, authorization.default_permissions.clone()));
-    for (user, default) in own.chain(listed) {
-        let mut user = user.clone();
-        user.permissions = user.permissions.or(default);
-        if user.account.is_empty() {
-            user.account = GLOBAL_ACCOUNT.into();
-        }
-        directory.users.insert(user.name.clone(), user);
-    }
-    directory
-}
-
-fn accounts(options: &Options) -> (Accounts, Arc<Account>) {
-    let cache = !options.no_sublist_cache;
-    let accounts = Accounts::default();
-    let global = accounts.add(Account::new(GLOBAL_ACCOUNT, cache, options.mappings.clone()));
-    let system = if options.system_account.is_empty() {
-        SYSTEM_ACCOUNT
-    } else {
-        &options.system_account
-    };
-    if !options.no_system_account {
-        accounts.add(Account::new(system, cache, Vec::new()));
-    }
-    for configured in &options.accounts {
-        let account = Account::new(&configured.name, cache, configured.mappings.clone());
-        *account.limits.lock() = AccountLimits {
-            max_connections: configured.max_connections,
-            max_subscriptions: configured.max_subscriptions,
-            max_payload: configured.max_payload_bytes,
-        };
-        accounts.add(account);
-    }
-    (accounts, global)
 }
 
 impl Server {
@@ -154,9 +98,9 @@ impl Server {
         } else {
             options.server_name.clone()
         };
-        let (accounts, global) = accounts(&options);
+        let (accounts, global) = live::accounts(&options);
         Ok(Arc::new(Self {
-            directory: directory(&options),
+            live: ArcSwap::from_pointee(Live::new(options.clone())),
             accounts,
             global,
             id,
@@ -167,10 +111,12 @@ impl Server {
             next_conn: AtomicU64::new(1),
             counters: Counters::default(),
             started: clock::wall(),
+            configured: ArcSwap::from_pointee(clock::wall()),
             http_requests: Mutex::default(),
             listening: OnceLock::new(),
             monitoring: OnceLock::new(),
             ready: AtomicBool::new(false),
+            lame_duck: AtomicBool::new(false),
             jetstream: OnceLock::new(),
             emptied: Notify::new(),
             options,
@@ -191,7 +137,7 @@ impl Server {
     pub(crate) fn on_opened(&self, conn: &Arc<Conn>) -> bool {
         self.counters.connections.fetch_add(1, Ordering::Relaxed);
         let mut conns = self.conns.lock();
-        let most = self.options.limits.max_connections;
+        let most = self.live.load().options.limits.max_connections;
         let fits = most == 0 || (conns.len() as u64) < most;
         if fits {
             conns.insert(conn.id, Arc::clone(conn));
@@ -246,13 +192,30 @@ impl Server {
         self.ended.lock().iter().for_each(&mut visit);
     }
 
+    /// Host and port that clients are told.
+    fn advertised(&self, advertise: &str) -> (String, u16) {
+        let address = self.listening.get();
+        let port = address.map_or(0, SocketAddr::port);
+        if advertise.is_empty() {
+            let ip = address.map_or_else(|| IpAddr::from([0, 0, 0, 0]), SocketAddr::ip);
+            return (ip.to_string(), port);
+        }
+        match advertise.rsplit_once(':') {
+            Some((host, told)) if !told.ends_with(']') => {
+                let host = host.trim_start_matches('[').trim_end_matches(']');
+                // Without a port of its own, or with 0 or -1, the address is told with the port that is listened on.
+                let told = told.parse().ok().filter(|n| *n != 0);
+                (host.to_owned(), told.unwrap_or(port))
+            }
+            _ => (advertise.to_owned(), port),
+        }
+    }
+
     /// What it says of itself to nobody in particular.
     pub(crate) fn info(&self) -> Info {
-        let options = &self.options;
-        let host = self
-            .listening
-            .get()
-            .map_or_else(|| IpAddr::from([0, 0, 0, 0]), SocketAddr::ip);
+        let live = self.live.load();
+        let options = &live.options;
+        let (host, port) = self.advertised(&options.client_advertise);
         let jetstream = self.jetstream.get().is_some();
         Info {
             server_id: self.id.clone(),
@@ -261,10 +224,11 @@ impl Server {
             proto: 1,
             git_commit: GIT_COMMIT.into(),
             go: GO_VERSION.into(),
-            host: host.to_string(),
-            port: self.listening.get().map_or(0, SocketAddr::port),
+            host,
+            port,
             headers: !options.no_header_support,
-            auth_required: self.directory.requires_auth() && !self.directory.allows_anonymous(),
+            auth_required: live.is_locked(),
+            ldm: self.lame_duck.load(Ordering::Relaxed),
             max_payload: i64::try_from(options.limits.max_payload_bytes).unwrap_or(i64::MAX),
             jetstream,
             domain: options.jetstream.domain.clone(),
@@ -283,7 +247,7 @@ impl Server {
         if connected {
             let account = Arc::clone(&conn.facts.lock().account);
             info.connect_info = true;
-            info.auth_required = self.directory.requires_auth();
+            info.auth_required = self.live.load().directory.requires_auth();
             info.remote_account = account.name.to_string();
             info.acc_is_sys = *account.name == *self.system_account();
             if let Some(most) = account.limits.lock().max_payload {

@@ -1,26 +1,74 @@
-//! Signals: which end the server, and how others send them.
+//! Signals: what they ask of the server, and how others send them.
 
 use std::io;
 
-use rustix::process::{Pid, Signal, kill_process};
-use tokio::signal::unix::{SignalKind, signal};
+use rustix::process::{Pid, kill_process};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// Waits for a signal that ends the server; gives its name.
-///
-/// # Errors
-/// As the system says.
-pub(crate) async fn wait() -> io::Result<&'static str> {
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut hangup = signal(SignalKind::hangup())?;
-    loop {
-        tokio::select! {
-            _ = interrupt.recv() => return Ok("interrupt"),
-            _ = terminate.recv() => return Ok("terminated"),
-            _ = hangup.recv() => {
-                tracing::warn!("Reloading the configuration is not supported yet: nothing was changed");
-            }
+/// What a signal asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Asked {
+    /// The end.
+    Stop,
+    /// The end, unless clients are being sent away already.
+    Terminate,
+    /// The configuration, again.
+    Reload,
+    /// The log file, again.
+    Reopen,
+    /// The end, gently.
+    LameDuck,
+}
+
+impl Asked {
+    /// The signal's name, as Go gives it.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Stop => "interrupt",
+            Self::Terminate => "terminated",
+            Self::Reload => "hangup",
+            Self::Reopen => "user defined signal 1",
+            Self::LameDuck => "user defined signal 2",
         }
+    }
+}
+
+/// The signals that are listened to.
+#[derive(Debug)]
+pub(crate) struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+    hangup: Signal,
+    first: Signal,
+    second: Signal,
+}
+
+impl Signals {
+    /// Listens from now on.
+    ///
+    /// # Errors
+    /// As the system says.
+    pub(crate) fn new() -> io::Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            hangup: signal(SignalKind::hangup())?,
+            first: signal(SignalKind::user_defined1())?,
+            second: signal(SignalKind::user_defined2())?,
+        })
+    }
+
+    /// The next one; says so in the log.
+    pub(crate) async fn next(&mut self) -> Asked {
+        let asked = tokio::select! {
+            _ = self.interrupt.recv() => Asked::Stop,
+            _ = self.terminate.recv() => Asked::Terminate,
+            _ = self.hangup.recv() => Asked::Reload,
+            _ = self.first.recv() => Asked::Reopen,
+            _ = self.second.recv() => Asked::LameDuck,
+        };
+        tracing::info!("Trapped \"{}\" signal", asked.name());
+        asked
     }
 }
 
@@ -30,12 +78,12 @@ pub(crate) async fn wait() -> io::Result<&'static str> {
 /// A text for standard error.
 pub(crate) fn send(name: &str, target: &str) -> Result<(), String> {
     let signal = match name {
-        "stop" => Signal::KILL,
-        "quit" => Signal::INT,
-        "term" => Signal::TERM,
-        "reopen" => Signal::USR1,
-        "reload" => Signal::HUP,
-        "ldm" => Signal::USR2,
+        "stop" => rustix::process::Signal::KILL,
+        "quit" => rustix::process::Signal::INT,
+        "term" => rustix::process::Signal::TERM,
+        "reopen" => rustix::process::Signal::USR1,
+        "reload" => rustix::process::Signal::HUP,
+        "ldm" => rustix::process::Signal::USR2,
         _ => return Err(format!("unknown signal \"{name}\"")),
     };
     let pid = match target.parse::<i32>() {

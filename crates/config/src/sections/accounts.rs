@@ -42,8 +42,13 @@ pub(crate) fn read(value: &Value, accounts: &mut Vec<Account>, f: &mut Findings)
     // Users of all accounts share one name space.
     let mut seen = std::collections::HashSet::new();
     for user in accounts.iter().flat_map(|a| &a.users) {
-        if !seen.insert(user.name.as_str()) {
-            f.error(value, format!("Duplicate user {:?} detected", user.name));
+        let key = user.nkey.as_deref();
+        if !seen.insert(key.unwrap_or(&user.name)) {
+            let text = key.map_or_else(
+                || format!("Duplicate user {:?} detected", user.name),
+                |key| format!("Duplicate nkey {key:?} detected"),
+            );
+            f.error(value, text);
         }
     }
 }

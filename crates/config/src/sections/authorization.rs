@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use natterjack_auth::{Permissions, ResponseRules, Rule, SubjectRules, User};
+use natterjack_auth::{Permissions, ResponseRules, Rule, SubjectRules, User, nkey};
 use natterjack_conf::{Kind, Value};
 
 use crate::options::Authorization;
@@ -80,13 +80,19 @@ pub(crate) fn users(value: &Value, block: &Value, account: &str, f: &mut Finding
         let Some(user) = user(item, account, f) else {
             continue;
         };
-        if users.iter().any(|u| u.name == user.name) {
-            duplicates.push(user.name.clone());
+        if users
+            .iter()
+            .any(|u| u.name == user.name && u.nkey == user.nkey)
+        {
+            duplicates.push(match &user.nkey {
+                Some(key) => format!("Duplicate nkey {key:?} detected"),
+                None => format!("Duplicate user {:?} detected", user.name),
+            });
         }
         users.push(user);
     }
-    for name in duplicates {
-        f.error(block, format!("Duplicate user {name:?} detected"));
+    for text in duplicates {
+        f.error(block, text);
     }
     users
 }
@@ -106,15 +112,11 @@ fn user(item: &Value, account: &str, f: &mut Findings) -> Option<User> {
         account: account.to_owned(),
         ..User::default()
     };
-    let mut nkey = false;
     for (name, value) in map {
         match name.to_lowercase().as_str() {
             "user" | "username" => user.name = f.text(value)?,
             "pass" | "password" => user.password = f.text(value)?,
-            "nkey" => {
-                nkey = true;
-                f.not_yet("authorization.users.nkey", value);
-            }
+            "nkey" => user.nkey = Some(f.text(value)?),
             "permission" | "permissions" | "authorization" => {
                 user.permissions = permissions(value, f).map(Arc::new)
             }
@@ -135,11 +137,17 @@ fn user(item: &Value, account: &str, f: &mut Findings) -> Option<User> {
             _ => f.unknown(name, value),
         }
     }
-    if user.name.is_empty() && !nkey {
-        f.error(item, "User entry requires a user");
+    let wrong = match &user.nkey {
+        None => user.name.is_empty().then_some("User entry requires a user"),
+        Some(key) if !nkey::is_user(key) => Some("Not a valid public nkey for a user"),
+        Some(_) => (!user.name.is_empty() || !user.password.is_empty())
+            .then_some("Nkey users do not take usernames or passwords"),
+    };
+    if let Some(text) = wrong {
+        f.error(item, text);
         return None;
     }
-    (!nkey).then_some(user)
+    Some(user)
 }
 
 /// Reads a permissions block.

@@ -2,9 +2,11 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
+use arc_swap::ArcSwap;
 use natterjack_subject::sublist::Sublist;
+use natterjack_subject::transform::Mapping;
 use parking_lot::{Mutex, RwLock};
 
 use crate::router::lane::Count;
@@ -61,8 +63,10 @@ pub(crate) struct Account {
     /// Who wants to know of listeners, by literal subject.
     watchers: Mutex<HashMap<Box<[u8]>, Vec<Watching>>>,
     watched: AtomicU64,
-    /// Subject mappings, if any are configured.
-    pub(crate) mappings: Vec<natterjack_subject::transform::Mapping>,
+    /// Subject mappings.
+    mappings: ArcSwap<Vec<Mapping>>,
+    /// Whether there are any: what is asked for each message.
+    mapped: AtomicBool,
     /// Connected clients.
     pub(crate) clients: AtomicI64,
     /// Clients connected since the start.
@@ -90,11 +94,7 @@ pub(crate) struct AccountLimits {
 
 impl Account {
     /// An account without subscriptions.
-    pub(crate) fn new(
-        name: &str,
-        cache: bool,
-        mappings: Vec<natterjack_subject::transform::Mapping>,
-    ) -> Self {
+    pub(crate) fn new(name: &str, cache: bool) -> Self {
         let sublist = Sublist::with_cache(cache);
         let generation = sublist.generation_handle();
         Self {
@@ -103,7 +103,8 @@ impl Account {
             generation,
             watchers: Mutex::default(),
             watched: AtomicU64::new(0),
-            mappings,
+            mappings: ArcSwap::default(),
+            mapped: AtomicBool::new(false),
             clients: AtomicI64::new(0),
             clients_total: AtomicU64::new(0),
             sent: Traffic::default(),
@@ -111,6 +112,20 @@ impl Account {
             slow_consumers: AtomicU64::new(0),
             limits: Mutex::default(),
         }
+    }
+
+    /// The mappings, or `None` when there are none.
+    pub(crate) fn mappings(&self) -> Option<Arc<Vec<Mapping>>> {
+        self.mapped
+            .load(Ordering::Relaxed)
+            .then(|| self.mappings.load_full())
+    }
+
+    /// Puts `mappings` in place of those there were.
+    pub(crate) fn set_mappings(&self, mappings: Vec<Mapping>) {
+        let any = !mappings.is_empty();
+        self.mappings.store(Arc::new(mappings));
+        self.mapped.store(any, Ordering::Relaxed);
     }
 
     /// Whether anybody listens on `subject`; with `group` in that queue group.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use natterjack_auth::Credentials;
+use natterjack_auth::{Credentials, Identity};
 use natterjack_proto::{Connect, ServerError};
 
 use super::CloseReason;
@@ -29,17 +29,7 @@ impl Session {
                 return;
             }
         };
-        let credentials = Credentials {
-            user: connect.user.as_deref(),
-            password: connect.pass.as_deref(),
-            token: connect.auth_token.as_deref(),
-            other: connect.nkey.is_some() || connect.jwt.is_some(),
-        };
-        let identity = self.server.directory.authenticate(&credentials, "STANDARD");
-        let account = identity
-            .as_ref()
-            .and_then(|i| self.server.accounts.get(&i.account));
-        let (Some(identity), Some(account)) = (identity, account) else {
+        let Some((identity, account)) = self.identify(&connect) else {
             self.refuse_credentials(&connect);
             return;
         };
@@ -50,31 +40,55 @@ impl Session {
         if !self.join(&account) {
             return;
         }
+        self.permit(identity);
+        self.conn.facts.lock().connect = connect.clone();
+        self.accept(connect);
+    }
+
+    /// Who presents these credentials, and where that belongs.
+    pub(super) fn identify(&self, connect: &Connect) -> Option<(Identity, Arc<Account>)> {
+        let credentials = Credentials {
+            user: connect.user.as_deref(),
+            password: connect.pass.as_deref(),
+            token: connect.auth_token.as_deref(),
+            nkey: connect.nkey.as_deref().filter(|key| !key.is_empty()),
+            signature: connect.sig.as_deref(),
+            nonce: &self.nonce,
+            other: connect.jwt.is_some(),
+        };
+        let identity = self.live.directory.authenticate(&credentials, "STANDARD")?;
+        let account = self.server.accounts.get(&identity.account)?;
+        Some((identity, account))
+    }
+
+    /// Takes on what `identity` may do.
+    pub(super) fn permit(&mut self, identity: Identity) {
         self.permissions = identity.permissions;
         self.permitted.clear();
         let answers = self.permissions.as_ref().is_some_and(|p| p.responses.is_some());
         self.conn.answers.store(answers, Ordering::Relaxed);
-        {
-            let mut facts = self.conn.facts.lock();
-            facts.permissions.clone_from(&self.permissions);
-            facts.user = identity.user;
-            facts.connect = connect.clone();
-        }
-        self.accept(connect);
+        let mut facts = self.conn.facts.lock();
+        facts.permissions.clone_from(&self.permissions);
+        facts.user = identity.user;
     }
 
-    fn refuse_credentials(&mut self, connect: &Connect) {
-        let user = connect
-            .user
-            .as_ref()
-            .map_or_else(String::new, |u| format!(" - User {u:?}"));
-        tracing::error!("{} - authentication error{user}", self.conn.label());
+    pub(super) fn refuse_credentials(&mut self, connect: &Connect) {
+        let directory = &self.live.directory;
+        let who = |kind, name: &Option<String>| format!(" - {kind} {:?}", name.as_deref().unwrap_or_default());
+        let who = if !directory.nkeys.is_empty() {
+            who("Nkey", &connect.nkey)
+        } else if !directory.users.is_empty() {
+            who("User", &connect.user)
+        } else {
+            String::new()
+        };
+        tracing::error!("{} - authentication error{who}", self.conn.label());
         self.refuse(&ServerError::AuthorizationViolation);
         self.conn.close(CloseReason::AuthenticationFailure);
     }
 
     /// Moves the connection to `account`; `false` when that has no room and the connection ends.
-    fn join(&mut self, account: &Arc<Account>) -> bool {
+    pub(super) fn join(&mut self, account: &Arc<Account>) -> bool {
         let moved = !Arc::ptr_eq(account, &self.lane.account);
         if self.connected && !moved {
             return true;

@@ -43,6 +43,15 @@ impl Keepalive {
         }
     }
 
+    /// Goes on with another interval and limit.
+    pub(crate) fn adjust(&mut self, now: u64, interval: u64, limit: u32) {
+        self.limit = limit;
+        if interval != self.interval {
+            self.interval = interval;
+            self.due = self.due.min(now.saturating_add(interval));
+        }
+    }
+
     /// Something was received.
     pub(crate) const fn on_bytes(&mut self, now: u64) {
         self.heard = now;
@@ -95,6 +104,14 @@ mod tests {
         assert_eq!(k.on_time(2 * S), Due::Ping);
         assert_eq!(k.on_time(122 * S), Due::Ping);
         assert_eq!(k.on_time(242 * S), Due::Stale);
+    }
+
+    #[test]
+    fn a_shorter_interval_counts_at_once() {
+        let mut k = Keepalive::new(0, 120 * S, 2, 0);
+        assert_eq!(k.on_time(2 * S), Due::Ping);
+        k.adjust(3 * S, 10 * S, 1);
+        assert_eq!((k.deadline(), k.on_time(13 * S)), (13 * S, Due::Stale));
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod connect;
 pub(crate) mod io;
 mod keepalive;
 mod publish;
+mod refresh;
 mod session;
 mod subscribe;
 mod task;
@@ -74,7 +75,8 @@ pub(crate) struct Conn {
     headers: AtomicBool,
     answers: AtomicBool,
     closed: AtomicBool,
-    traced: bool,
+    /// Whether it is told of changes by INFO.
+    pub(crate) informed: AtomicBool,
     /// Messages received.
     pub(crate) received_messages: AtomicU64,
     /// Bytes received.
@@ -94,7 +96,6 @@ impl Conn {
         address: SocketAddr,
         account: Arc<Account>,
         pending_max: usize,
-        traced: bool,
     ) -> Self {
         let started = clock::wall();
         Self {
@@ -117,7 +118,7 @@ impl Conn {
             headers: AtomicBool::new(false),
             answers: AtomicBool::new(false),
             closed: AtomicBool::new(false),
-            traced,
+            informed: AtomicBool::new(false),
             received_messages: AtomicU64::new(0),
             received_bytes: AtomicU64::new(0),
             last_activity_ns: AtomicI64::new(started.0),
@@ -226,7 +227,7 @@ impl Conn {
 
     /// Logs what is sent, when traffic is logged.
     pub(crate) fn trace_out(&self, parts: &Parts<'_>) {
-        if self.traced {
+        if crate::log::traces() {
             let line = [parts.head, parts.sid, parts.tail].concat();
             let text = String::from_utf8_lossy(line.trim_ascii_end()).into_owned();
             tracing::trace!("{} - ->> [{text}]", self.label());

@@ -74,8 +74,8 @@ impl Session {
 
     /// The subject the account's mappings make of it.
     fn map(&mut self, subject: &[u8]) -> Option<Vec<u8>> {
-        let account = std::sync::Arc::clone(&self.lane.account);
-        let mapping = account.mappings.iter().find(|m| m.matches(subject))?;
+        let mappings = self.lane.account.mappings()?;
+        let mapping = mappings.iter().find(|m| m.matches(subject))?;
         mapping.apply(subject, "", &mut || self.lane.random())
     }
 

@@ -11,7 +11,8 @@ use natterjack_proto::{ClientOp, ClientParser, Connect, ParseError, ServerError,
 
 use super::keepalive::Keepalive;
 use super::{CloseReason, Conn};
-use crate::clock;
+use crate::live::Live;
+use crate::{clock, log};
 use crate::router::lane::{Count, Lane};
 use crate::server::Server;
 
@@ -37,13 +38,19 @@ pub(super) struct Session {
     pub(super) count: Count,
     /// Bytes read before CONNECT was accepted.
     pub(super) early_bytes: usize,
+    /// What the client is given to sign; empty when nobody signs.
+    pub(super) nonce: String,
+    /// The options and directory it acts by.
+    pub(super) live: Arc<Live>,
 }
 
 impl Session {
     pub(super) fn new(server: &Arc<Server>, conn: &Arc<Conn>, lane: Lane) -> Self {
-        let limits = &server.options.limits;
+        let live = server.live.load_full();
+        let limits = &live.options.limits;
         let now = clock::mono();
-        let locked = server.directory.requires_auth() && !server.directory.allows_anonymous();
+        let locked = live.is_locked();
+        let nonce = live.directory.requires_nonce();
         Self {
             server: Arc::clone(server),
             conn: Arc::clone(conn),
@@ -55,19 +62,25 @@ impl Session {
             },
             connect: Connect::default(),
             connected: false,
-            permissions: server.directory.default_permissions.clone(),
+            permissions: live.directory.default_permissions.clone(),
             permitted: HashMap::new(),
             keepalive: Keepalive::new(now, limits.ping_interval_ns, limits.ping_max, rand::random()),
-            auth_deadline: locked.then(|| now + server.options.auth_timeout_ns()),
+            auth_deadline: locked.then(|| now + live.options.auth_timeout_ns()),
             ponged: false,
             count: Count::default(),
             early_bytes: 0,
+            nonce: if nonce {
+                natterjack_auth::nkey::nonce(rand::random())
+            } else {
+                String::new()
+            },
+            live,
         }
     }
 
     /// Queues protocol bytes for the client.
     pub(super) fn say(&mut self, bytes: &[u8]) {
-        if self.server.options.logging.trace {
+        if log::traces() {
             let text = String::from_utf8_lossy(bytes.trim_ascii_end()).into_owned();
             tracing::trace!("{} - ->> [{text}]", self.conn.label());
         }
@@ -126,7 +139,7 @@ impl Session {
 
     /// Carries one operation out.
     pub(super) fn on_op(&mut self, op: &ClientOp<'_>, shared: Option<&Bytes>) {
-        if self.server.options.logging.trace {
+        if log::traces() {
             self.trace_in(op);
         }
         if self.is_locked_out(op) {
@@ -157,6 +170,7 @@ impl Session {
         self.say(encode::PONG);
         if !self.ponged && self.connected && self.connect.protocol >= 1 {
             self.ponged = true;
+            self.conn.informed.store(true, Ordering::Relaxed);
             let mut out = Vec::new();
             self.server.info_for(&self.conn, true).encode(&mut out);
             self.say(&out);

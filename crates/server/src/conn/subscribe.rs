@@ -71,7 +71,7 @@ impl Session {
         Ok(())
     }
 
-    fn verdict(&self, subject: &[u8], queue: Option<&[u8]>) -> SubscribeVerdict {
+    pub(super) fn verdict(&self, subject: &[u8], queue: Option<&[u8]>) -> SubscribeVerdict {
         self.permissions
             .as_ref()
             .map_or(SubscribeVerdict::Allowed, |p| p.can_subscribe(subject, queue))

@@ -52,7 +52,9 @@ pub(crate) async fn serve(server: Arc<Server>, conn: Arc<Conn>) {
     let lane = Lane::new(&server, &account);
     let mut session = Session::new(&server, &conn, lane);
     let mut hello = Vec::new();
-    server.info_for(&conn, false).encode(&mut hello);
+    let mut info = server.info_for(&conn, false);
+    info.nonce.clone_from(&session.nonce);
+    info.encode(&mut hello);
     session.say(&hello);
     session.lane.flush();
     tracing::debug!("{} - Client connection created", conn.label());
@@ -91,6 +93,7 @@ impl Task {
                 Ok(Some(Err(_))) => conn.close(CloseReason::ReadError),
                 Ok(None) | Err(_) => {}
             }
+            self.session.refresh();
             self.on_time();
         }
     }
@@ -103,12 +106,7 @@ impl Task {
         }
         if let Some(since) = session.conn.outbound.blocked_since() {
             let waited = u64::try_from(since.elapsed().as_nanos()).unwrap_or(u64::MAX);
-            let left = session
-                .server
-                .options
-                .limits
-                .write_deadline_ns
-                .saturating_sub(waited);
+            let left = session.live.options.limits.write_deadline_ns.saturating_sub(waited);
             deadline = deadline.min(clock::mono().saturating_add(left));
         }
         deadline
@@ -122,7 +120,7 @@ impl Task {
             session.end(Some(&error), CloseReason::AuthenticationTimeout);
         }
         if let Some(since) = session.conn.outbound.blocked_since()
-            && since.elapsed().as_nanos() > u128::from(session.server.options.limits.write_deadline_ns)
+            && since.elapsed().as_nanos() > u128::from(session.live.options.limits.write_deadline_ns)
         {
             session.conn.close(CloseReason::SlowConsumerWriteDeadline);
         }
@@ -221,7 +219,7 @@ impl Task {
             return;
         }
         self.session.early_bytes += n;
-        if self.session.early_bytes > self.session.server.options.limits.pre_auth_bytes_max {
+        if self.session.early_bytes > self.session.live.options.limits.pre_auth_bytes_max {
             let error = natterjack_proto::ServerError::MaximumControlLine;
             self.session
                 .end(Some(&error), CloseReason::MaxControlLineExceeded);

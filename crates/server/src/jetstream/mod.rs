@@ -35,7 +35,7 @@ use place::{folder, lock, resources};
 use stream::Stream;
 use wire::Wire;
 
-use crate::account::GLOBAL_ACCOUNT;
+use crate::account::{Account, GLOBAL_ACCOUNT};
 use crate::clock;
 use crate::router::sub::Sub;
 use crate::server::Server;
@@ -137,27 +137,41 @@ impl JetStream {
     /// When the store cannot be read; the text is for the log.
     pub(crate) fn start(self: &Arc<Self>) -> Result<(), String> {
         for account in self.server.accounts.all() {
-            if *account.name == *self.server.system_account() {
-                continue;
+            if *account.name != *self.server.system_account() {
+                self.bring_up(account);
             }
-            let limits = self.limits_of(&account.name);
-            let name = Arc::clone(&account.name);
-            let js = Arc::new(JsAccount::new(self, account, limits));
-            self.accounts.lock().insert(name, js);
         }
         self.restore()?;
         for account in self.accounts() {
-            let (service, mailbox) = api::Api::new();
-            let sub = Sub::service(b"$JS.API.>", Arc::new(service));
-            account.account.subscribe(&sub);
-            tokio::spawn(api::serve(account, mailbox));
+            Self::open_api(account);
         }
         Ok(())
     }
 
+    fn bring_up(self: &Arc<Self>, account: Arc<Account>) -> Arc<JsAccount> {
+        let limits = self.limits_of(&account.name);
+        let name = Arc::clone(&account.name);
+        let js = Arc::new(JsAccount::new(self, account, limits));
+        self.accounts.lock().insert(name, Arc::clone(&js));
+        js
+    }
+
+    fn open_api(account: Arc<JsAccount>) {
+        let (service, mailbox) = api::Api::new();
+        let sub = Sub::service(b"$JS.API.>", Arc::new(service));
+        account.account.subscribe(&sub);
+        tokio::spawn(api::serve(account, mailbox));
+    }
+
+    /// Takes in an account that came while the server runs. Streams it had before, it has again after a restart.
+    pub(crate) fn adopt(self: &Arc<Self>, account: Arc<Account>) {
+        Self::open_api(self.bring_up(account));
+    }
+
     /// What an account may use; `None` when JetStream is not on for it.
     fn limits_of(&self, name: &str) -> Option<Limits> {
-        let accounts = &self.server.options.accounts;
+        let live = self.server.live.load();
+        let accounts = &live.options.accounts;
         if let Some(account) = accounts.iter().find(|a| a.name == name) {
             return account.jetstream.as_ref().map(account_limits);
         }

@@ -90,7 +90,8 @@ pub(super) fn jetstream(server: &Server) -> Option<(Value, Value)> {
 }
 
 fn put_settings(page: &mut Map<String, Value>, server: &Server) {
-    let options = &server.options;
+    let live = server.live.load();
+    let options = &live.options;
     let limits = &options.limits;
     let http = server.monitoring.get();
     let settings = json!({
@@ -141,8 +142,8 @@ fn put_traffic(page: &mut Map<String, Value>, server: &Server) {
         "stalled_clients": 0,
         "subscriptions": server.accounts.subscriptions(),
         "http_req_stats": *server.http_requests.lock(),
-        "config_load_time": server.started.to_string(),
-        "config_digest": server.options.config_digest,
+        "config_load_time": server.configured.load_full().to_string(),
+        "config_digest": server.live.load().options.config_digest,
         "system_account": server.system_account(),
         "slow_consumer_stats": of_clients(slow),
         "stale_connection_stats": of_clients(stale),
@@ -187,7 +188,7 @@ pub(super) fn page(server: &Server) -> Value {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let process = json!({
         "tls_timeout": 2,
-        "write_deadline": server.options.limits.write_deadline_ns,
+        "write_deadline": server.live.load().options.limits.write_deadline_ns,
         "start": server.started.to_string(),
         "now": now.to_string(),
         "uptime": span(now.0 - server.started.0),

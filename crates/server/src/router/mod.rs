@@ -118,7 +118,7 @@ impl Lane {
         {
             return false;
         }
-        if sub.filtered && !conn.may_receive(message.subject, sub.queue.as_deref()) {
+        if sub.filtered.load(Ordering::Relaxed) && !conn.may_receive(message.subject, sub.queue.as_deref()) {
             return false;
         }
         let max = sub.max.load(Ordering::Relaxed);

@@ -43,7 +43,7 @@ pub(crate) struct Sub {
     /// Deliveries so far.
     pub(crate) delivered: AtomicU64,
     /// Whether some of what matches must be kept from it.
-    pub(crate) filtered: bool,
+    pub(crate) filtered: AtomicBool,
     /// Whether it has ended.
     pub(crate) closed: AtomicBool,
 }
@@ -62,7 +62,7 @@ impl Sub {
         Arc::new(Self {
             sid: sid.into(),
             queue: queue.map(Into::into),
-            filtered,
+            filtered: AtomicBool::new(filtered),
             ..Self::to(subject, Target::Client(Arc::clone(conn)))
         })
     }
@@ -81,7 +81,7 @@ impl Sub {
             target,
             max: AtomicU64::new(0),
             delivered: AtomicU64::new(0),
-            filtered: false,
+            filtered: AtomicBool::new(false),
             closed: AtomicBool::new(false),
         }
     }

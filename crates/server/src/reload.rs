@@ -1,0 +1,86 @@
+//! Reading the configuration again: all of it or nothing. Which options may change is said by `natterjack-config`.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use natterjack_config::{Flags, changes};
+use natterjack_proto::{ServerError, encode};
+
+use crate::conn::CloseReason;
+use crate::live::{self, Live};
+use crate::server::Server;
+use crate::{clock, log, ports, run};
+
+/// Puts what `flags` and the file say now in force, and says so in the log; or says why not.
+pub(crate) fn reload(server: &Arc<Server>, flags: &Flags) {
+    match apply(server, flags) {
+        Ok(digest) => tracing::info!("Reloaded server configuration ({digest})"),
+        Err(text) => tracing::error!("Failed to reload server configuration: {text}"),
+    }
+}
+
+fn apply(server: &Arc<Server>, flags: &Flags) -> Result<String, String> {
+    if flags.config.is_none() {
+        return Err("can only reload config when a file is provided using -c or --config".into());
+    }
+    let fresh = run::options(flags, false)?;
+    let before = server.live.load_full();
+    let lines = changes(&before.options, &fresh).map_err(|e| e.to_string())?;
+    log::configure(&fresh.logging).map_err(|e| format!("error opening log file: {e}"))?;
+    let digest = fresh.config_digest.clone();
+    let came = live::update(&server.accounts, &fresh);
+    if let Some(jetstream) = server.jetstream.get() {
+        came.into_iter().for_each(|account| jetstream.adopt(account));
+    }
+    server.live.store(Arc::new(Live::new(fresh)));
+    server.configured.store(Arc::new(clock::wall()));
+    write_files(server, &before);
+    for line in lines {
+        tracing::info!("{line}");
+    }
+    send_surplus_away(server);
+    for conn in server.connections() {
+        conn.outbound.wake.notify_one();
+    }
+    Ok(digest)
+}
+
+/// The files that others look for, where they are expected now.
+fn write_files(server: &Server, before: &Live) {
+    let now = server.live.load();
+    let (old, new) = (&before.options, &now.options);
+    if old.pid_file != new.pid_file
+        && let Some(path) = &new.pid_file
+        && let Err(error) = ports::write_pid(path)
+    {
+        tracing::error!("Failed to write pidfile: {error}");
+    }
+    if old.ports_file_dir == new.ports_file_dir {
+        return;
+    }
+    if let Some(folder) = &old.ports_file_dir {
+        ports::remove_ports(folder);
+    }
+    if let Some(folder) = &new.ports_file_dir
+        && let Err(error) = ports::write_ports(server, folder)
+    {
+        let folder = Path::new(folder).display();
+        tracing::error!("Error writing ports file to {folder}: {error}");
+    }
+}
+
+/// The youngest connections go when there are more than there may be now.
+fn send_surplus_away(server: &Server) {
+    let most = server.live.load().options.limits.max_connections;
+    let conns = server.connections();
+    let most = usize::try_from(most).unwrap_or(usize::MAX);
+    if most == 0 || conns.len() <= most {
+        return;
+    }
+    let mut said = Vec::new();
+    encode::err(&mut said, &ServerError::MaximumConnections);
+    for conn in &conns[most..] {
+        let _gone_already = conn.outbound.queue_protocol(&said);
+        conn.close(CloseReason::MaxConnectionsExceeded);
+    }
+}

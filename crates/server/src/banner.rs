@@ -44,6 +44,19 @@ pub(crate) fn size(bytes: u64) -> String {
     format!("{whole}.{:02} {}", rest * 100 / 1024, UNITS[unit])
 }
 
+/// A number with its thousands apart.
+pub(crate) fn count(n: u64) -> String {
+    let digits = n.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
 /// What JetStream has.
 pub(crate) fn jetstream(jetstream: &JetStream) {
     let options = &jetstream.server.options.jetstream;
@@ -77,7 +90,12 @@ fn warn_of_foreign_data(folder: &Path) {
 
 #[cfg(test)]
 mod tests {
-    use super::size;
+    use super::{count, size};
+
+    #[test]
+    fn thousands_are_apart() {
+        assert_eq!((count(7).as_str(), count(1_234_567).as_str()), ("7", "1,234,567"));
+    }
 
     #[test]
     fn sizes_are_in_words() {

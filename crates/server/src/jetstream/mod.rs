@@ -196,13 +196,13 @@ impl JetStream {
                 );
                 continue;
             };
+            let (account_name, name) = (&assignment.account, &assignment.config.name);
+            tracing::info!("  Starting restore for stream '{account_name} > {name}'");
+            let since = std::time::Instant::now();
             let (stream, owner) = self.reopen(&account, &assignment)?;
-            tracing::info!(
-                "  Restored {} messages for stream '{} > {}'",
-                stream.state.lock().messages,
-                assignment.account,
-                stream.name
-            );
+            let messages = crate::banner::count(stream.state.lock().messages);
+            let took = since.elapsed().as_millis();
+            tracing::info!("  Restored {messages} messages for stream '{account_name} > {name}' in {took}ms");
             tokio::spawn(owner.run());
             account.add(stream);
         }

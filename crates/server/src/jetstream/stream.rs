@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use natterjack_jsapi::GoTime;
+use natterjack_jsapi::consumer::ConsumerInfo;
 use natterjack_jsapi::stream::{StreamConfig, StreamState};
 use natterjack_store::GroupId;
 use parking_lot::{Mutex, RwLock};
@@ -13,6 +14,7 @@ use tokio::sync::oneshot;
 use super::inbox::{Call, Inbox, Item};
 use super::owner::Owner;
 use crate::account::Watcher;
+use crate::clock;
 use crate::mailbox::Mailbox;
 use crate::router::sub::Sub;
 
@@ -76,6 +78,18 @@ impl Stream {
             let _gone = sender.send(call(owner));
         });
         receiver.await.ok()
+    }
+
+    /// All about its consumers, as their owner sees them.
+    pub(crate) async fn consumer_infos(&self) -> Vec<ConsumerInfo> {
+        let infos = self.ask(|owner| {
+            let ids: Vec<u32> = owner.group.consumers().ids().collect();
+            let now = clock::now();
+            ids.iter()
+                .filter_map(|id| owner.group.consumer_info(*id, now))
+                .collect()
+        });
+        infos.await.unwrap_or_default()
     }
 }
 

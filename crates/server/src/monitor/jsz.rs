@@ -12,10 +12,11 @@ use crate::server::Server;
 #[derive(Clone, Copy)]
 struct Show {
     streams: bool,
+    consumers: bool,
     config: bool,
 }
 
-fn stream(server: &Server, stream: &Stream, show: Show) -> Value {
+async fn stream(server: &Server, stream: &Stream, show: Show) -> Value {
     let mut detail = json!({
         "name": stream.name,
         "created": stream.created.to_string(),
@@ -25,10 +26,24 @@ fn stream(server: &Server, stream: &Stream, show: Show) -> Value {
         detail["config"] = embed(&*stream.config());
     }
     detail["state"] = embed(&*stream.state.lock());
+    if show.consumers {
+        let infos = stream.consumer_infos().await;
+        let shown = infos.iter().map(|info| {
+            let mut one = embed(info);
+            one["cluster"] = json!({"leader": server.name});
+            if !show.config
+                && let Some(fields) = one.as_object_mut()
+            {
+                fields.shift_remove("config");
+            }
+            one
+        });
+        detail["consumer_detail"] = shown.collect();
+    }
     detail
 }
 
-fn account(server: &Server, account: &JsAccount, show: Show) -> Value {
+async fn account(server: &Server, account: &JsAccount, show: Show) -> Value {
     let info = account.info();
     let mut detail = json!({
         "name": &*account.account.name,
@@ -42,16 +57,20 @@ fn account(server: &Server, account: &JsAccount, show: Show) -> Value {
         "api": embed(&info.api),
     });
     if show.streams {
-        let streams = account.streams();
-        detail["stream_detail"] = streams.iter().map(|s| stream(server, s, show)).collect();
+        let mut details = Vec::new();
+        for one in account.streams() {
+            details.push(stream(server, &one, show).await);
+        }
+        detail["stream_detail"] = details.into();
     }
     detail
 }
 
 /// The page.
-pub(super) fn page(server: &Server, query: &Query) -> Result<Value, Refusal> {
+pub(super) async fn page(server: &Server, query: &Query) -> Result<Value, Refusal> {
     let show = Show {
         streams: query.switch("streams")? || query.switch("consumers")?,
+        consumers: query.switch("consumers")?,
         config: query.switch("config")?,
     };
     let Some((config, stats)) = varz::jetstream(server) else {
@@ -93,8 +112,11 @@ pub(super) fn page(server: &Server, query: &Query) -> Result<Value, Refusal> {
         page.extend(rest);
     }
     if wanted.is_some() || show.streams || query.switch("accounts")? {
-        let details = enabled.iter().map(|a| account(server, a, show));
-        page.insert("account_details".into(), details.collect());
+        let mut details = Vec::new();
+        for one in &enabled {
+            details.push(account(server, one, show).await);
+        }
+        page.insert("account_details".into(), details.into());
     }
     page.insert("total".into(), enabled.len().into());
     Ok(Value::Object(page))

@@ -68,8 +68,8 @@ async fn accept(server: Arc<Server>, listener: TcpListener) {
         let server = Arc::clone(&server);
         tokio::spawn(async move {
             let service = service_fn(|request| {
-                let page = answer(&server, &request);
-                async move { Ok::<_, Infallible>(respond(page)) }
+                let server = Arc::clone(&server);
+                async move { Ok::<_, Infallible>(respond(answer(&server, &request).await)) }
             });
             let io = TokioIo::new(stream);
             let _gone = hyper::server::conn::http1::Builder::new()
@@ -79,7 +79,7 @@ async fn accept(server: Arc<Server>, listener: TcpListener) {
     }
 }
 
-fn answer(server: &Arc<Server>, request: &Request<hyper::body::Incoming>) -> Page {
+async fn answer(server: &Arc<Server>, request: &Request<hyper::body::Incoming>) -> Page {
     let base = server.options.http_base_path.trim_end_matches('/');
     let path = request.uri().path();
     let path = path.strip_prefix(base).unwrap_or(path);
@@ -92,7 +92,7 @@ fn answer(server: &Arc<Server>, request: &Request<hyper::body::Incoming>) -> Pag
         "/varz" => Ok(Page::Json(varz::page(server))),
         "/connz" => connz::page(server, &query).map(Page::Json),
         "/subsz" | "/subscriptionsz" => subsz::page(server, &query).map(Page::Json),
-        "/jsz" => jsz::page(server, &query).map(Page::Json),
+        "/jsz" => jsz::page(server, &query).await.map(Page::Json),
         "/healthz" => Ok(healthz::page(server, &query)),
         "/accountz" => accounts(server, &query).map(Page::Json),
         "/accstatz" => Ok(Page::Json(account_stats(server))),

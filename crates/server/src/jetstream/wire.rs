@@ -90,7 +90,7 @@ impl Effects for Wire {
             body: &body,
             ..Routed::default()
         };
-        let taken = self.lane.route(&message);
+        let taken = self.lane.route_once(&message);
         self.body = body;
         if taken {
             Handed::Taken {

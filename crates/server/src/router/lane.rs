@@ -48,6 +48,8 @@ pub(crate) struct Lane {
     stalled: Option<Arc<Conn>>,
     /// A full mailbox: its producers should wait.
     pub(crate) gate: Option<Arc<Gate>>,
+    /// Who was found for a message that is routed once.
+    pub(super) found: MatchSet<SubRef>,
     pub(super) head: Vec<u8>,
     pub(super) tail: Vec<u8>,
     /// Delivered to clients.
@@ -68,6 +70,7 @@ impl Lane {
             touched: Vec::new(),
             stalled: None,
             gate: None,
+            found: MatchSet::default(),
             head: Vec::new(),
             tail: Vec::new(),
             sent: Count::default(),

@@ -8,13 +8,16 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use natterjack_proto::encode;
-use natterjack_subject::sublist::QueueMatch;
+use natterjack_subject::sublist::{MatchSet, QueueMatch};
 
 use crate::conn::write::{Parts, Queued};
 use crate::conn::{CloseReason, Conn};
 use lane::Lane;
 use message::Routed;
 use sub::{Sub, SubRef, Target};
+
+/// Begins the subjects clients make for answers.
+const INBOX: &[u8] = b"_INBOX.";
 
 /// A message as it goes to clients with and without headers, made when first needed.
 #[derive(Debug, Default)]
@@ -45,12 +48,33 @@ impl Encoded {
 impl Lane {
     /// Routes `message` on its own subject. Returns whether anybody took it.
     pub(crate) fn route(&mut self, message: &Routed<'_>) -> bool {
+        if message.subject.starts_with(INBOX) {
+            return self.route_once(message);
+        }
         self.route_to(message.subject, None, message)
+    }
+
+    /// Routes `message` on a subject that hardly comes again, such as the answer to one request: who listens is looked up
+    /// and forgotten.
+    pub(crate) fn route_once(&mut self, message: &Routed<'_>) -> bool {
+        let mut found = std::mem::take(&mut self.found);
+        self.account
+            .sublist
+            .read()
+            .match_into(message.subject, &mut found);
+        let taken = self.hand_out(&found, None, message);
+        found.clear();
+        self.found = found;
+        taken
     }
 
     /// Routes `message` to those who listen on `to`; with `group` only to one member of that queue group.
     pub(crate) fn route_to(&mut self, to: &[u8], group: Option<&[u8]>, message: &Routed<'_>) -> bool {
         let found = self.matches(to);
+        self.hand_out(&found, group, message)
+    }
+
+    fn hand_out(&mut self, found: &MatchSet<SubRef>, group: Option<&[u8]>, message: &Routed<'_>) -> bool {
         if found.is_empty() {
             return false;
         }

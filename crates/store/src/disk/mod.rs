@@ -11,6 +11,9 @@ use bytes::Bytes;
 
 pub use os::OsDisk;
 
+/// Zeros are written in pieces of this many bytes.
+const FILL_BYTES: usize = 1024 * 1024;
+
 /// Files and folders.
 pub trait Disk: Send + Sync + Debug {
     /// Makes a folder and those above it.
@@ -101,6 +104,23 @@ pub trait DiskFile: Send + Sync + Debug {
     /// # Errors
     /// When there is no space.
     fn reserve(&self, len: u64) -> io::Result<()>;
+
+    /// Makes the file `len` bytes long by writing zeros behind its end. Unlike space that is only set aside, what is written
+    /// into it later changes nothing but bytes: a sync then waits for no metadata, and for nobody else's data with it.
+    ///
+    /// # Errors
+    /// As the disk says.
+    fn fill(&self, len: u64) -> io::Result<()> {
+        let zeros = vec![0; FILL_BYTES];
+        let mut at = self.len()?;
+        while at < len {
+            let n = usize::try_from(len - at).map_or(FILL_BYTES, |n| n.min(FILL_BYTES));
+            self.write_at(&mut [IoSlice::new(&zeros[..n])], at)?;
+            at += n as u64;
+        }
+        Ok(())
+    }
+
 
     /// The first `len` bytes for reading. Later writes below `len` show through; the file must never shrink.
     ///

@@ -270,7 +270,7 @@ impl Writer {
             && current.at + bytes > current.reserved
         {
             let wanted = (current.at + bytes).next_multiple_of(RESERVE_BYTES);
-            current.file.reserve(wanted)?;
+            current.file.fill(wanted)?;
             current.reserved = wanted;
         }
         Ok(())

@@ -95,7 +95,10 @@ mod tests {
     fn few_clients_go_quickly_and_many_in_batches() {
         assert_eq!(pace(0, Duration::from_secs(30)), (1, PAUSE_MAX));
         assert_eq!(pace(10, Duration::from_secs(110)), (1, PAUSE_MAX));
-        assert_eq!(pace(300, Duration::from_secs(30)), (1, Duration::from_millis(100)));
+        assert_eq!(
+            pace(300, Duration::from_secs(30)),
+            (1, Duration::from_millis(100))
+        );
         assert_eq!(pace(60_000, Duration::from_secs(30)), (2, PAUSE_MIN));
         assert_eq!(pace(10, Duration::ZERO), (10, PAUSE_MIN));
     }

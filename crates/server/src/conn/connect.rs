@@ -74,7 +74,8 @@ impl Session {
 
     pub(super) fn refuse_credentials(&mut self, connect: &Connect) {
         let directory = &self.live.directory;
-        let who = |kind, name: &Option<String>| format!(" - {kind} {:?}", name.as_deref().unwrap_or_default());
+        let who =
+            |kind, name: &Option<String>| format!(" - {kind} {:?}", name.as_deref().unwrap_or_default());
         let who = if !directory.nkeys.is_empty() {
             who("Nkey", &connect.nkey)
         } else if !directory.users.is_empty() {

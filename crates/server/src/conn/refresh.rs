@@ -27,10 +27,11 @@ impl Session {
             self.prove_again();
         } else if self.live.is_locked() {
             self.auth_deadline
-                .get_or_insert(now + self.live.options.auth_timeout_ns());
+                .get_or_insert_with(|| now + self.live.options.auth_timeout_ns());
         } else {
             self.auth_deadline = None;
-            self.permissions.clone_from(&self.live.directory.default_permissions);
+            self.permissions
+                .clone_from(&self.live.directory.default_permissions);
             self.permitted.clear();
         }
         self.lane.flush();

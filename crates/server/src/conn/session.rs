@@ -12,9 +12,9 @@ use natterjack_proto::{ClientOp, ClientParser, Connect, ParseError, ServerError,
 use super::keepalive::Keepalive;
 use super::{CloseReason, Conn};
 use crate::live::Live;
-use crate::{clock, log};
 use crate::router::lane::{Count, Lane};
 use crate::server::Server;
+use crate::{clock, log};
 
 /// Subjects whose permission is remembered.
 const PERMITTED_MAX: usize = 256;

@@ -106,7 +106,12 @@ impl Task {
         }
         if let Some(since) = session.conn.outbound.blocked_since() {
             let waited = u64::try_from(since.elapsed().as_nanos()).unwrap_or(u64::MAX);
-            let left = session.live.options.limits.write_deadline_ns.saturating_sub(waited);
+            let left = session
+                .live
+                .options
+                .limits
+                .write_deadline_ns
+                .saturating_sub(waited);
             deadline = deadline.min(clock::mono().saturating_add(left));
         }
         deadline

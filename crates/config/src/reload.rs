@@ -77,10 +77,18 @@ fn fixed(old: &Options, new: &Options) -> Result<(), NotReloadable> {
     same("Port", old.port, new.port)?;
     same("NoHeaderSupport", old.no_header_support, new.no_header_support)?;
     same("NoSublistCache", old.no_sublist_cache, new.no_sublist_cache)?;
-    same("LogSizeLimit", old.logging.size_limit_bytes, new.logging.size_limit_bytes)?;
+    same(
+        "LogSizeLimit",
+        old.logging.size_limit_bytes,
+        new.logging.size_limit_bytes,
+    )?;
     same("LogMaxFiles", old.logging.max_files, new.logging.max_files)?;
     same("MaxSubs", a.max_subscriptions, b.max_subscriptions)?;
-    same("MaxSubTokens", a.max_subscription_tokens, b.max_subscription_tokens)?;
+    same(
+        "MaxSubTokens",
+        a.max_subscription_tokens,
+        b.max_subscription_tokens,
+    )?;
     same("SystemAccount", &old.system_account, &new.system_account)?;
     same("NoSystemAccount", old.no_system_account, new.no_system_account)?;
     same("MaxPending", a.max_pending_bytes, b.max_pending_bytes)?;
@@ -104,6 +112,11 @@ fn fixed(old: &Options, new: &Options) -> Result<(), NotReloadable> {
     same_block("JetStream", &old.jetstream, &new.jetstream)?;
     if old.jetstream.enabled {
         same_block("StoreDir", &old.storage(), &new.storage())?;
+        for account in &old.accounts {
+            if let Some(same) = new.accounts.iter().find(|a| a.name == account.name) {
+                same_block("Accounts", &account.jetstream, &same.jetstream)?;
+            }
+        }
     }
     Ok(())
 }
@@ -212,6 +225,9 @@ mod tests {
     use super::*;
 
     fn options(text: &str) -> Options {
+        if text.is_empty() {
+            return Options::default();
+        }
         crate::load(text, "a.conf", &mut natterjack_conf::NoSource, Options::default())
             .unwrap()
             .options

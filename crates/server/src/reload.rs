@@ -29,10 +29,10 @@ fn apply(server: &Arc<Server>, flags: &Flags) -> Result<String, String> {
     log::configure(&fresh.logging).map_err(|e| format!("error opening log file: {e}"))?;
     let digest = fresh.config_digest.clone();
     let came = live::update(&server.accounts, &fresh);
+    server.live.store(Arc::new(Live::new(fresh)));
     if let Some(jetstream) = server.jetstream.get() {
         came.into_iter().for_each(|account| jetstream.adopt(account));
     }
-    server.live.store(Arc::new(Live::new(fresh)));
     server.configured.store(Arc::new(clock::wall()));
     write_files(server, &before);
     for line in lines {

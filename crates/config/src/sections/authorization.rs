@@ -80,10 +80,7 @@ pub(crate) fn users(value: &Value, block: &Value, account: &str, f: &mut Finding
         let Some(user) = user(item, account, f) else {
             continue;
         };
-        if users
-            .iter()
-            .any(|u| u.name == user.name && u.nkey == user.nkey)
-        {
+        if users.iter().any(|u| u.name == user.name && u.nkey == user.nkey) {
             duplicates.push(match &user.nkey {
                 Some(key) => format!("Duplicate nkey {key:?} detected"),
                 None => format!("Duplicate user {:?} detected", user.name),
@@ -144,7 +141,8 @@ fn user(item: &Value, account: &str, f: &mut Findings) -> Option<User> {
             .then_some("Nkey users do not take usernames or passwords"),
     };
     if let Some(text) = wrong {
-        f.error(item, text);
+        // The peer's place is that of the key it read last.
+        f.error(map.values().next_back().unwrap_or(item), text);
         return None;
     }
     Some(user)

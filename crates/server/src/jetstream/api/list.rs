@@ -42,9 +42,6 @@ impl Desk {
     }
 
     fn read_list(&mut self, request: &Request, kind: &str) -> Option<StreamList> {
-        if !request.body.trim_ascii().starts_with(b"{") {
-            return Some(StreamList::default());
-        }
         let root = if kind == "stream_list_response" {
             "JSApiStreamListRequest"
         } else {

@@ -2,6 +2,7 @@
 //! peer's words. What concerns one stream is handed to its owner in the same order; what makes, changes or removes
 //! streams is done here, one after the other.
 
+mod absent;
 mod account;
 mod consumer;
 pub(super) mod direct;
@@ -55,9 +56,23 @@ fn level(headers: &[u8]) -> i64 {
         })
 }
 
+/// Requests, by the peer's names, of which nothing is needed.
+const MAY_BE_EMPTY: [&str; 6] = [
+    "JSApiStreamInfoRequest",
+    "JSApiStreamPurgeRequest",
+    "JSApiStreamNamesRequest",
+    "JSApiStreamListRequest",
+    "JSApiConsumersRequest",
+    "JSApiConsumerPauseRequest",
+];
+
 impl Request {
-    /// Reads the body.
+    /// Reads the body. Where nothing need be asked for, what is no JSON at all asks for nothing.
     fn parse<T: json::GoFields + Default>(&self, root: &'static str, strict: bool) -> Result<T, ApiError> {
+        let is_json = matches!(self.body.trim_ascii().first(), Some(b'{' | b'['));
+        if !is_json && MAY_BE_EMPTY.contains(&root) {
+            return Ok(T::default());
+        }
         json::from_request(&self.body, root, strict).map_err(errors::invalid_json)
     }
 
@@ -200,14 +215,9 @@ impl Desk {
     }
 
     fn refuse_without_stream(&mut self, request: &Request, call: &ApiCall<'_>) {
-        let error = match call {
-            ApiCall::ConsumerReset { .. } => return,
-            ApiCall::ConsumerCreate { .. } | ApiCall::ConsumerDurableCreate { .. } => {
-                consumer::check_without_stream(request, self.account.strict())
-            }
-            _ => errors::STREAM_NOT_FOUND,
-        };
-        self.refuse(request, call.response(), &error);
+        if let Some(error) = absent::answer(request, call, self.account.strict()) {
+            self.refuse(request, call.response(), &error);
+        }
     }
 
     fn refuse(&mut self, request: &Request, kind: &str, error: &ApiError) {

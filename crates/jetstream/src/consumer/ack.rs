@@ -67,7 +67,8 @@ impl Consumer {
         match self.config.ack_policy {
             AckPolicy::None => return,
             AckPolicy::Explicit => {
-                if !self.state.pending.contains(sseq) {
+                // One delivered as often as allowed is not waited for, but its acknowledgement still counts.
+                if !self.state.pending.contains(sseq) && !self.state.redelivered.contains_key(&sseq) {
                     return;
                 }
                 self.sample_ack(now, (sseq, ack.consumer_seq), ack.delivered, ack.timestamp_ns, fx);
@@ -80,7 +81,15 @@ impl Consumer {
                     return;
                 }
                 self.sample_ack(now, (sseq, ack.consumer_seq), ack.delivered, ack.timestamp_ns, fx);
-                outcome.let_go.push((self.state.floor.stream + 1, sseq));
+                let floor = self.state.floor.stream;
+                // What was delivered too often may lie below the floor.
+                let below = self
+                    .state
+                    .redelivered
+                    .range(..=floor.min(sseq))
+                    .map(|(s, _)| (*s, *s));
+                outcome.let_go.extend(below);
+                outcome.let_go.push((floor + 1, sseq));
                 self.change(Change::AckAll {
                     sseq,
                     cseq: ack.consumer_seq,

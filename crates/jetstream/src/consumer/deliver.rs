@@ -116,7 +116,7 @@ impl Consumer {
             self.last_list.seqs.pop_front();
             self.num_pending = self.num_pending.saturating_sub(1);
         }
-        let from = self.state.next_sseq.max(self.last_list.resume);
+        let from = self.cursor();
         let found = store.next(&self.filters, Seq(from));
         let Some(message) = found else {
             let behind = store.state().last_seq.0 + 1;

@@ -9,11 +9,15 @@ use crate::effect::Effects;
 
 impl Consumers {
     /// A message was stored.
-    pub fn on_stored(&mut self, subject: &[u8]) {
+    pub fn on_stored(&mut self, seq: Seq, subject: &[u8]) {
         let (slots, runnable) = (&mut self.slots, &mut self.runnable);
         let mut wake = |id: u32| {
             let slot = slots.get_mut(id as usize).and_then(Option::as_deref_mut);
             let Some(consumer) = slot else { return };
+            // One that starts in the future, or was reset there, is not concerned yet.
+            if seq.0 < consumer.cursor() {
+                return;
+            }
             consumer.num_pending += 1;
             consumer.runnable = true;
             if !consumer.queued {
@@ -32,6 +36,16 @@ impl Consumers {
         }
         let mut concerned = self.unfiltered.clone();
         self.filtered.for_each_match(subject, |id| concerned.push(id));
+        for id in std::mem::take(&mut self.strayed) {
+            let Some(consumer) = self.get(id) else { continue };
+            let waits = !consumer.state.pending.is_empty() || !consumer.state.redelivered.is_empty();
+            if waits && !consumer.filters.matches(subject) {
+                concerned.push(id);
+            }
+            if waits {
+                self.strayed.insert(id);
+            }
+        }
         for id in concerned {
             if let Some(consumer) = self.get_mut(id) {
                 consumer.on_removed(now, seq.0, subject, quiet, fx);
@@ -52,6 +66,7 @@ impl Consumers {
             consumer.redeliver_set = consumer.redeliver_set.split_off(&first.0);
             consumer.last_list.seqs.retain(|s| *s >= first.0);
             consumer.recount(store);
+            consumer.runnable = true;
             self.touch(id, now);
         }
     }
@@ -95,5 +110,21 @@ impl Consumers {
             consumer.on_interest(now, has);
         }
         self.touch(id, now);
+    }
+
+    /// Whether any consumer wants messages on `subject`.
+    pub fn interest_in(&mut self, subject: &[u8]) -> bool {
+        let mut any = !self.unfiltered.is_empty();
+        self.filtered.for_each_match(subject, |_| any = true);
+        any
+    }
+
+    /// Whether any consumer still needs message `seq` on `subject`.
+    pub fn needed(&mut self, seq: u64, subject: &[u8]) -> bool {
+        let mut concerned = self.unfiltered.clone();
+        self.filtered.for_each_match(subject, |id| concerned.push(id));
+        concerned
+            .iter()
+            .any(|id| self.get(*id).is_some_and(|c| c.needs(seq, subject)))
     }
 }

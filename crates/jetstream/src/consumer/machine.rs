@@ -163,9 +163,14 @@ impl Consumer {
         change.encode(&mut self.deltas);
     }
 
+    /// Messages from here on have still to be looked at.
+    pub(crate) fn cursor(&self) -> u64 {
+        self.state.next_sseq.max(self.last_list.resume)
+    }
+
     /// Counts anew how many messages are to come.
     pub(crate) fn recount(&mut self, store: &mut dyn MsgStore) {
-        let from = Seq(self.state.next_sseq.max(self.last_list.resume));
+        let from = Seq(self.cursor());
         let behind = store.num_pending(&self.filters, from, false).count;
         let listed = self
             .last_list
@@ -174,6 +179,30 @@ impl Consumer {
             .filter(|s| **s < from.0 && store.load(Seq(**s)).is_ok())
             .count();
         self.num_pending = behind + listed as u64;
+    }
+
+    /// Other filters: what is still listed and no longer wanted is not delivered.
+    pub(crate) fn refiltered(&mut self, store: &mut dyn MsgStore) {
+        let filters = &self.filters;
+        let wanted = |s: &u64| store.load(Seq(*s)).is_ok_and(|m| filters.matches(m.subject()));
+        self.last_list.seqs.retain(wanted);
+        self.recount(store);
+    }
+
+    /// After a restart: messages may have left whose leaving was not written down for the consumer. Returns whether it
+    /// waits for one that its filters do not let through.
+    pub(crate) fn forget_gone(&mut self, store: &dyn MsgStore) -> bool {
+        let pending = self.state.pending.iter().map(|p| p.sseq);
+        let known: BTreeSet<u64> = pending.chain(self.state.redelivered.keys().copied()).collect();
+        let mut strayed = false;
+        for sseq in known {
+            match store.load(Seq(sseq)) {
+                Ok(message) => strayed |= !self.filters.matches(message.subject()),
+                Err(_) => self.change(Change::Gone { sseq }),
+            }
+        }
+        self.last_list.seqs.retain(|s| store.load(Seq(*s)).is_ok());
+        strayed
     }
 
     /// After a restart: everything that waits for an acknowledgement gets its full time again.
@@ -203,13 +232,8 @@ impl Consumer {
         if !self.filters.matches(subject) {
             return false;
         }
-        match self.config.ack_policy {
-            AckPolicy::None | AckPolicy::All => seq > self.state.floor.stream,
-            AckPolicy::Explicit | AckPolicy::FlowControl => {
-                seq > self.state.floor.stream
-                    && (seq >= self.state.next_sseq || self.state.pending.contains(seq))
-            }
-        }
+        let coming = seq >= self.cursor() || self.last_list.seqs.binary_search(&seq).is_ok();
+        coming || (self.acks() && self.state.pending.contains(seq))
     }
 
     pub(crate) fn is_paused(&self, now: Now) -> bool {

@@ -20,13 +20,14 @@ mod tick;
 pub use ack::AckOutcome;
 pub(crate) use checkpoint::{put, put_bytes, take, take_bytes};
 pub use config::{Limits, Surroundings};
+pub(crate) use machine::filter_set;
 pub use machine::{Consumer, Names};
 pub use state::{Pair, State};
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use natterjack_jsapi::{GoTime, versioning};
 use natterjack_jsapi::consumer::{ConsumerConfig, ConsumerInfo};
+use natterjack_jsapi::{GoTime, versioning};
 use natterjack_store::MsgStore;
 use natterjack_subject::FilterTrie;
 
@@ -46,6 +47,8 @@ pub struct Consumers {
     filtered: FilterTrie<u32>,
     /// Consumers without.
     unfiltered: Vec<u32>,
+    /// Consumers that may wait for acknowledgements of messages their filters no longer let through.
+    strayed: BTreeSet<u32>,
     deadlines: BTreeSet<(u64, u32)>,
     runnable: VecDeque<u32>,
     dirty: Vec<u32>,
@@ -246,18 +249,27 @@ impl Consumers {
         self.unfiltered.retain(|u| *u != id);
     }
 
-    /// Gives a consumer another configuration.
-    pub fn apply_update(&mut self, id: u32, config: ConsumerConfig, store: &mut dyn MsgStore, now: Now) {
+    /// Gives a consumer another configuration. Returns whether it has other filters now.
+    pub fn apply_update(
+        &mut self,
+        id: u32,
+        config: ConsumerConfig,
+        store: &mut dyn MsgStore,
+        now: Now,
+    ) -> bool {
         self.unindex(id);
-        let Some(consumer) = self.get_mut(id) else { return };
-        let refiltered = machine::filter_set(&config) != consumer.filters;
-        consumer.filters = machine::filter_set(&config);
+        let Some(consumer) = self.get_mut(id) else {
+            return false;
+        };
+        let refiltered = filter_set(&config) != consumer.filters;
+        consumer.filters = filter_set(&config);
         consumer.sample = config::sample_percent(&config.sample_freq).unwrap_or(0);
         consumer.paused_until = config.pause_until.filter(|t| !t.is_zero());
         consumer.config = config;
         consumer.runnable = true;
         if refiltered {
-            consumer.recount(store);
+            consumer.refiltered(store);
+            self.strayed.insert(id);
         }
         let at = usize::try_from(id).unwrap_or(usize::MAX);
         if let Some(consumer) = self.slots[at].take() {
@@ -266,11 +278,13 @@ impl Consumers {
             self.slots[at] = Some(consumer);
         }
         self.touch(id, now);
+        refiltered
     }
 
     /// Takes a consumer away; those who wait for its messages are told why.
     pub fn apply_delete(&mut self, id: u32, line: &str, fx: &mut dyn Effects) -> Option<String> {
         self.unindex(id);
+        self.strayed.remove(&id);
         let at = usize::try_from(id).ok()?;
         let mut consumer = self.slots.get_mut(at)?.take()?;
         consumer.end_all(line, false, fx);
@@ -325,21 +339,5 @@ impl Consumers {
         consumer.urgent = true;
         consumer.runnable = true;
         self.touch(id, now);
-    }
-
-    /// Whether any consumer wants messages on `subject`.
-    pub fn interest_in(&mut self, subject: &[u8]) -> bool {
-        let mut any = !self.unfiltered.is_empty();
-        self.filtered.for_each_match(subject, |_| any = true);
-        any
-    }
-
-    /// Whether any consumer still needs message `seq` on `subject`.
-    pub fn needed(&mut self, seq: u64, subject: &[u8]) -> bool {
-        let mut concerned = self.unfiltered.clone();
-        self.filtered.for_each_match(subject, |id| concerned.push(id));
-        concerned
-            .iter()
-            .any(|id| self.get(*id).is_some_and(|c| c.needs(seq, subject)))
     }
 }

@@ -31,6 +31,11 @@ impl Pin {
         !self.id.is_empty()
     }
 
+    /// When it ends, monotonic.
+    pub(crate) fn ends(&self) -> Option<u64> {
+        self.is_set().then_some(self.until)
+    }
+
     pub(crate) fn id(&self) -> &str {
         &self.id
     }

@@ -5,6 +5,7 @@ use natterjack_store::MsgStore;
 use super::Consumers;
 use super::deliver::Stopped;
 use super::delta;
+use super::machine::LastList;
 use crate::clock::Now;
 use crate::effect::Effects;
 
@@ -134,8 +135,10 @@ impl Consumers {
         let Some(consumer) = self.get_mut(id) else { return };
         for change in delta::iterate(changes) {
             consumer.state.apply(consumer.config.ack_policy, change);
-            if let delta::Change::Deliver { sseq, .. } = change {
-                consumer.last_list.seqs.retain(|s| *s != sseq);
+            match change {
+                delta::Change::Deliver { sseq, .. } => consumer.last_list.seqs.retain(|s| *s != sseq),
+                delta::Change::Reset { .. } => consumer.last_list = LastList::default(),
+                _ => {}
             }
         }
     }
@@ -145,9 +148,13 @@ impl Consumers {
         let ids: Vec<u32> = self.ids().collect();
         for id in ids {
             if let Some(consumer) = self.get_mut(id) {
+                let strayed = consumer.forget_gone(store);
                 consumer.recount(store);
                 consumer.rearm(now);
                 consumer.runnable = true;
+                if strayed {
+                    self.strayed.insert(id);
+                }
             }
             self.touch(id, now);
         }

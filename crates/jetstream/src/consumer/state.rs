@@ -119,13 +119,16 @@ impl State {
         let Some((cseq, sseq)) = acked.filter(|(cseq, _)| *cseq == self.floor.consumer + 1) else {
             return;
         };
+        let first = self.pending.first().copied();
+        // Where all before are acknowledged at once, one that left may have older ones waiting before it.
+        if first.is_some_and(|first| first.sseq < sseq) {
+            return;
+        }
         self.floor = Pair {
             consumer: cseq,
             stream: sseq,
         };
-        if let Some(first) = self.pending.first()
-            && first.sseq > sseq
-        {
+        if let Some(first) = first {
             self.floor = Pair {
                 consumer: first.cseq.saturating_sub(1),
                 stream: first.sseq - 1,
@@ -153,10 +156,10 @@ impl State {
                 self.pending.remove(gone.sseq);
                 self.floor.consumer = self.floor.consumer.max(gone.cseq);
             }
-            self.redelivered = self.redelivered.split_off(&first);
         }
+        // What was delivered too often and is still there can still be acknowledged.
+        self.redelivered = self.redelivered.split_off(&first);
         if self.pending.is_empty() {
-            self.redelivered.clear();
             self.floor = self.delivered();
         }
     }

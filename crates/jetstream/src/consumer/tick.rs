@@ -86,10 +86,7 @@ impl Consumer {
         });
         let beat = Some(self.flow.next_heartbeat)
             .filter(|_| self.is_push() && self.active && self.config.idle_heartbeat.0 > 0);
-        let pin = self
-            .pin
-            .is_set()
-            .then(|| now.mono_ns.saturating_add(self.config.priority_timeout.as_u64()));
+        let pin = self.pin.ends();
         [
             due,
             hold,
@@ -113,13 +110,21 @@ impl Consumer {
         quiet: bool,
         fx: &mut dyn Effects,
     ) {
-        if sseq >= self.state.next_sseq.max(self.last_list.resume) {
+        if let Ok(at) = self.last_list.seqs.binary_search(&sseq) {
+            self.last_list.seqs.remove(at);
+            self.num_pending = self.num_pending.saturating_sub(1);
+            return;
+        }
+        if sseq >= self.cursor() {
             if self.filters.matches(subject) {
                 self.num_pending = self.num_pending.saturating_sub(1);
             }
             return;
         }
         let Some(pending) = self.state.pending.get(sseq).copied() else {
+            if self.state.redelivered.contains_key(&sseq) {
+                self.change(Change::Gone { sseq });
+            }
             return;
         };
         let (cseq, count) = (pending.cseq, self.state.count(sseq));

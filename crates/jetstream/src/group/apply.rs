@@ -85,7 +85,7 @@ impl Group {
         );
         self.stream.settle(record.subject(), record.seq(), size);
         if !self.consumers.is_empty() {
-            self.consumers.on_stored(record.subject());
+            self.consumers.on_stored(record.seq(), record.subject());
         }
     }
 
@@ -115,8 +115,12 @@ impl Group {
                 Outcome::Consumer(created.id)
             }
             Command::ConsumerUpdate { id, config } => {
-                self.consumers
+                let refiltered = self
+                    .consumers
                     .apply_update(id, *config, self.stream.store.as_mut(), now);
+                if refiltered && !self.restoring {
+                    self.release_all();
+                }
                 Outcome::Consumer(id)
             }
             Command::ConsumerDelete { id } => {
@@ -175,7 +179,7 @@ impl Group {
         Outcome::Purged(count)
     }
 
-    /// After a consumer is gone: what only it held back can go.
+    /// After a consumer is gone or wants other messages: what only it held back can go.
     fn release_all(&mut self) {
         if self.stream.config.retention != Retention::Interest {
             return;

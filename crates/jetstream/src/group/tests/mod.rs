@@ -1,8 +1,10 @@
 //! A group over a real store, driven by hand: what is published, delivered, acknowledged, and what a restart keeps.
 
 mod consume;
+mod model;
 mod publish;
 mod restart;
+mod stalls;
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, mpsc};
@@ -176,6 +178,20 @@ impl World {
         let (state, applied) = (self.group.checkpoint(), self.group.applied());
         self.group.store().checkpoint(applied, state.into());
         self.store.flush();
+    }
+
+    /// Writes one proposal, and applies it when it is durable.
+    pub(super) fn settle_one(&mut self) -> Option<(Ticket, Outcome)> {
+        let proposal = self.group.take_proposal(self.now)?;
+        let (sender, receiver) = mpsc::channel();
+        let done = Box::new(move |outcome| sender.send(outcome).unwrap());
+        let index = self
+            .log
+            .append(proposal.body.clone(), proposal.relaxed, done)
+            .unwrap();
+        self.group.proposed(index, proposal);
+        receiver.recv().unwrap().unwrap();
+        self.group.committed(index, self.now, &mut self.fx)
     }
 
     /// Writes what is proposed, waits until it is durable, and lets consumers run.

@@ -25,8 +25,8 @@ pub use state::{Pair, State};
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use natterjack_jsapi::{GoTime, versioning};
 use natterjack_jsapi::consumer::{ConsumerConfig, ConsumerInfo};
+use natterjack_jsapi::{GoTime, versioning};
 use natterjack_store::MsgStore;
 use natterjack_subject::FilterTrie;
 

@@ -3,6 +3,7 @@
 mod consume;
 mod publish;
 mod restart;
+mod special;
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, mpsc};

@@ -30,6 +30,14 @@ pub const WINDOW_NS_MIN: i64 = 100_000_000;
 pub const TTL_NS_MIN: i64 = 1_000_000_000;
 /// Longest id of a batch, bytes.
 pub const BATCH_ID_BYTES_MAX: usize = 64;
+/// Messages of an atomic batch.
+pub const BATCH_MESSAGES_MAX: u64 = 1_000;
+/// Atomic batches of a stream that gather at a time.
+pub const BATCHES_MAX: usize = 50;
+/// Bytes that all batches of a stream may hold while they gather.
+pub const BATCH_BYTES_MAX: usize = 256 * 1024 * 1024;
+/// How long a batch may stand still, nanoseconds.
+pub const BATCH_TIMEOUT_NS: u64 = 10_000_000_000;
 /// Subjects a stream information may list in one page.
 pub const INFO_SUBJECTS_MAX: u64 = 100_000;
 /// Subjects a direct get of several last messages may yield.

@@ -51,6 +51,25 @@ impl BatchBuilder {
         true
     }
 
+    /// Takes over all records of `other`, which must come right behind, and leaves it empty.
+    pub fn append(&mut self, other: &mut Self) {
+        if other.count == 0 {
+            return;
+        }
+        assert!(
+            self.count == 0 || other.base_seq.0 == self.base_seq.0 + u64::from(self.count),
+            "sequence {} in a batch from {} of {}",
+            other.base_seq,
+            self.base_seq,
+            self.count
+        );
+        if self.count == 0 {
+            self.base_seq = other.base_seq;
+        }
+        self.body.append(&mut other.body);
+        self.count += std::mem::take(&mut other.count);
+    }
+
     /// Records so far.
     #[must_use]
     pub const fn len(&self) -> u32 {

@@ -78,7 +78,7 @@ impl Group {
             return;
         }
         let size = natterjack_store::accounted(
-            natterjack_store::Storage::File,
+            self.stream.storage(),
             record.subject().len(),
             record.headers().len(),
             record.payload().len(),

@@ -80,6 +80,12 @@ impl Group {
             self.commands.push_back((Command::ConsumerDelete { id }, None));
         }
         self.stream.dedup.expire(now.wall_ns);
+        self.expire_batches(now, fx);
+        self.expire_messages(now);
+    }
+
+    /// Messages whose time has come leave, or are replaced by a marker of their subject.
+    fn expire_messages(&mut self, now: Now) {
         if self.stream.expiring {
             return;
         }
@@ -87,8 +93,23 @@ impl Group {
         if due.is_empty() {
             return;
         }
+        let marks = self.stream.config.subject_delete_marker_ttl.0 > 0;
         let mut ranges = Vec::new();
         for item in due {
+            if marks {
+                // What does not fit this time is still due the next time.
+                if self.batch_is_full() {
+                    break;
+                }
+                let keeps = self
+                    .stream
+                    .store
+                    .load(item.seq)
+                    .is_ok_and(|m| self.wanted(m.subject()));
+                if keeps && self.stream.mark(now, &item, &mut self.batch) {
+                    continue;
+                }
+            }
             push_range(&mut ranges, item.seq.0);
         }
         self.stream.expiring = true;
@@ -106,10 +127,16 @@ impl Group {
             let left = u64::try_from(at.saturating_sub(now.wall_ns)).unwrap_or(0);
             now.mono_ns.saturating_add(left)
         });
-        [self.consumers.next_deadline_ns(), self.changes_due, expiry]
-            .into_iter()
-            .flatten()
-            .min()
+        let batches = self.stream.batches.next_deadline_ns();
+        [
+            self.consumers.next_deadline_ns(),
+            self.changes_due,
+            expiry,
+            batches,
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     /// Queues a command; its outcome comes with `ticket`.

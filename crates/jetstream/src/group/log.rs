@@ -2,15 +2,13 @@
 //! each. Decides only; the driver writes.
 
 use natterjack_jsapi::errors;
-use natterjack_jsapi::pub_ack::{self, PubAck};
-use natterjack_jsapi::stream::Retention;
-use natterjack_store::{Committed, EntryBody, LogIndex, Seq};
+use natterjack_jsapi::pub_ack;
+use natterjack_store::{Committed, EntryBody, LogIndex};
 
-use super::{Ack, Group, Outcome, Proposal, Ticket, Waits};
+use super::{Group, Outcome, Proposal, Ticket, Waits};
 use crate::clock::Now;
 use crate::command::Command;
 use crate::effect::Effects;
-use crate::stream::{Incoming, Verdict};
 
 /// Records of one entry.
 const BATCH_RECORDS_MAX: u32 = 4096;
@@ -26,49 +24,6 @@ impl Group {
     #[must_use]
     pub fn batch_is_full(&self) -> bool {
         self.batch.len() >= BATCH_RECORDS_MAX || self.batch.bytes() >= BATCH_BYTES_MAX
-    }
-
-    /// A message arrives. Refusals are answered at once, everything else when it is durable.
-    pub fn publish(&mut self, now: Now, message: &Incoming<'_>, fx: &mut dyn Effects) {
-        let interest = self.stream.config.retention != Retention::Interest
-            || self.consumers.interest_in(message.subject);
-        let verdict = self.stream.decide(now, message, &mut self.batch, interest);
-        let Some(reply) = message.reply.filter(|_| !self.stream.config.no_ack) else {
-            return;
-        };
-        match verdict {
-            Verdict::Stored(seq) | Verdict::Skipped(seq) => self.open.ack(reply, seq, false),
-            Verdict::Duplicate(seq) => self.ack_duplicate(reply, seq, fx),
-            Verdict::Refused(error) => {
-                self.json.clear();
-                pub_ack::refused(&mut self.json, &self.names.stream, &error);
-                fx.send(reply, None, &[], &self.json);
-            }
-        }
-    }
-
-    /// A duplicate is told the sequence only when the original is durable.
-    fn ack_duplicate(&mut self, reply: &[u8], seq: Seq, fx: &mut dyn Effects) {
-        if !self.batch.is_empty() {
-            self.open.ack(reply, seq, true);
-        } else if let Some((_, _, waits)) = self.in_flight.back_mut() {
-            waits.ack(reply, seq, true);
-        } else {
-            self.send_ack(reply, seq, true, fx);
-        }
-    }
-
-    fn send_ack(&mut self, reply: &[u8], seq: Seq, duplicate: bool, fx: &mut dyn Effects) {
-        self.json.clear();
-        let ack = PubAck {
-            stream: &self.names.stream,
-            domain: &self.names.domain,
-            seq: seq.0,
-            duplicate,
-            ..PubAck::default()
-        };
-        ack.encode(&mut self.json);
-        fx.send(reply, None, &[], &self.json);
     }
 
     /// What should go to the log next, if anything.
@@ -199,30 +154,9 @@ impl Group {
         self.tell(&waits, fx);
         if self.in_flight.is_empty() && self.batch.is_empty() {
             self.stream.overlay.subjects.clear();
+            self.stream.overlay.counters.clear();
             (self.stream.overlay.msgs, self.stream.overlay.bytes) = (0, 0);
         }
         waits.ticket.map(|t| (t, outcome))
-    }
-
-    fn tell(&mut self, waits: &Waits, fx: &mut dyn Effects) {
-        let mut start = 0;
-        for ack in &waits.acks {
-            self.send_ack(&waits.replies[start..ack.reply_end], ack.seq, ack.duplicate, fx);
-            start = ack.reply_end;
-        }
-        for reply in &waits.answers {
-            fx.send(reply, None, &[], &[]);
-        }
-    }
-}
-
-impl Waits {
-    fn ack(&mut self, reply: &[u8], seq: Seq, duplicate: bool) {
-        self.replies.extend_from_slice(reply);
-        self.acks.push(Ack {
-            reply_end: self.replies.len(),
-            seq,
-            duplicate,
-        });
     }
 }

@@ -10,6 +10,7 @@ mod admit;
 mod apply;
 mod calls;
 mod log;
+mod publish;
 
 pub use admit::{Admitted, Form, check_form};
 
@@ -65,11 +66,23 @@ struct Waits {
     ticket: Option<Ticket>,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 struct Ack {
     reply_end: usize,
     seq: Seq,
-    duplicate: bool,
+    extra: Extra,
+}
+
+/// What a publisher is told beside the sequence.
+#[derive(Debug)]
+enum Extra {
+    None,
+    /// The id was seen before.
+    Duplicate,
+    /// The new value of a counter.
+    Value(Box<str>),
+    /// The batch that was stored, and how many messages it had.
+    Batch(Box<str>, u64),
 }
 
 /// A stream with its consumers.

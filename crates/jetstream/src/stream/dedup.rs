@@ -8,6 +8,9 @@ use natterjack_store::Seq;
 /// instead of growing without bound.
 const IDS_MAX: usize = 8 * 1024 * 1024;
 
+/// Id of the last message that had one, with its sequence.
+pub(crate) type LastId = Option<(Box<[u8]>, Seq)>;
+
 /// Ids and the sequences they got.
 #[derive(Debug, Default)]
 pub(crate) struct Dedup {
@@ -15,8 +18,7 @@ pub(crate) struct Dedup {
     ids: hashbrown::HashMap<Box<[u8]>, Seq, foldhash::fast::RandomState>,
     /// In the order they came, with their times.
     order: VecDeque<(i64, Box<[u8]>)>,
-    /// Id of the last message that had one.
-    last: Option<(Box<[u8]>, Seq)>,
+    last: LastId,
 }
 
 impl Dedup {
@@ -50,6 +52,10 @@ impl Dedup {
     pub(crate) fn remove(&mut self, id: &[u8], seq: Seq) {
         if self.ids.get(id) == Some(&seq) {
             self.ids.remove(id);
+            // Nearly always the newest: what failed came last.
+            if let Some(at) = self.order.iter().rposition(|(_, known)| **known == *id) {
+                self.order.remove(at);
+            }
         }
     }
 
@@ -73,6 +79,16 @@ impl Dedup {
             .as_ref()
             .filter(|(_, seq)| *seq == last)
             .map(|(id, _)| &**id)
+    }
+
+    /// The last message that had an id.
+    pub(crate) const fn last(&self) -> &LastId {
+        &self.last
+    }
+
+    /// Puts [`Self::last`] back to what it was.
+    pub(crate) fn set_last(&mut self, last: LastId) {
+        self.last = last;
     }
 
     /// Everything to be kept across a restart.

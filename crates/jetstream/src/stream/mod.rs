@@ -1,10 +1,16 @@
 //! One stream: its configuration, what may be published to it, and what applying its log does. Knows nothing of consumers
 //! beyond what their group tells it.
 
+mod atomic;
+mod check;
 pub mod config;
+mod counter;
 mod dedup;
+mod gather;
+mod marker;
 mod publish;
 mod republish;
+mod text;
 
 use natterjack_jsapi::GoTime;
 use natterjack_jsapi::stream::{Discard, LostData, StreamConfig, StreamState};
@@ -12,10 +18,11 @@ use natterjack_store::{Limits, LogIndex, MsgStore, Removed, Seq};
 use natterjack_subject::transform::Transform;
 
 pub use config::{Alone, Context, Create, Streams, check_create, check_update};
+pub(crate) use counter::Counted;
 pub(crate) use dedup::Dedup;
-pub(crate) use publish::header;
+pub(crate) use gather::{Abandoned, Batches, Gathered, Held};
 pub use publish::{Incoming, Verdict};
-pub(crate) use republish::push_header;
+pub(crate) use text::{header, push_header, value};
 
 /// What is on its way to the log and not applied yet.
 #[derive(Debug, Default)]
@@ -30,6 +37,8 @@ pub(crate) struct Overlay {
     pub(crate) bytes: u64,
     /// Their subjects: last sequence and how many.
     pub(crate) subjects: hashbrown::HashMap<Box<[u8]>, (Seq, u64), foldhash::fast::RandomState>,
+    /// Counters among them, with what they will count.
+    pub(crate) counters: hashbrown::HashMap<Box<[u8]>, Counted, foldhash::fast::RandomState>,
 }
 
 /// A stream.
@@ -42,6 +51,8 @@ pub struct Stream {
     pub(crate) republish: Option<Transform>,
     pub(crate) overlay: Overlay,
     pub(crate) dedup: Dedup,
+    /// Atomic batches that gather.
+    pub(crate) batches: Batches,
     pub(crate) applied: LogIndex,
     /// Whether messages whose time is over are on their way out.
     pub(crate) expiring: bool,
@@ -66,6 +77,7 @@ impl Stream {
             republish: None,
             overlay: Overlay::default(),
             dedup: Dedup::default(),
+            batches: Batches::default(),
             applied: LogIndex(0),
             expiring: false,
         };
@@ -82,6 +94,9 @@ impl Stream {
             .and_then(|t| transform(&t.src, &t.dest));
         self.republish = config.republish.as_ref().and_then(|r| transform(&r.src, &r.dest));
         self.dedup.set_window(config.duplicate_window.0);
+        if !config.allow_atomic {
+            self.batches.clear();
+        }
         self.config = config;
     }
 

@@ -6,23 +6,8 @@ use natterjack_store::{RecordView, Seq};
 use natterjack_subject::is_valid_publish;
 
 use super::Stream;
+use super::text::{open_headers, push_header};
 use crate::effect::Effects;
-
-/// Appends one header field.
-pub(crate) fn push_header(out: &mut Vec<u8>, name: &str, value: &[u8]) {
-    out.extend_from_slice(name.as_bytes());
-    out.extend_from_slice(b": ");
-    out.extend_from_slice(value);
-    out.extend_from_slice(b"\r\n");
-}
-
-/// Appends `block` without its final empty line, or a fresh status line if it is empty: ready for more fields.
-pub(crate) fn open_headers(out: &mut Vec<u8>, block: &[u8]) {
-    match block.strip_suffix(b"\r\n") {
-        Some(rest) if !rest.is_empty() => out.extend_from_slice(rest),
-        _ => out.extend_from_slice(b"NATS/1.0\r\n"),
-    }
-}
 
 impl Stream {
     /// Publishes `record` again if the stream is set up so. `previous` is the last sequence its subject had before.

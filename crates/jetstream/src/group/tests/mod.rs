@@ -4,6 +4,7 @@ mod consume;
 mod model;
 mod publish;
 mod restart;
+mod special;
 mod stalls;
 
 use std::collections::BTreeSet;

@@ -1,0 +1,182 @@
+//! Messages on their way in, and what their publishers are told.
+
+use natterjack_jsapi::advisory::{self, ADVISORY_PREFIX};
+use natterjack_jsapi::pub_ack::{self, PubAck};
+use natterjack_jsapi::stream::Retention;
+use natterjack_jsapi::{ApiError, GoTime, errors, headers};
+use natterjack_store::Seq;
+use natterjack_subject::names::nuid;
+
+use super::{Ack, Extra, Group, Waits};
+use crate::clock::Now;
+use crate::effect::Effects;
+use crate::stream::{Abandoned, Gathered, Held, Incoming, Verdict, value};
+
+impl Group {
+    /// A message arrives. Refusals are answered at once, everything else when it is durable.
+    pub fn publish(&mut self, now: Now, message: &Incoming<'_>, fx: &mut dyn Effects) {
+        if !message.headers.is_empty()
+            && let Some(id) = value(message.headers, headers::BATCH_ID)
+        {
+            self.publish_batched(now, id, message, fx);
+            return;
+        }
+        let interest = self.wanted(message.subject);
+        let verdict = self.stream.decide(now, message, &mut self.batch, interest);
+        let Some(reply) = message.reply.filter(|_| !self.stream.config.no_ack) else {
+            return;
+        };
+        match verdict {
+            Verdict::Stored(seq) | Verdict::Skipped(seq) => self.open.ack(reply, seq, Extra::None),
+            Verdict::Counted(seq, value) => self.open.ack(reply, seq, Extra::Value(value.into())),
+            Verdict::Duplicate(seq) => self.ack_duplicate(reply, seq, fx),
+            Verdict::Refused(error) => self.refuse_publish(reply, &error, fx),
+        }
+    }
+
+    /// Whether a message on `subject` is kept for anybody.
+    pub(super) fn wanted(&mut self, subject: &[u8]) -> bool {
+        self.stream.config.retention != Retention::Interest || self.consumers.interest_in(subject)
+    }
+
+    pub(super) fn refuse_publish(&mut self, reply: &[u8], error: &ApiError, fx: &mut dyn Effects) {
+        self.json.clear();
+        pub_ack::refused(&mut self.json, &self.names.stream, error);
+        fx.send(reply, None, &[], &self.json);
+    }
+
+    fn publish_batched(&mut self, now: Now, id: &[u8], message: &Incoming<'_>, fx: &mut dyn Effects) {
+        let gathered = if self.stream.config.allow_atomic {
+            match self.stream.check_size(message) {
+                Ok(()) => {
+                    let renamed = self.stream.stored_subject(now, message.subject);
+                    let subject = renamed.as_deref().unwrap_or(message.subject);
+                    let held = Held::new(subject, message.headers, message.payload);
+                    self.stream.batches.gather(now, id, held)
+                }
+                Err(error) => Gathered::Refused(error, None),
+            }
+        } else {
+            Gathered::Refused(errors::ATOMIC_PUBLISH_DISABLED, None)
+        };
+        let reply = message.reply.filter(|_| !self.stream.config.no_ack);
+        match gathered {
+            Gathered::Waits => {
+                if let Some(reply) = reply {
+                    fx.send(reply, None, &[], &[]);
+                }
+            }
+            Gathered::Commit(messages) => self.commit_batch(now, id, &messages, reply, fx),
+            Gathered::Refused(error, abandoned) => {
+                if let Some(why) = abandoned {
+                    self.advise_abandoned(now, id, why, fx);
+                }
+                if let Some(reply) = reply {
+                    self.refuse_publish(reply, &error, fx);
+                }
+            }
+        }
+    }
+
+    fn commit_batch(
+        &mut self,
+        now: Now,
+        id: &[u8],
+        messages: &[Held],
+        reply: Option<&[u8]>,
+        fx: &mut dyn Effects,
+    ) {
+        let limits = self.stream.config.retention != Retention::Interest;
+        let consumers = &mut self.consumers;
+        let mut interest = |subject: &[u8]| limits || consumers.interest_in(subject);
+        let done = self
+            .stream
+            .commit_batch(now, messages, &mut self.batch, &mut interest);
+        let Some(reply) = reply else { return };
+        match done {
+            Ok(seq) => {
+                let id = String::from_utf8_lossy(id).into_owned();
+                let extra = Extra::Batch(id.into(), messages.len() as u64);
+                self.open.ack(reply, seq, extra);
+            }
+            Err(error) => self.refuse_publish(reply, &error, fx),
+        }
+    }
+
+    fn advise_abandoned(&self, now: Now, id: &[u8], why: Abandoned, fx: &mut dyn Effects) {
+        let stream = &self.names.stream;
+        let subject = format!("{ADVISORY_PREFIX}STREAM.BATCH_ABANDONED.{stream}");
+        if !fx.wants_advisory(subject.as_bytes()) {
+            return;
+        }
+        let event_id = nuid(&mut || fx.random());
+        let json = advisory::event("stream_batch_abandoned", &event_id, GoTime(now.wall_ns), |o| {
+            o.text("stream", stream);
+            if !self.names.domain.is_empty() {
+                o.text("domain", &self.names.domain);
+            }
+            o.text("batch", &String::from_utf8_lossy(id));
+            o.text("reason", why.reason());
+        });
+        fx.advisory(subject.as_bytes(), &json);
+    }
+
+    /// Drops batches that have stood still for too long.
+    pub(super) fn expire_batches(&mut self, now: Now, fx: &mut dyn Effects) {
+        for id in self.stream.batches.expire(now) {
+            self.advise_abandoned(now, &id, Abandoned::Timeout, fx);
+        }
+    }
+
+    /// A duplicate is told the sequence only when the original is durable.
+    fn ack_duplicate(&mut self, reply: &[u8], seq: Seq, fx: &mut dyn Effects) {
+        if !self.batch.is_empty() {
+            self.open.ack(reply, seq, Extra::Duplicate);
+        } else if let Some((_, _, waits)) = self.in_flight.back_mut() {
+            waits.ack(reply, seq, Extra::Duplicate);
+        } else {
+            self.send_ack(reply, seq, &Extra::Duplicate, fx);
+        }
+    }
+
+    fn send_ack(&mut self, reply: &[u8], seq: Seq, extra: &Extra, fx: &mut dyn Effects) {
+        self.json.clear();
+        let mut ack = PubAck {
+            stream: &self.names.stream,
+            domain: &self.names.domain,
+            seq: seq.0,
+            ..PubAck::default()
+        };
+        match extra {
+            Extra::None => {}
+            Extra::Duplicate => ack.duplicate = true,
+            Extra::Value(value) => ack.value = Some(value),
+            Extra::Batch(id, count) => ack.batch = Some((id, *count)),
+        }
+        ack.encode(&mut self.json);
+        fx.send(reply, None, &[], &self.json);
+    }
+
+    /// What publishers waited for is durable.
+    pub(super) fn tell(&mut self, waits: &Waits, fx: &mut dyn Effects) {
+        let mut start = 0;
+        for ack in &waits.acks {
+            self.send_ack(&waits.replies[start..ack.reply_end], ack.seq, &ack.extra, fx);
+            start = ack.reply_end;
+        }
+        for reply in &waits.answers {
+            fx.send(reply, None, &[], &[]);
+        }
+    }
+}
+
+impl Waits {
+    pub(super) fn ack(&mut self, reply: &[u8], seq: Seq, extra: Extra) {
+        self.replies.extend_from_slice(reply);
+        self.acks.push(Ack {
+            reply_end: self.replies.len(),
+            seq,
+            extra,
+        });
+    }
+}

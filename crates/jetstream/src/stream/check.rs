@@ -1,0 +1,244 @@
+//! May this message be stored? The rules of a single publish, in the peer's order for a single server.
+
+use natterjack_jsapi::stream::Discard;
+use natterjack_jsapi::{ApiError, errors, headers};
+use natterjack_store::{Seq, accounted, flags};
+use natterjack_subject::{Filter, FilterSet, is_valid_literal};
+
+use super::counter;
+use super::publish::{Asked, Incoming, Verdict};
+use super::text::{header, number, parse_ttl, value};
+use super::{Overlay, Stream};
+use crate::clock::Now;
+use crate::limits::HEADER_BYTES_MAX;
+
+impl Stream {
+    /// Checks that need headers, in the peer's order.
+    pub(super) fn check_headers<'a>(
+        &mut self,
+        now: Now,
+        message: &Incoming<'a>,
+    ) -> Result<Asked<'a>, Verdict> {
+        let block = message.headers;
+        let refuse = |error: ApiError| Err(Verdict::Refused(error));
+        let mut asked = Asked::default();
+        if self.config.sealed {
+            return refuse(errors::STREAM_SEALED);
+        }
+        let increment = counter::increment(block).map_err(Verdict::Refused)?;
+        if increment.is_some() {
+            counter::check_increment(block, message.payload, self.config.allow_msg_counter)
+                .map_err(Verdict::Refused)?;
+        }
+        self.check_expected_stream(block).map_err(Verdict::Refused)?;
+        let ttl = value(block, headers::TTL);
+        if ttl.is_some() && !self.config.allow_msg_ttl {
+            return refuse(errors::MESSAGE_TTL_DISABLED);
+        }
+        self.check_expected_subject(message).map_err(Verdict::Refused)?;
+        self.check_expected_last(block).map_err(Verdict::Refused)?;
+        if header(block, headers::STREAM_SOURCE).is_some() {
+            return refuse(errors::MESSAGE_SOURCE_HDR_NOT_ALLOWED);
+        }
+        if let Some(id) = value(block, headers::MSG_ID) {
+            self.dedup.expire(now.wall_ns);
+            if let Some(seq) = self.dedup.get(id) {
+                return Err(Verdict::Duplicate(seq));
+            }
+            asked.id = Some(id);
+            asked.flags |= flags::MSG_ID;
+        }
+        if let Some(expected) = header(block, headers::EXPECTED_LAST_MSG_ID) {
+            let last = self.dedup.last_id(self.overlay.last_seq).unwrap_or_default();
+            if expected != last {
+                return refuse(errors::stream_wrong_last_msg_id(String::from_utf8_lossy(last)));
+            }
+        }
+        asked.flags |= self.check_rollup(block).map_err(Verdict::Refused)?;
+        if let Some(ttl) = ttl {
+            asked.ttl_s = parse_ttl(ttl).ok_or(Verdict::Refused(errors::MESSAGE_TTL_INVALID))?;
+        }
+        if self.config.allow_msg_counter {
+            let increment = increment.ok_or(Verdict::Refused(errors::MESSAGE_INCR_MISSING))?;
+            let mut counted = self.counter_of(message.subject).map_err(Verdict::Refused)?;
+            asked.headers = Self::add(&mut counted, message, &increment, None).map_err(Verdict::Refused)?;
+            asked.counted = Some(counted);
+            asked.flags |= flags::COUNTER;
+        }
+        Ok(asked)
+    }
+
+    /// The name the publisher expects the stream to have.
+    pub(super) fn check_expected_stream(&self, block: &[u8]) -> Result<(), ApiError> {
+        match value(block, headers::EXPECTED_STREAM) {
+            Some(expected) if expected != self.config.name.as_bytes() => Err(errors::STREAM_NOT_MATCH),
+            _ => Ok(()),
+        }
+    }
+
+    /// The last sequence the publisher expects the stream to have.
+    pub(super) fn check_expected_last(&self, block: &[u8]) -> Result<(), ApiError> {
+        let last = self.overlay.last_seq.0;
+        match header(block, headers::EXPECTED_LAST_SEQ) {
+            Some(expected) if number(expected) != Some(last) => Err(errors::stream_wrong_last_sequence(last)),
+            _ => Ok(()),
+        }
+    }
+
+    fn check_expected_subject(&mut self, message: &Incoming<'_>) -> Result<(), ApiError> {
+        let Some((expected, subject)) = expected_of_subject(message)? else {
+            return Ok(());
+        };
+        let last = self.last_of(subject);
+        if last.0 == expected {
+            Ok(())
+        } else {
+            Err(errors::stream_wrong_last_sequence(last.0))
+        }
+    }
+
+    /// The last sequence of a subject or filter, counting what is on its way; zero if it has none.
+    pub(crate) fn last_of(&mut self, subject: &[u8]) -> Seq {
+        if is_valid_literal(subject) {
+            if let Some((seq, _)) = self.overlay.subjects.get(subject) {
+                return *seq;
+            }
+            return self.store.last_for(subject).unwrap_or(Seq::ZERO);
+        }
+        let Ok(filter) = Filter::parse(subject) else {
+            return Seq::ZERO;
+        };
+        let matching = self
+            .overlay
+            .subjects
+            .iter()
+            .filter(|(s, _)| filter.matches(s))
+            .map(|(_, (seq, _))| *seq);
+        let in_flight = matching.max();
+        in_flight
+            .or_else(|| {
+                self.store
+                    .last_matching(&FilterSet::new(vec![filter.clone()]), self.store.state().last_seq)
+            })
+            .unwrap_or(Seq::ZERO)
+    }
+
+    /// What a message replaces, as a flag of its record.
+    pub(super) fn check_rollup(&self, block: &[u8]) -> Result<u16, ApiError> {
+        let Some(rollup) = value(block, headers::ROLLUP) else {
+            return Ok(0);
+        };
+        if !self.config.allow_rollup_hdrs || self.config.deny_purge {
+            return Err(errors::stream_rollup_failed("rollup not permitted"));
+        }
+        if rollup.eq_ignore_ascii_case(b"sub") {
+            Ok(flags::ROLLUP_SUBJECT)
+        } else if rollup.eq_ignore_ascii_case(b"all") {
+            Ok(flags::ROLLUP_ALL)
+        } else {
+            let shown = String::from_utf8_lossy(rollup).to_lowercase();
+            Err(errors::stream_rollup_failed(format!(
+                "rollup value invalid: {shown:?}"
+            )))
+        }
+    }
+
+    /// The limits on the size of a message.
+    pub(crate) fn check_size(&self, message: &Incoming<'_>) -> Result<(), ApiError> {
+        let size = message.headers.len() + message.payload.len();
+        if let Ok(max) = usize::try_from(self.config.max_msg_size)
+            && size > max
+        {
+            return Err(errors::STREAM_MESSAGE_EXCEEDS_MAXIMUM);
+        }
+        if message.headers.len() > HEADER_BYTES_MAX {
+            return Err(errors::STREAM_HEADER_EXCEEDS_MAXIMUM);
+        }
+        Ok(())
+    }
+
+    /// With discard new, whether there is room, counting what is on its way.
+    pub(super) fn check_room(&self, message: &Incoming<'_>, asked: u16) -> Result<(), ApiError> {
+        if self.config.discard != Discard::New {
+            return Ok(());
+        }
+        self.check_discard_new(message, asked, &self.overlay)
+    }
+
+    /// The same against another view of what is on its way.
+    pub(super) fn check_discard_new(
+        &self,
+        message: &Incoming<'_>,
+        asked: u16,
+        overlay: &Overlay,
+    ) -> Result<(), ApiError> {
+        let state = self.store.state();
+        let fail = |text: &str| Err(errors::stream_store_failed(text));
+        let (in_flight, stored) = (
+            overlay.subjects.get(message.subject).map_or(0, |(_, n)| *n),
+            self.store.subject_state(message.subject).map_or(0, |s| s.count),
+        );
+        let per_subject = u64::try_from(self.config.max_msgs_per_subject)
+            .ok()
+            .filter(|n| *n > 0);
+        let at_limit = per_subject.is_some_and(|max| stored + in_flight >= max);
+        // What replaces all of its subject never exceeds the limit of that subject.
+        let rolls_up = asked & (flags::ROLLUP_SUBJECT | flags::ROLLUP_ALL) != 0;
+        if at_limit && self.config.discard_new_per_subject && !rolls_up {
+            return fail("maximum messages per subject exceeded");
+        }
+        // A subject at its own limit replaces its oldest message, so the stream does not grow.
+        let replaces = at_limit;
+        if let Ok(max) = u64::try_from(self.config.max_msgs)
+            && state.msgs + overlay.msgs >= max
+            && !replaces
+        {
+            return fail("maximum messages exceeded");
+        }
+        if let Ok(max) = u64::try_from(self.config.max_bytes) {
+            let size = accounted(
+                self.storage(),
+                message.subject.len(),
+                message.headers.len(),
+                message.payload.len(),
+            );
+            let freed = if replaces {
+                self.oldest_size(message.subject)
+            } else {
+                0
+            };
+            if state.bytes + overlay.bytes + size > max + freed {
+                return fail("maximum bytes exceeded");
+            }
+        }
+        Ok(())
+    }
+
+    fn oldest_size(&self, subject: &[u8]) -> u64 {
+        let Some(message) = self
+            .store
+            .first_for(subject)
+            .and_then(|seq| self.store.load(seq).ok())
+        else {
+            return 0;
+        };
+        accounted(
+            self.storage(),
+            message.subject().len(),
+            message.headers().len(),
+            message.payload().len(),
+        )
+    }
+}
+
+/// The last sequence the publisher expects a subject to have, and which subject.
+pub(super) fn expected_of_subject<'a>(message: &Incoming<'a>) -> Result<Option<(u64, &'a [u8])>, ApiError> {
+    let block = message.headers;
+    let expected = header(block, headers::EXPECTED_LAST_SUBJECT_SEQ).and_then(number);
+    let other = header(block, headers::EXPECTED_LAST_SUBJECT_SEQ_SUBJECT);
+    match (expected, other) {
+        (None, Some(_)) => Err(errors::STREAM_EXPECTED_LAST_SEQ_PER_SUBJECT_INVALID),
+        (None, None) => Ok(None),
+        (Some(expected), other) => Ok(Some((expected, other.unwrap_or(message.subject)))),
+    }
+}

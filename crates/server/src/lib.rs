@@ -25,5 +25,6 @@ mod router;
 mod run;
 mod server;
 mod signal;
+mod spawn;
 
 pub use run::main;

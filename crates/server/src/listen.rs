@@ -10,6 +10,7 @@ use tokio::net::{TcpListener, TcpStream};
 use crate::conn::io::Io;
 use crate::conn::{CloseReason, Conn, serve};
 use crate::server::Server;
+use crate::spawn::contained;
 
 /// Connections that may wait to be accepted.
 const BACKLOG: i32 = 4096;
@@ -70,7 +71,11 @@ fn admit(server: &Arc<Server>, stream: TcpStream, address: SocketAddr) {
         server.options.limits.max_pending_bytes,
     ));
     if server.on_opened(&conn) {
-        tokio::spawn(serve(Arc::clone(server), conn));
+        let (owner, gone) = (Arc::clone(server), Arc::clone(&conn));
+        contained(serve(Arc::clone(server), conn), move || {
+            gone.abandon();
+            owner.on_closed(&gone, CloseReason::ProtocolViolation, 0);
+        });
         return;
     }
     let mut out = Vec::new();

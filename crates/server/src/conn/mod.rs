@@ -225,6 +225,19 @@ impl Conn {
         account.unsubscribe(sub);
     }
 
+    /// Takes it out of everything after its task has failed.
+    pub(crate) fn abandon(&self) {
+        self.close(CloseReason::ProtocolViolation);
+        let (account, subs) = {
+            let mut facts = self.facts.lock();
+            let subs: Vec<_> = facts.subs.drain().map(|(_, sub)| sub).collect();
+            (Arc::clone(&facts.account), subs)
+        };
+        account.unsubscribe_all(&subs);
+        self.io.shutdown();
+        self.outbound.discard();
+    }
+
     /// Logs what is sent, when traffic is logged.
     pub(crate) fn trace_out(&self, parts: &Parts<'_>) {
         if crate::log::traces() {

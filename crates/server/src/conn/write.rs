@@ -62,6 +62,8 @@ struct State {
     again: bool,
     blocked_since: Option<Instant>,
     closed: bool,
+    /// Whether the backlog was let go of.
+    gone: bool,
     messages: u64,
     bytes: u64,
 }
@@ -180,8 +182,12 @@ impl Outbound {
             state.writing = false;
             match outcome {
                 Ok(progress) => {
+                    if state.gone {
+                        // Let go of meanwhile: what is left is nobody's.
+                        return Flushed::Failed;
+                    }
                     let before = state.pending;
-                    state.pending -= progress.taken;
+                    state.pending = state.pending.saturating_sub(progress.taken);
                     let low = state.limit / 4 * 3;
                     if before > low && state.pending <= low {
                         self.drained.notify_waiters();
@@ -293,9 +299,39 @@ impl State {
 
     fn close(&mut self) {
         self.closed = true;
+        self.gone = true;
         self.chunks.clear();
         self.tail = Vec::new();
         self.pending = 0;
         self.blocked_since = None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tokio::net::{TcpListener, TcpStream};
+
+    use super::*;
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_backlog_may_be_discarded_while_it_is_written() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        for _ in 0..50 {
+            let (client, server) = tokio::join!(TcpStream::connect(address), listener.accept());
+            let _open = client.unwrap();
+            let io = Arc::new(Io::Tcp(server.unwrap().0));
+            io.ready(tokio::io::Interest::WRITABLE).await.unwrap();
+            let outbound = Arc::new(Outbound::new(1 << 30));
+            assert_eq!(outbound.queue_protocol(&vec![b'x'; 4 << 20]), Queued::Claimed);
+            let (other, socket) = (Arc::clone(&outbound), Arc::clone(&io));
+            let flush = tokio::task::spawn_blocking(move || other.flush(&socket));
+            outbound.discard();
+            let _any = flush.await.unwrap();
+            assert_eq!(outbound.pending(), 0);
+            assert_eq!(outbound.queue_protocol(b"y"), Queued::Closed);
+        }
     }
 }

@@ -22,6 +22,7 @@ use super::services;
 use super::stream::Stream;
 use crate::account::Account;
 use crate::clock;
+use crate::spawn::vital;
 
 /// JetStream of an account.
 #[derive(Debug)]
@@ -231,7 +232,7 @@ impl JsAccount {
         self.jetstream
             .change(Change::Create(Box::new(assignment)))
             .await?;
-        tokio::spawn(owner.run());
+        vital("A stream", owner.run());
         self.add(stream);
         Ok(())
     }

@@ -39,6 +39,7 @@ use crate::account::{Account, GLOBAL_ACCOUNT};
 use crate::clock;
 use crate::router::sub::Sub;
 use crate::server::Server;
+use crate::spawn::vital;
 
 /// Changes of what exists after which the list is written down as a whole.
 const CHANGES_MAX: u64 = 1_000;
@@ -160,7 +161,7 @@ impl JetStream {
         let (service, mailbox) = api::Api::new();
         let sub = Sub::service(b"$JS.API.>", Arc::new(service));
         account.account.subscribe(&sub);
-        tokio::spawn(api::serve(account, mailbox));
+        vital("The JetStream API", api::serve(account, mailbox));
     }
 
     /// Takes in an account that came while the server runs. Streams it had before, it has again after a restart.
@@ -203,7 +204,7 @@ impl JetStream {
             let messages = crate::banner::count(stream.state.lock().messages);
             let took = since.elapsed().as_millis();
             tracing::info!("  Restored {messages} messages for stream '{account_name} > {name}' in {took}ms");
-            tokio::spawn(owner.run());
+            vital("A stream", owner.run());
             account.add(stream);
         }
         self.store.retain(&kept).map_err(|e| e.to_string())

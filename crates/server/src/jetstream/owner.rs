@@ -10,11 +10,13 @@ use natterjack_jetstream::consumer::{Changed, How};
 use natterjack_jetstream::{Effects as _, Group, Incoming, Now, Outcome, Ticket};
 use natterjack_jsapi::ack::AckSubject;
 use natterjack_jsapi::advisory::{self, ADVISORY_PREFIX};
+use natterjack_jsapi::consumer::AckPolicy;
 use natterjack_raft::Solo;
 use natterjack_store::LogIndex;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
+use super::api;
 use super::inbox::{Inbox, Item, Kept};
 use super::stream::{Listeners, Stream};
 use super::wire::Wire;
@@ -24,6 +26,9 @@ use crate::clock;
 const ROUND_MESSAGES: usize = 1024;
 /// Between looks at what the store needs.
 const UPKEEP: Duration = Duration::from_millis(250);
+
+/// Tokens of a flow control subject of the first form.
+const FLOW_TOKENS: usize = 5;
 
 /// What to do with the outcome of a command.
 pub(super) type Then = Box<dyn FnOnce(&mut Owner, Outcome) + Send>;
@@ -66,10 +71,9 @@ impl Owner {
             ended: None,
         };
         let _restored = owner.group.consumers().take_changed();
-        let names = owner.group.consumers().names().map(|n| n.as_bytes().into());
-        *owner.stream.consumers.write() = names.collect();
         let ids: Vec<u32> = owner.group.consumers().ids().collect();
         for id in ids {
+            owner.name(id);
             owner.watch(id);
         }
         owner.show();
@@ -198,6 +202,11 @@ impl Owner {
         let (Some(reply), Some(id)) = (message.reply, self.consumer_in(message.subject, 6)) else {
             return;
         };
+        if !api::has_level(message.headers()) {
+            let line = b"NATS/1.0 412 Required Api Level\r\n\r\n";
+            self.wire.send(reply, None, line, &[]);
+            return;
+        }
         self.group
             .on_pull(id, now, reply, message.payload(), &mut self.wire);
     }
@@ -217,7 +226,9 @@ impl Owner {
 
     fn flow(&mut self, inbox: &Inbox, kept: &Kept, now: Now) {
         let message = inbox.message(kept);
-        if let Some(id) = self.consumer_in(message.subject, 3) {
+        // The second form has domain and account before the stream.
+        let long = natterjack_subject::tokens(message.subject).count() > FLOW_TOKENS;
+        if let Some(id) = self.consumer_in(message.subject, if long { 5 } else { 3 }) {
             self.group.consumers().on_flow_reply(id, message.subject, now);
         }
     }
@@ -277,15 +288,23 @@ impl Owner {
     /// Looks after what belongs to consumers outside of the group, after they came, changed or went.
     pub(super) fn settle_consumers(&mut self) {
         for changed in self.group.consumers().take_changed() {
-            let mut names = self.stream.consumers.write();
             match changed.how {
-                How::Created => names.insert(changed.name.as_bytes().into()),
-                How::Updated => true,
-                How::Deleted => names.remove(changed.name.as_bytes()),
-            };
-            drop(names);
+                How::Created => self.name(changed.id),
+                How::Updated => {}
+                How::Deleted => drop(self.stream.consumers.write().remove(changed.name.as_bytes())),
+            }
             self.watch(changed.id);
             self.advise(&changed);
+        }
+    }
+
+    /// Lets those who route know that a consumer is there.
+    fn name(&mut self, id: u32) {
+        let consumers = self.group.consumers();
+        if let (Some(consumer), Some(config)) = (consumers.get(id), consumers.config(id)) {
+            let acks = config.ack_policy != AckPolicy::None;
+            let name = consumer.name().as_bytes().into();
+            self.stream.consumers.write().insert(name, acks);
         }
     }
 

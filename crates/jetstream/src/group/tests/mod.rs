@@ -98,7 +98,7 @@ fn open(folder: &TempDir) -> Store {
 fn names() -> Names {
     Names {
         stream: "S".into(),
-        domain: String::new(),
+        ..Names::default()
     }
 }
 

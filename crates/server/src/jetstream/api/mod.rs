@@ -55,6 +55,11 @@ fn level(headers: &[u8]) -> i64 {
         })
 }
 
+/// Whether a message asks for no more than this server's API level.
+pub(super) fn has_level(headers: &[u8]) -> bool {
+    headers.is_empty() || level(headers) <= API_LEVEL
+}
+
 impl Request {
     /// Reads the body.
     fn parse<T: json::GoFields + Default>(&self, root: &'static str, strict: bool) -> Result<T, ApiError> {

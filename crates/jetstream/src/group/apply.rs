@@ -181,7 +181,7 @@ impl Group {
     }
 
     /// After a consumer is gone or wants other messages: what only it held back can go.
-    fn release_all(&mut self) {
+    pub(super) fn release_all(&mut self) {
         if self.stream.config.retention != Retention::Interest {
             return;
         }

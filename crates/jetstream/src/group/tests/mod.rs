@@ -5,6 +5,7 @@ mod model;
 mod publish;
 mod restart;
 mod stalls;
+mod told;
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, mpsc};
@@ -127,6 +128,10 @@ pub(super) fn stream(change: impl FnOnce(&mut StreamConfig)) -> StreamConfig {
 
 impl World {
     pub(super) fn new(change: impl FnOnce(&mut StreamConfig)) -> Self {
+        Self::with_names(change, names())
+    }
+
+    pub(super) fn with_names(change: impl FnOnce(&mut StreamConfig), names: Names) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let store = open(&folder);
         let (log, messages) = store
@@ -134,7 +139,7 @@ impl World {
             .unwrap();
         let now = Now::at(1_000 * SECOND);
         Self {
-            group: Group::new(stream(change), GoTime(now.wall_ns), messages, names()),
+            group: Group::new(stream(change), GoTime(now.wall_ns), messages, names),
             fx: Recorder::default(),
             now,
             log,

@@ -17,6 +17,7 @@ use crate::account::{Account, AccountLimits, Accounts, GLOBAL_ACCOUNT, SYSTEM_AC
 use crate::clock;
 use crate::conn::{CloseReason, Conn};
 use crate::jetstream::JetStream;
+use crate::jetstream::domain::mappings;
 
 /// Commit of the peer whose behaviour is spoken.
 const GIT_COMMIT: &str = "b2fd3ef";
@@ -123,7 +124,8 @@ fn directory(options: &Options) -> Directory {
 fn accounts(options: &Options) -> (Accounts, Arc<Account>) {
     let cache = !options.no_sublist_cache;
     let accounts = Accounts::default();
-    let global = accounts.add(Account::new(GLOBAL_ACCOUNT, cache, options.mappings.clone()));
+    let mapped = |configured: &[_]| mappings(configured, &options.jetstream.domain);
+    let global = accounts.add(Account::new(GLOBAL_ACCOUNT, cache, mapped(&options.mappings)));
     let system = if options.system_account.is_empty() {
         SYSTEM_ACCOUNT
     } else {
@@ -133,7 +135,7 @@ fn accounts(options: &Options) -> (Accounts, Arc<Account>) {
         accounts.add(Account::new(system, cache, Vec::new()));
     }
     for configured in &options.accounts {
-        let account = Account::new(&configured.name, cache, configured.mappings.clone());
+        let account = Account::new(&configured.name, cache, mapped(&configured.mappings));
         *account.limits.lock() = AccountLimits {
             max_connections: configured.max_connections,
             max_subscriptions: configured.max_subscriptions,

@@ -2,6 +2,7 @@
 
 pub(crate) mod account;
 mod api;
+pub(crate) mod domain;
 mod inbox;
 mod owner;
 mod services;

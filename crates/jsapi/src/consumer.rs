@@ -54,7 +54,7 @@ go_enum! {
 
 go_enum! {
     /// Which of several clients of a group is served.
-    pub enum PriorityPolicy: "server.PriorityPolicy", refuse cannot, {
+    pub enum PriorityPolicy: "server.PriorityPolicy", refuse |raw| format!("unknown priority policy: {raw}"), {
         /// Any.
         None => "none",
         /// Those whose thresholds are exceeded.

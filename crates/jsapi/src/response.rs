@@ -184,6 +184,14 @@ pub fn reset<T: GoFields>(out: &mut Vec<u8>, info: &T, seq: u64) {
     object.end();
 }
 
+/// A refused CONSUMER.RESET: the sequence is there all the same.
+pub fn reset_refused(out: &mut Vec<u8>, error: &ApiError) {
+    let mut object = open(out, "consumer_reset_response");
+    put_error(&mut object, error);
+    object.field("reset_seq", &0u64);
+    object.end();
+}
+
 /// The answer to STREAM.SNAPSHOT.
 pub fn snapshot<T: GoJson>(out: &mut Vec<u8>, config: &T, state: &StreamState) {
     let mut object = open(out, "stream_snapshot_response");

@@ -6,6 +6,7 @@ use natterjack_auth::{Directory, User};
 use natterjack_config::{Options, options};
 
 use crate::account::{Account, AccountLimits, Accounts, GLOBAL_ACCOUNT, SYSTEM_ACCOUNT};
+use crate::jetstream::domain::mappings;
 
 /// Options in force and what follows from them. Tasks keep the one they saw until the server has another.
 #[derive(Debug)]
@@ -99,8 +100,9 @@ pub(crate) fn accounts(options: &Options) -> (Accounts, Arc<Account>) {
 /// users: whoever holds its subjects or streams may finish.
 pub(crate) fn update(accounts: &Accounts, options: &Options) -> Vec<Arc<Account>> {
     let mut fresh = Vec::new();
+    let domain = &options.jetstream.domain;
     if let Some(global) = accounts.get(GLOBAL_ACCOUNT) {
-        global.set_mappings(options.mappings.clone());
+        global.set_mappings(mappings(&options.mappings, domain));
     }
     for configured in &options.accounts {
         let account = accounts.get(&configured.name).unwrap_or_else(|| {
@@ -108,7 +110,7 @@ pub(crate) fn update(accounts: &Accounts, options: &Options) -> Vec<Arc<Account>
             fresh.push(Arc::clone(&account));
             account
         });
-        account.set_mappings(configured.mappings.clone());
+        account.set_mappings(mappings(&configured.mappings, domain));
         *account.limits.lock() = limits(configured);
     }
     fresh

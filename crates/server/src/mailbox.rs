@@ -66,13 +66,14 @@ impl<P: Pile> Mailbox<P> {
 
     /// Lets `add` put something of `bytes` in. Returns whether the producer should wait before the next.
     pub(crate) fn push(&self, bytes: usize, add: impl FnOnce(&mut P)) -> bool {
-        let first = {
+        let (first, held) = {
             let mut pile = self.pile.lock();
             let first = pile.is_empty();
             add(&mut pile);
-            first
+            // Counted before anybody can take it: what is settled was always counted first.
+            let before = self.gate.bytes.fetch_add(bytes, Ordering::Relaxed);
+            (first, before.saturating_add(bytes))
         };
-        let held = self.gate.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes;
         if first {
             self.arrived.notify_one();
         }
@@ -103,5 +104,50 @@ impl<P: Pile> Mailbox<P> {
         while self.pile.lock().is_empty() {
             self.arrived.notified().await;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, Default)]
+    struct Weights(Vec<usize>);
+
+    impl Pile for Weights {
+        fn is_empty(&self) -> bool {
+            self.0.is_empty()
+        }
+    }
+
+    #[test]
+    fn what_is_taken_at_once_was_counted() {
+        const EACH: usize = 200_000;
+        let mailbox = Arc::new(Mailbox::<Weights>::new(usize::MAX));
+        let producers: Vec<_> = (0..2)
+            .map(|_| {
+                let mailbox = Arc::clone(&mailbox);
+                std::thread::spawn(move || {
+                    (0..EACH).for_each(|_| {
+                        mailbox.push(7, |p| p.0.push(7));
+                    })
+                })
+            })
+            .collect();
+        let mut taken = 0;
+        let mut pile = Weights::default();
+        while taken < 2 * EACH
+            && !(producers.iter().all(|p| p.is_finished()) && mailbox.pile.lock().is_empty())
+        {
+            mailbox.take(&mut pile);
+            taken += pile.0.len();
+            let bytes = pile.0.drain(..).sum();
+            mailbox.settle(bytes);
+        }
+        assert!(
+            producers.into_iter().all(|p| p.join().is_ok()),
+            "no producer may fail"
+        );
+        assert_eq!((taken, mailbox.gate.bytes.load(Ordering::Relaxed)), (2 * EACH, 0));
     }
 }

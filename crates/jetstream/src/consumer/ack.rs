@@ -58,6 +58,7 @@ impl Consumer {
     }
 
     fn acked(&mut self, now: Now, ack: &AckSubject<'_>, outcome: &mut AckOutcome, fx: &mut dyn Effects) {
+        self.last_acked_wall = Some(natterjack_jsapi::GoTime(now.wall_ns));
         if !self.was_delivered(ack) {
             outcome.answer = false;
             return;
@@ -99,7 +100,6 @@ impl Consumer {
             }
         }
         self.urgent = true;
-        self.last_acked_wall = Some(natterjack_jsapi::GoTime(now.wall_ns));
         self.runnable |= at_limit || !self.redeliver.is_empty();
     }
 

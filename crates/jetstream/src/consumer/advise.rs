@@ -9,14 +9,19 @@ use super::machine::Consumer;
 use crate::clock::Now;
 use crate::effect::Effects;
 
+/// Advisories of these kinds name the account.
+const GROUP_KIND: &str = "consumer_group_";
+
 impl Consumer {
     /// Stream and consumer as subjects have them: `<stream>.<consumer>`.
     fn path(&self) -> String {
-        String::from_utf8_lossy(self.ack_prefix.strip_prefix(b"$JS.ACK.").unwrap_or_default()).into_owned()
+        String::from_utf8_lossy(self.ack_prefix.get(self.path_at..).unwrap_or_default()).into_owned()
     }
 
-    fn stream(&self) -> String {
-        self.path().split('.').next().unwrap_or_default().to_owned()
+    fn tell_domain(&self, o: &mut ObjectWriter<'_>) {
+        if !self.names.domain.is_empty() {
+            o.text("domain", &self.names.domain);
+        }
     }
 
     fn advise(
@@ -33,9 +38,13 @@ impl Consumer {
         }
         let id = nuid(&mut || fx.random());
         let json = event(kind, &id, GoTime(now.wall_ns), |o| {
-            o.text("stream", &self.stream());
+            if kind.starts_with(GROUP_KIND) {
+                o.text("account", &self.names.account);
+            }
+            o.text("stream", &self.names.stream);
             o.text("consumer", &self.name);
             fields(o);
+            self.tell_domain(o);
         });
         fx.advisory(subject.as_bytes(), &json);
     }
@@ -84,9 +93,7 @@ impl Consumer {
         let until = self.paused_until;
         self.advise(now, "PAUSE", "consumer_pause", fx, |o| {
             o.field("paused", &paused);
-            if let Some(until) = until.filter(|_| paused) {
-                o.field("pause_until", &until);
-            }
+            o.field("pause_until", &until.filter(|_| paused).unwrap_or(GoTime::ZERO));
         });
     }
 
@@ -126,12 +133,13 @@ impl Consumer {
         }
         let id = nuid(&mut || fx.random());
         let json = metric("consumer_ack", &id, GoTime(now.wall_ns), |o| {
-            o.text("stream", &self.stream());
+            o.text("stream", &self.names.stream);
             o.text("consumer", &self.name);
             o.field("consumer_seq", &cseq);
             o.field("stream_seq", &sseq);
             o.field("ack_time", &Nanos(now.wall_ns.saturating_sub(stored_ns)));
             o.field("deliveries", &deliveries);
+            self.tell_domain(o);
         });
         fx.advisory(subject.as_bytes(), &json);
     }

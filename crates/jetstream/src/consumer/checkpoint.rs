@@ -3,7 +3,7 @@
 use natterjack_jsapi::{GoTime, json};
 use natterjack_store::MsgStore;
 
-use super::machine::LastList;
+use super::start::LastList;
 use super::{Consumers, Created};
 use crate::clock::Now;
 

@@ -100,7 +100,7 @@ impl Consumer {
         }
     }
 
-    fn exceeded(&mut self, now: Now, sseq: u64, count: u64, fx: &mut dyn Effects) {
+    pub(crate) fn exceeded(&mut self, now: Now, sseq: u64, count: u64, fx: &mut dyn Effects) {
         if self.state.pending.contains(sseq) {
             self.advise_max_deliver(now, sseq, count, fx);
         }

@@ -104,6 +104,14 @@ impl Consumers {
         self.touch(id, now);
     }
 
+    /// Forgets requests that nobody listens for any more.
+    pub fn drop_deaf(&mut self, id: u32, now: Now, fx: &dyn Effects) {
+        if let Some(consumer) = self.get_mut(id) {
+            consumer.drop_deaf(fx);
+        }
+        self.touch(id, now);
+    }
+
     /// Somebody begins or ceases to listen to a push consumer.
     pub fn on_interest(&mut self, id: u32, now: Now, has: bool) {
         if let Some(consumer) = self.get_mut(id) {

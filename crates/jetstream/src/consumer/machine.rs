@@ -2,10 +2,10 @@
 //! everything here is data and the few things all of them need.
 
 use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
 
 use natterjack_jsapi::consumer::{
-    AckPolicy, ConsumerConfig, ConsumerInfo, DeliverPolicy, PriorityGroupState, PriorityPolicy, ReplayPolicy,
-    SequenceInfo,
+    AckPolicy, ConsumerConfig, ConsumerInfo, PriorityGroupState, PriorityPolicy, ReplayPolicy, SequenceInfo,
 };
 use natterjack_jsapi::{GoTime, Nanos, versioning};
 use natterjack_store::{MsgStore, Seq};
@@ -15,17 +15,9 @@ use super::config::{filters, sample_percent};
 use super::delta::Change;
 use super::pull::Waiting;
 use super::push::Flow;
+use super::start::LastList;
 use super::state::{Pair, State};
 use crate::clock::Now;
-
-/// Where `last_per_subject` starts: a list of sequences, then everything behind `resume`.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct LastList {
-    /// Sequences still to deliver, ascending.
-    pub(crate) seqs: VecDeque<u64>,
-    /// Where the list ends.
-    pub(crate) resume: u64,
-}
 
 /// What the stream tells its consumers about itself.
 #[derive(Debug, Clone, Default)]
@@ -34,6 +26,26 @@ pub struct Names {
     pub stream: String,
     /// JetStream domain.
     pub domain: String,
+    /// Account.
+    pub account: String,
+    /// `<domain>.<hash of the account>` where ack and flow control subjects have the second form.
+    pub long_form: Option<String>,
+}
+
+impl Names {
+    /// What ack subjects of a consumer begin with, and where in it its stream's name stands.
+    fn ack_prefix(&self, consumer: &str) -> (Vec<u8>, usize) {
+        let mut prefix = "$JS.ACK.".to_owned();
+        if let Some(long) = &self.long_form {
+            prefix.push_str(long);
+            prefix.push('.');
+        }
+        let at = prefix.len();
+        prefix.push_str(&self.stream);
+        prefix.push('.');
+        prefix.push_str(consumer);
+        (prefix.into_bytes(), at)
+    }
 }
 
 /// One consumer.
@@ -50,8 +62,12 @@ pub struct Consumer {
     pub(crate) filters: FilterSet,
     pub(crate) state: State,
     pub(crate) last_list: LastList,
+    /// Where it is.
+    pub(crate) names: Arc<Names>,
     /// Begins its ack subjects.
     pub(crate) ack_prefix: Vec<u8>,
+    /// Where in it `<stream>.<consumer>` begins.
+    pub(crate) path_at: usize,
     pub(crate) num_pending: u64,
     /// Messages to deliver again, first come first.
     pub(crate) redeliver: VecDeque<u64>,
@@ -109,9 +125,9 @@ pub(crate) fn filter_set(config: &ConsumerConfig) -> FilterSet {
 }
 
 impl Consumer {
-    pub(crate) fn new(parts: Parts, names: &Names, store: &mut dyn MsgStore, now: Now) -> Self {
+    pub(crate) fn new(parts: Parts, names: &Arc<Names>, store: &mut dyn MsgStore, now: Now) -> Self {
         let config = parts.config;
-        let ack_prefix = format!("$JS.ACK.{}.{}", names.stream, parts.name).into_bytes();
+        let (ack_prefix, path_at) = names.ack_prefix(&parts.name);
         let mut consumer = Self {
             id: parts.id,
             name: parts.name,
@@ -122,7 +138,9 @@ impl Consumer {
             created: parts.created,
             state: parts.state,
             last_list: parts.last_list,
+            names: Arc::clone(names),
             ack_prefix,
+            path_at,
             num_pending: 0,
             redeliver: VecDeque::new(),
             redeliver_set: BTreeSet::new(),
@@ -147,6 +165,12 @@ impl Consumer {
         consumer.recount(store);
         consumer.rearm(now);
         consumer
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     pub(crate) const fn is_push(&self) -> bool {
@@ -233,7 +257,9 @@ impl Consumer {
             return false;
         }
         let coming = seq >= self.cursor() || self.last_list.seqs.binary_search(&seq).is_ok();
-        coming || (self.acks() && self.state.pending.contains(seq))
+        // What was given up is not let go of by that.
+        let held = self.state.pending.contains(seq) || self.state.redelivered.contains_key(&seq);
+        coming || (self.acks() && held)
     }
 
     pub(crate) fn is_paused(&self, now: Now) -> bool {
@@ -297,35 +323,4 @@ impl Consumer {
             pinned_ts: since,
         }]
     }
-}
-
-/// Where a new consumer starts.
-pub(crate) fn starting_point(config: &ConsumerConfig, store: &mut dyn MsgStore) -> (State, LastList) {
-    let state = store.state();
-    let set = filter_set(config);
-    let first = state.first_seq.0.max(1);
-    let behind = state.last_seq.0 + 1;
-    let empty = state.last_seq == Seq::ZERO;
-    let mut list = LastList::default();
-    let next = match config.deliver_policy {
-        DeliverPolicy::All => first,
-        DeliverPolicy::New => behind,
-        DeliverPolicy::Last => store.last_matching(&set, state.last_seq).map_or(behind, |s| s.0),
-        DeliverPolicy::ByStartSequence => config.opt_start_seq.max(if empty { 0 } else { first }),
-        DeliverPolicy::ByStartTime => {
-            let time = config.opt_start_time.unwrap_or(GoTime::ZERO);
-            store.seq_at_time(time.0).0.max(first)
-        }
-        DeliverPolicy::LastPerSubject => {
-            let lasts = store
-                .multi_last(&set, state.last_seq, usize::MAX)
-                .unwrap_or_default();
-            list = LastList {
-                seqs: lasts.iter().map(|s| s.0).collect(),
-                resume: behind,
-            };
-            list.seqs.front().copied().unwrap_or(behind)
-        }
-    };
-    (State::starting_at(next.max(1)), list)
 }

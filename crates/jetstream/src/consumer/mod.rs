@@ -2,6 +2,7 @@
 //! a trie of filters, time finds those with something due by an ordered set.
 
 mod ack;
+mod admin;
 mod advise;
 mod checkpoint;
 pub mod config;
@@ -14,6 +15,7 @@ mod priority;
 mod pull;
 mod push;
 mod rounds;
+mod start;
 mod state;
 mod tick;
 
@@ -25,9 +27,10 @@ pub use machine::{Consumer, Names};
 pub use state::{Pair, State};
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 
+use natterjack_jsapi::GoTime;
 use natterjack_jsapi::consumer::{ConsumerConfig, ConsumerInfo};
-use natterjack_jsapi::{GoTime, versioning};
 use natterjack_store::MsgStore;
 use natterjack_subject::FilterTrie;
 
@@ -35,12 +38,12 @@ use crate::clock::Now;
 use crate::effect::Effects;
 use checkpoint::{decode_list, encode_list};
 use deliver::Scratch;
-use machine::{LastList, Parts};
+use machine::Parts;
 
 /// All consumers of one stream.
 #[derive(Debug, Default)]
 pub struct Consumers {
-    names: Names,
+    names: Arc<Names>,
     slots: Vec<Option<Box<Consumer>>>,
     by_name: BTreeMap<String, u32>,
     /// Consumers with filters.
@@ -100,7 +103,7 @@ impl Consumers {
     #[must_use]
     pub fn new(names: Names) -> Self {
         Self {
-            names,
+            names: Arc::new(names),
             next_id: 1,
             ..Self::default()
         }
@@ -110,6 +113,13 @@ impl Consumers {
     #[must_use]
     pub fn len(&self) -> usize {
         self.by_name.len()
+    }
+
+    /// Number of consumers that limits count: those of other streams' mirrors and sources are not.
+    #[must_use]
+    pub fn counted(&self) -> usize {
+        let all = self.slots.iter().flatten();
+        all.filter(|c| !c.config.direct && !c.config.sourcing).count()
     }
 
     /// Whether there is none.
@@ -170,7 +180,7 @@ impl Consumers {
         store: &mut dyn MsgStore,
         now: Now,
     ) -> Created {
-        let (state, list) = machine::starting_point(&config, store);
+        let (state, list) = start::starting_point(&config, store);
         let mut bytes = Vec::new();
         state.encode(&mut bytes);
         encode_list(&list, store.state().last_seq.0, &mut bytes);
@@ -256,6 +266,7 @@ impl Consumers {
         config: ConsumerConfig,
         store: &mut dyn MsgStore,
         now: Now,
+        fx: &mut dyn Effects,
     ) -> bool {
         self.unindex(id);
         let Some(consumer) = self.get_mut(id) else {
@@ -277,6 +288,7 @@ impl Consumers {
             self.note(id, &consumer.name, How::Updated);
             self.slots[at] = Some(consumer);
         }
+        self.advise_paused(id, now, fx);
         self.touch(id, now);
         refiltered
     }
@@ -303,41 +315,5 @@ impl Consumers {
         for consumer in self.slots.iter_mut().flatten() {
             consumer.end_all(line, true, fx);
         }
-    }
-
-    /// Pauses a consumer until then, or resumes it.
-    pub fn apply_pause(&mut self, id: u32, until: Option<GoTime>, now: Now, fx: &mut dyn Effects) {
-        let Some(consumer) = self.get_mut(id) else { return };
-        consumer.config.pause_until = until;
-        let level = versioning::consumer_level(&consumer.config);
-        versioning::set_stored(&mut consumer.config.metadata, level);
-        consumer.paused_until = until;
-        consumer.runnable = true;
-        consumer.advise_pause(now, fx);
-        self.touch(id, now);
-    }
-
-    /// Takes the pin of a priority group away.
-    pub fn unpin(&mut self, id: u32, now: Now, fx: &mut dyn Effects) {
-        if let Some(consumer) = self.get_mut(id) {
-            consumer.unpin(now, "admin", fx);
-        }
-        self.touch(id, now);
-    }
-
-    /// Starts a consumer over at `next`.
-    pub fn reset(&mut self, id: u32, next: u64, store: &mut dyn MsgStore, now: Now) {
-        let Some(consumer) = self.get_mut(id) else { return };
-        consumer.change(delta::Change::Reset { next });
-        consumer.last_delivered_wall = None;
-        consumer.last_acked_wall = None;
-        consumer.last_list = LastList::default();
-        consumer.redeliver.clear();
-        consumer.redeliver_set.clear();
-        consumer.recount(store);
-        consumer.rearm(now);
-        consumer.urgent = true;
-        consumer.runnable = true;
-        self.touch(id, now);
     }
 }

@@ -71,11 +71,16 @@ impl Consumer {
                 return;
             }
         };
-        if let Some(line) = self.refuse_pull(&pull) {
+        // A bare number says nothing of groups, and the peer does not ask.
+        let grouped = body.trim_ascii().starts_with(b"{");
+        if let Some(line) = self.refuse_pull(&pull, grouped) {
             status(fx, reply, &line, "");
             return;
         }
         self.end_requests(now, false, fx);
+        if pull.no_wait && self.refuse_no_wait(&pull, reply, fx) {
+            return;
+        }
         let max = usize::try_from(self.config.max_waiting).unwrap_or(0);
         if self.waiting.len() >= max {
             self.drop_deaf(fx);
@@ -87,9 +92,6 @@ impl Consumer {
             }
             return;
         }
-        if pull.no_wait && self.refuse_no_wait(&pull, reply, fx) {
-            return;
-        }
         self.pin_on_pull(now, &pull);
         self.waiting.push_back(Waiting {
             reply: reply.to_vec(),
@@ -97,7 +99,8 @@ impl Consumer {
             unnamed: u64::from(pull.batch <= 0),
             bytes: count(pull.max_bytes),
             bytes_limited: pull.max_bytes > 0,
-            expires: (pull.expires.0 > 0).then(|| now.mono_ns.saturating_add(pull.expires.as_u64())),
+            // Below zero is over already.
+            expires: (pull.expires.0 != 0).then(|| now.mono_ns.saturating_add(pull.expires.as_u64())),
             no_wait: pull.no_wait,
             delivered: 0,
             heartbeat: pull.idle_heartbeat.as_u64(),
@@ -113,7 +116,7 @@ impl Consumer {
         self.runnable = true;
     }
 
-    fn refuse_pull(&self, pull: &Pull) -> Option<String> {
+    fn refuse_pull(&self, pull: &Pull, grouped: bool) -> Option<String> {
         let config = &self.config;
         if pull.idle_heartbeat.0 > 0
             && pull.expires.0 > 0
@@ -133,7 +136,7 @@ impl Consumer {
         if config.max_bytes > 0 && pull.max_bytes > config.max_bytes {
             return Some(format!("409 Exceeded MaxRequestMaxBytes of {}", config.max_bytes));
         }
-        self.refuse_group(pull)
+        if grouped { self.refuse_group(pull) } else { None }
     }
 
     /// Whether a request that will not wait has nothing to wait for; answers it then.
@@ -155,7 +158,7 @@ impl Consumer {
     }
 
     /// Lets go of requests nobody listens for any more.
-    fn drop_deaf(&mut self, fx: &dyn Effects) {
+    pub(crate) fn drop_deaf(&mut self, fx: &dyn Effects) {
         self.waiting.retain(|w| fx.has_interest(&w.reply, None));
     }
 

@@ -73,7 +73,7 @@ impl Consumer {
     fn ask_flow(&mut self, fx: &mut dyn Effects) {
         let mut suffix = String::new();
         natterjack_subject::names::random_name(4, &mut || fx.random(), &mut suffix);
-        // `$JS.ACK.<stream>.<consumer>` becomes `$JS.FC.<stream>.<consumer>.<suffix>`.
+        // `$JS.ACK.…<consumer>` becomes `$JS.FC.…<consumer>.<suffix>`, in either form.
         let mut subject = b"$JS.FC.".to_vec();
         subject.extend_from_slice(self.ack_prefix.strip_prefix(b"$JS.ACK.").unwrap_or_default());
         subject.push(b'.');

@@ -5,7 +5,7 @@ use natterjack_store::MsgStore;
 use super::Consumers;
 use super::deliver::Stopped;
 use super::delta;
-use super::machine::LastList;
+use super::start::LastList;
 use crate::clock::Now;
 use crate::effect::Effects;
 

@@ -105,20 +105,22 @@ impl State {
     }
 
     fn ack(&mut self, sseq: u64) {
-        let gone = self.pending.remove(sseq);
         self.redelivered.remove(&sseq);
-        self.move_floor(gone.map(|p| (p.cseq, p.sseq)));
+        // What was given up does not move the floor.
+        if let Some(gone) = self.pending.remove(sseq) {
+            self.move_floor((gone.cseq, gone.sseq));
+        }
     }
 
     /// The floor is right before the oldest message that waits; it moves when the message right above it is acknowledged.
-    fn move_floor(&mut self, acked: Option<(u64, u64)>) {
+    fn move_floor(&mut self, (cseq, sseq): (u64, u64)) {
         if self.pending.is_empty() {
             self.floor = self.delivered();
             return;
         }
-        let Some((cseq, sseq)) = acked.filter(|(cseq, _)| *cseq == self.floor.consumer + 1) else {
+        if cseq != self.floor.consumer + 1 {
             return;
-        };
+        }
         let first = self.pending.first().copied();
         // Where all before are acknowledged at once, one that left may have older ones waiting before it.
         if first.is_some_and(|first| first.sseq < sseq) {

@@ -20,7 +20,7 @@ impl Consumer {
             self.advise_pause(now, fx);
         }
         if self.next_due <= now.mono_ns {
-            self.find_due(now);
+            self.find_due(now, fx);
         }
         if self.hold_until > 0 && self.hold_until <= now.mono_ns {
             self.hold_until = 0;
@@ -34,7 +34,7 @@ impl Consumer {
     }
 
     /// Queues what was not acknowledged in time, ascending.
-    fn find_due(&mut self, now: Now) {
+    fn find_due(&mut self, now: Now, fx: &mut dyn Effects) {
         let mut due: Vec<u64> = Vec::new();
         let mut next = u64::MAX;
         for pending in self.state.pending.iter() {
@@ -44,7 +44,15 @@ impl Consumer {
                 next = next.min(pending.due_ns);
             }
         }
+        let once = self.config.max_deliver == 1;
         for sseq in due {
+            let count = self.state.count(sseq);
+            if once && !self.redeliver_set.contains(&sseq) {
+                // Given up now; where more deliveries are allowed, it is when somebody asks, as in the peer.
+                self.runnable |= self.is_at_limit();
+                self.exceeded(now, sseq, count, fx);
+                continue;
+            }
             self.queue_redelivery(sseq);
             let again = now
                 .mono_ns
@@ -131,6 +139,7 @@ impl Consumer {
         self.change(Change::Gone { sseq });
         self.forget_redelivery(sseq);
         self.runnable = true;
+        self.last_acked_wall = Some(natterjack_jsapi::GoTime(now.wall_ns));
         if !quiet {
             self.advise_term(now, (sseq, cseq), count, "Unacknowledged message was deleted", fx);
         }

@@ -2,7 +2,7 @@
 //! (jetstream_api.go `jsConsumerCreateRequest`, consumer.go `addConsumerWithAssignment`).
 
 use natterjack_jsapi::consumer::{AckPolicy, ConsumerAction, ConsumerConfig, CreateRequest, DeliverPolicy};
-use natterjack_jsapi::stream::Retention;
+use natterjack_jsapi::stream::{Retention, StreamConfig};
 use natterjack_jsapi::{ApiError, errors, versioning};
 use natterjack_subject::collides;
 
@@ -64,6 +64,11 @@ pub fn check_form(stream: &str, form: Form<'_>, request: &mut CreateRequest) -> 
         Form::Unnamed => "",
         Form::Named { consumer, .. } | Form::Durable { consumer } => consumer,
     };
+    let named = if named.is_empty() {
+        config.name.as_str()
+    } else {
+        named
+    };
     if named.contains(['\\', '/']) {
         return Err(errors::CONSUMER_NAME_CONTAINS_PATH_SEPARATORS);
     }
@@ -121,9 +126,10 @@ impl Group {
             config.name.clone_from(&config.durable_name);
         }
         let existing = self.consumers.lookup(&config.name);
-        config.pause_until = existing
-            .and_then(|id| self.consumers.config(id))
-            .and_then(|c| c.pause_until);
+        // Only a pause request changes it later.
+        if let Some(old) = existing.and_then(|id| self.consumers.config(id)) {
+            config.pause_until = old.pause_until;
+        }
         let around = Surroundings {
             stream: self.stream.config(),
             limits,
@@ -139,7 +145,8 @@ impl Group {
         }
         let own = self.stream.config().max_consumers;
         let most = if own > 0 { own } else { limits.max_consumers };
-        if usize::try_from(most).is_ok_and(|most| most > 0 && self.consumers.len() >= most) {
+        let counted = !config.direct && !config.sourcing;
+        if counted && usize::try_from(most).is_ok_and(|most| most > 0 && self.consumers.counted() >= most) {
             return Err(errors::MAXIMUM_CONSUMERS_LIMIT);
         }
         let named = if config.name.is_empty() {
@@ -159,7 +166,9 @@ impl Group {
         let Some(old) = self.consumers.config(id) else {
             return Err(errors::CONSUMER_DOES_NOT_EXIST);
         };
-        if bare(old) == bare(&config) {
+        // One without a durable name is never the same as one to be created.
+        let fresh = action == ConsumerAction::Create && old.durable_name.is_empty();
+        if bare(old) == bare(&config) && !fresh {
             return Ok(Admitted::Existing(id));
         }
         if action == ConsumerAction::Create {
@@ -170,6 +179,27 @@ impl Group {
             id,
             config: Box::new(config),
         }))
+    }
+
+    /// Whether the consumers there are fit into the limits of another configuration of the stream.
+    ///
+    /// # Errors
+    /// The peer's, with the names of those that do not.
+    pub fn check_consumers(&self, stream: &StreamConfig) -> Result<(), ApiError> {
+        let limits = &stream.consumer_limits;
+        let over = |config: &ConsumerConfig| {
+            limits.max_ack_pending > 0 && config.max_ack_pending > limits.max_ack_pending
+                || limits.inactive_threshold.0 > 0 && config.inactive_threshold > limits.inactive_threshold
+        };
+        let consumers = self.consumers.ids().filter_map(|id| self.consumers.get(id));
+        let names: Vec<&str> = consumers.filter(|c| over(&c.config)).map(|c| c.name()).collect();
+        if names.is_empty() {
+            return Ok(());
+        }
+        let names = names.join(", ");
+        Err(errors::stream_update(format_args!(
+            "change to limits violates consumers: {names}"
+        )))
     }
 
     /// On a work queue each message has one consumer.
@@ -185,6 +215,10 @@ impl Group {
             let Some(other) = self.consumers.config(id) else {
                 continue;
             };
+            // Of an update the peer asks only whether filters are shared.
+            if wanted.is_empty() && except.is_some() {
+                break;
+            }
             if wanted.is_empty() {
                 return Err(errors::CONSUMER_WQ_MULTIPLE_UNFILTERED);
             }

@@ -112,12 +112,13 @@ impl Group {
             Command::ConsumerCreate(created) => {
                 self.consumers
                     .apply_create(&created, self.stream.store.as_mut(), now);
+                self.consumers.advise_paused(created.id, now, fx);
                 Outcome::Consumer(created.id)
             }
             Command::ConsumerUpdate { id, config } => {
-                let refiltered = self
-                    .consumers
-                    .apply_update(id, *config, self.stream.store.as_mut(), now);
+                let refiltered =
+                    self.consumers
+                        .apply_update(id, *config, self.stream.store.as_mut(), now, fx);
                 if refiltered && !self.restoring {
                     self.release_all();
                 }
@@ -180,7 +181,7 @@ impl Group {
     }
 
     /// After a consumer is gone or wants other messages: what only it held back can go.
-    fn release_all(&mut self) {
+    pub(super) fn release_all(&mut self) {
         if self.stream.config.retention != Retention::Interest {
             return;
         }

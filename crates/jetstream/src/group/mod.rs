@@ -197,6 +197,8 @@ impl Group {
         self.restoring = false;
         self.stream.reset_overlay();
         self.consumers.restored(self.stream.store.as_mut(), now);
+        // A consumer may have gone, or changed, and what it held back not yet.
+        self.release_all();
     }
 
     /// Last entry applied.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use natterjack_jetstream::Environment;
-use natterjack_jetstream::consumer::Limits as ConsumerLimits;
+use natterjack_jetstream::consumer::{Limits as ConsumerLimits, Names};
 use natterjack_jetstream::environment::ServerLimits;
 use natterjack_jetstream::meta::{Assignment, Change};
 use natterjack_jetstream::stream::{Context, Streams};
@@ -101,6 +101,25 @@ impl JsAccount {
             api_total: AtomicU64::new(0),
             api_errors: AtomicU64::new(0),
         }
+    }
+
+    /// What a stream's machines are told of where they are.
+    pub(super) fn names(&self, stream: &str) -> Names {
+        let flags = &self.jetstream.server.options.feature_flags;
+        let long = flags.get("js_ack_fc_v2").copied().unwrap_or(false);
+        Names {
+            stream: stream.to_owned(),
+            domain: self.environment.domain.clone(),
+            account: self.account.name.to_string(),
+            long_form: long.then(|| self.long_form()),
+        }
+    }
+
+    /// What stands before the stream in ack and flow control subjects of the second form.
+    pub(super) fn long_form(&self) -> String {
+        let domain = &self.environment.domain;
+        let domain = if domain.is_empty() { "_" } else { domain };
+        format!("{domain}.{}", self.environment.account_hash)
     }
 
     /// Whether unknown JSON fields are refused.

@@ -2,6 +2,7 @@
 
 pub(crate) mod account;
 mod api;
+pub(crate) mod domain;
 mod inbox;
 mod owner;
 mod place;
@@ -17,7 +18,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use natterjack_config::Sync;
-use natterjack_jetstream::consumer::Names;
 use natterjack_jetstream::meta::{Assignment, Change, META_GROUP, Meta};
 use natterjack_jetstream::{Group, Silent};
 use natterjack_jsapi::account::Limits;
@@ -225,7 +225,7 @@ impl JetStream {
             ApiStorage::File => Solo::durable(log),
             ApiStorage::Memory => Solo::volatile(),
         };
-        let names = self.names(&assignment.config.name);
+        let names = account.names(&assignment.config.name);
         let group = Group::new(assignment.config.clone(), assignment.created, store, names);
         Ok(self.own(account, assignment, group, log))
     }
@@ -244,7 +244,7 @@ impl JetStream {
         let now = clock::now();
         let kept = log.checkpoint().cloned();
         let checkpoint = kept.as_ref().map(|(at, state)| (*at, state.as_ref()));
-        let names = self.names(&assignment.config.name);
+        let names = account.names(&assignment.config.name);
         let (config, created) = (assignment.config.clone(), assignment.created);
         let mut group = Group::restore(config, created, store, names, checkpoint, now);
         for entry in log.replay() {
@@ -262,17 +262,10 @@ impl JetStream {
         log: Solo,
     ) -> (Arc<Stream>, Owner) {
         let config = group.stream().config().clone();
-        let stream = Arc::new(Stream::new(config, assignment.group, assignment.created));
+        let stream = Arc::new(Stream::new(config, assignment, account.long_form()));
         let wire = Wire::new(&self.server, &account.account);
         let owner = Owner::new(&stream, group, log, wire);
         (stream, owner)
-    }
-
-    fn names(&self, stream: &str) -> Names {
-        Names {
-            stream: stream.to_owned(),
-            domain: self.server.options.jetstream.domain.clone(),
-        }
     }
 
     /// An id for a new stream.

@@ -6,13 +6,14 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use natterjack_jetstream::{Group, Incoming, Now, Outcome, Ticket};
+use natterjack_jetstream::{Effects as _, Group, Incoming, Now, Outcome, Ticket};
 use natterjack_jsapi::ack::AckSubject;
 use natterjack_raft::Solo;
 use natterjack_store::LogIndex;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
+use super::api;
 use super::inbox::{Inbox, Item, Kept};
 use super::stream::Stream;
 use super::wire::Wire;
@@ -22,6 +23,9 @@ use crate::clock;
 const ROUND_MESSAGES: usize = 1024;
 /// Between looks at what the store needs.
 const UPKEEP: Duration = Duration::from_millis(250);
+
+/// Tokens of a flow control subject of the first form.
+const FLOW_TOKENS: usize = 5;
 
 /// What to do with the outcome of a command.
 pub(super) type Then = Box<dyn FnOnce(&mut Owner, Outcome) + Send>;
@@ -64,10 +68,9 @@ impl Owner {
             ended: None,
         };
         let _restored = owner.group.consumers().take_changed();
-        let names = owner.group.consumers().names().map(|n| n.as_bytes().into());
-        *owner.stream.consumers.write() = names.collect();
         let ids: Vec<u32> = owner.group.consumers().ids().collect();
         for id in ids {
+            owner.name(id);
             owner.watch(id);
         }
         owner.show();
@@ -196,6 +199,11 @@ impl Owner {
         let (Some(reply), Some(id)) = (message.reply, self.consumer_in(message.subject, 6)) else {
             return;
         };
+        if !api::has_level(message.headers()) {
+            let line = b"NATS/1.0 412 Required Api Level\r\n\r\n";
+            self.wire.send(reply, None, line, &[]);
+            return;
+        }
         self.group
             .on_pull(id, now, reply, message.payload(), &mut self.wire);
     }
@@ -215,7 +223,9 @@ impl Owner {
 
     fn flow(&mut self, inbox: &Inbox, kept: &Kept, now: Now) {
         let message = inbox.message(kept);
-        if let Some(id) = self.consumer_in(message.subject, 3) {
+        // The second form has domain and account before the stream.
+        let long = natterjack_subject::tokens(message.subject).count() > FLOW_TOKENS;
+        if let Some(id) = self.consumer_in(message.subject, if long { 5 } else { 3 }) {
             self.group.consumers().on_flow_reply(id, message.subject, now);
         }
     }

@@ -38,13 +38,18 @@ struct ForConsumer {
     stream: Arc<Stream>,
     /// Which token, from 0.
     token: usize,
+    /// Only for those that take acknowledgements.
+    acks: bool,
     item: fn(Kept) -> Item,
 }
 
 impl Service for ForConsumer {
     fn on_message(&self, message: &Routed<'_>, lane: &mut Lane) -> bool {
         let name = natterjack_subject::tokens(message.subject).nth(self.token);
-        if !name.is_some_and(|n| self.stream.consumers.read().contains(n)) {
+        let consumers = self.stream.consumers.read();
+        let found = name.and_then(|n| consumers.get(n).copied());
+        drop(consumers);
+        if !found.is_some_and(|acks| acks || !self.acks) {
             return false;
         }
         put(&self.stream, message, lane, self.item);
@@ -73,19 +78,30 @@ impl Service for Direct {
 /// Listens to what the stream's configuration says.
 pub(super) fn listen(stream: &Arc<Stream>, account: &Account) {
     let config = stream.config();
-    let name = &stream.name;
-    let consumer = |subject: String, token: usize, item: fn(Kept) -> Item| {
+    let (name, long_form) = (&stream.name, &stream.long_form);
+    let of_consumer = |subject: String, token: usize, acks: bool, item: fn(Kept) -> Item| {
         let service = ForConsumer {
             stream: Arc::clone(stream),
             token,
+            acks,
             item,
         };
         Sub::service(subject.as_bytes(), Arc::new(service))
     };
+    let ack = |subject: String, token: usize| of_consumer(subject, token, true, Item::Ack);
+    let flow = |subject: String, token: usize| of_consumer(subject, token, false, Item::Flow);
     let mut wanted = vec![
-        consumer(format!("$JS.API.CONSUMER.MSG.NEXT.{name}.*"), 6, Item::Pull),
-        consumer(format!("$JS.ACK.{name}.>"), 3, Item::Ack),
-        consumer(format!("$JS.FC.{name}.*.*"), 3, Item::Flow),
+        of_consumer(
+            format!("$JS.API.CONSUMER.MSG.NEXT.{name}.*"),
+            6,
+            false,
+            Item::Pull,
+        ),
+        ack(format!("$JS.ACK.{name}.*.*.*.*.*.*"), 3),
+        ack(format!("$JS.ACK.{long_form}.{name}.*.*.*.*.*.*"), 5),
+        ack(format!("$JS.ACK.{long_form}.{name}.*.*.*.*.*.*.>"), 5),
+        flow(format!("$JS.FC.{name}.*.*"), 3),
+        flow(format!("$JS.FC.{long_form}.{name}.*.*"), 5),
     ];
     for subject in &config.subjects {
         wanted.push(Sub::service(

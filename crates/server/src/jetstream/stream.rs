@@ -1,9 +1,10 @@
 //! A stream as everybody else sees it: where to put what concerns it, and what it looked like last.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
+use natterjack_jetstream::meta::Assignment;
 use natterjack_jsapi::GoTime;
 use natterjack_jsapi::consumer::ConsumerInfo;
 use natterjack_jsapi::stream::{StreamConfig, StreamState};
@@ -30,10 +31,12 @@ pub(crate) struct Stream {
     pub(crate) group: GroupId,
     /// When it was made.
     pub(crate) created: GoTime,
+    /// What stands before its name in ack and flow control subjects of the second form.
+    pub(super) long_form: String,
     /// Configuration, in the stored form.
     pub(crate) config: RwLock<Arc<StreamConfig>>,
-    /// Names of its consumers.
-    pub(crate) consumers: RwLock<HashSet<Box<[u8]>>>,
+    /// Names of its consumers, and whether each takes acknowledgements.
+    pub(crate) consumers: RwLock<HashMap<Box<[u8]>, bool>>,
     pub(super) inbox: Mailbox<Inbox>,
     pub(super) subs: Mutex<Vec<Arc<Sub>>>,
     /// What it held after its last round.
@@ -43,11 +46,12 @@ pub(crate) struct Stream {
 }
 
 impl Stream {
-    pub(super) fn new(config: StreamConfig, group: GroupId, created: GoTime) -> Self {
+    pub(super) fn new(config: StreamConfig, assignment: &Assignment, long_form: String) -> Self {
         Self {
             name: config.name.clone(),
-            group,
-            created,
+            group: assignment.group,
+            created: assignment.created,
+            long_form,
             config: RwLock::new(Arc::new(config)),
             consumers: RwLock::default(),
             inbox: Mailbox::new(INBOX_BYTES),

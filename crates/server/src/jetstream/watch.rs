@@ -5,6 +5,7 @@ use std::sync::Arc;
 use natterjack_jetstream::consumer::{Changed, How};
 use natterjack_jetstream::{Effects as _, Now};
 use natterjack_jsapi::advisory::{self, ADVISORY_PREFIX};
+use natterjack_jsapi::consumer::AckPolicy;
 
 use super::owner::Owner;
 use super::stream::Listeners;
@@ -14,15 +15,23 @@ impl Owner {
     /// Looks after what belongs to consumers outside of the group, after they came, changed or went.
     pub(super) fn settle_consumers(&mut self) {
         for changed in self.group.consumers().take_changed() {
-            let mut names = self.stream.consumers.write();
             match changed.how {
-                How::Created => names.insert(changed.name.as_bytes().into()),
-                How::Updated => true,
-                How::Deleted => names.remove(changed.name.as_bytes()),
-            };
-            drop(names);
+                How::Created => self.name(changed.id),
+                How::Updated => {}
+                How::Deleted => drop(self.stream.consumers.write().remove(changed.name.as_bytes())),
+            }
             self.watch(changed.id);
             self.advise(&changed);
+        }
+    }
+
+    /// Lets those who route know that a consumer is there.
+    pub(super) fn name(&mut self, id: u32) {
+        let consumers = self.group.consumers();
+        if let (Some(consumer), Some(config)) = (consumers.get(id), consumers.config(id)) {
+            let acks = config.ack_policy != AckPolicy::None;
+            let name = consumer.name().as_bytes().into();
+            self.stream.consumers.write().insert(name, acks);
         }
     }
 

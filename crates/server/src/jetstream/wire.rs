@@ -69,7 +69,8 @@ impl Effects for Wire {
             message.body = &body;
         }
         let bytes = message.body.len();
-        let taken = self.lane.route_to(delivery.to, delivery.group, &message);
+        // The deliver group says who counts as a listener; whoever listens is served, as with any publish.
+        let taken = self.lane.route_to(delivery.to, None, &message);
         self.body = body;
         if taken {
             Handed::Taken { bytes }

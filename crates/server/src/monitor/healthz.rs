@@ -81,7 +81,7 @@ fn check(server: &Server, query: &Query) -> Result<(), Ill> {
         return ill(StatusCode::NOT_FOUND, text);
     };
     match consumer {
-        Some(c) if !stream.consumers.read().contains(c.as_bytes()) => ill(
+        Some(c) if !stream.consumers.read().contains_key(c.as_bytes()) => ill(
             StatusCode::NOT_FOUND,
             format!("JetStream consumer {c:?} not found for stream {wanted:?} on account {name:?}"),
         ),

@@ -16,6 +16,9 @@ const INACTIVE_THRESHOLD: Nanos = Nanos::from_secs(5);
 /// How long a pin lasts unless told otherwise.
 const PIN_TIMEOUT: Nanos = Nanos::from_secs(120);
 
+/// Heartbeat of consumers that acknowledge by flow control.
+pub(super) const FLOW_ACK_HEARTBEAT: Nanos = Nanos::from_secs(1);
+
 pub(super) fn fill_defaults(config: &mut ConsumerConfig, around: &Surroundings<'_>) -> Result<(), ApiError> {
     let strict = around.pedantic;
     if config.max_deliver == 0 {
@@ -32,6 +35,10 @@ pub(super) fn fill_defaults(config: &mut ConsumerConfig, around: &Surroundings<'
             config.max_waiting = MAX_WAITING;
         }
     }
+    if config.ack_policy == AckPolicy::FlowControl {
+        fill_flow_control(config, strict);
+    }
+    not_negative(config, strict)?;
     let acked = matches!(config.ack_policy, AckPolicy::Explicit | AckPolicy::All);
     if acked && config.ack_wait.0 == 0 {
         config.ack_wait = ACK_WAIT;
@@ -48,18 +55,19 @@ pub(super) fn fill_defaults(config: &mut ConsumerConfig, around: &Surroundings<'
         config.ack_wait = first;
     }
     let stream_limits = &around.stream.consumer_limits;
-    if acked && config.max_ack_pending == 0 {
-        let mut default = MAX_ACK_PENDING;
-        if stream_limits.max_ack_pending > 0 {
-            pedantic(
-                strict,
-                "max_ack_pending must be set if it's configured in stream limits",
-            )?;
-            default = stream_limits.max_ack_pending;
-        } else if around.limits.max_ack_pending > 0 {
-            default = default.min(around.limits.max_ack_pending);
-        }
-        config.max_ack_pending = default;
+    if config.max_ack_pending == 0 && stream_limits.max_ack_pending > 0 {
+        pedantic(
+            strict,
+            "max_ack_pending must be set if it's configured in stream limits",
+        )?;
+        config.max_ack_pending = stream_limits.max_ack_pending;
+    }
+    let counted = acked || config.ack_policy == AckPolicy::FlowControl;
+    if counted && config.max_ack_pending == 0 {
+        config.max_ack_pending = match around.limits.max_ack_pending {
+            most if most > 0 => most.min(MAX_ACK_PENDING),
+            _ => MAX_ACK_PENDING,
+        };
     }
     if config.inactive_threshold.0 == 0 && stream_limits.inactive_threshold.0 > 0 {
         pedantic(
@@ -80,6 +88,35 @@ pub(super) fn fill_defaults(config: &mut ConsumerConfig, around: &Surroundings<'
     }
     if config.priority_policy == PriorityPolicy::PinnedClient && config.priority_timeout.0 == 0 {
         config.priority_timeout = PIN_TIMEOUT;
+    }
+    Ok(())
+}
+
+/// What acknowledging by flow control needs.
+fn fill_flow_control(config: &mut ConsumerConfig, strict: bool) {
+    if strict || config.deliver_subject.is_empty() {
+        return;
+    }
+    config.flow_control = true;
+    config.idle_heartbeat = FLOW_ACK_HEARTBEAT;
+}
+
+/// Numbers below zero are taken for none.
+fn not_negative(config: &mut ConsumerConfig, strict: bool) -> Result<(), ApiError> {
+    for (n, what) in [
+        (&mut config.max_batch, "max_batch"),
+        (&mut config.max_bytes, "max_bytes"),
+        (&mut config.idle_heartbeat.0, "idle_heartbeat"),
+        (&mut config.inactive_threshold.0, "inactive_threshold"),
+        (&mut config.max_expires.0, "max_expires"),
+        (&mut config.priority_timeout.0, "priority_timeout"),
+    ] {
+        if *n < 0 {
+            if strict {
+                return Err(errors::pedantic(format!("{what} must not be negative")));
+            }
+            *n = 0;
+        }
     }
     Ok(())
 }

@@ -54,8 +54,11 @@ fn when(refuse: bool, error: ApiError) -> Result<(), ApiError> {
 /// # Errors
 /// The peer's.
 pub fn check(config: &mut ConsumerConfig, around: &Surroundings<'_>) -> Result<(), ApiError> {
+    // As asked for: corrections below do not lower it.
+    let level = versioning::consumer_level(config);
     fill_defaults(config, around)?;
     check_names(config, around)?;
+    check_flow_ack(config, around)?;
     if config.deliver_subject.is_empty() {
         check_pull(config, around)?
     } else {
@@ -66,9 +69,7 @@ pub fn check(config: &mut ConsumerConfig, around: &Surroundings<'_>) -> Result<(
     check_start(config)?;
     check_sampling(config)?;
     check_groups(config)?;
-    check_flow_ack(config, around)?;
     check_retention(config, around)?;
-    let level = versioning::consumer_level(config);
     versioning::set_stored(&mut config.metadata, level);
     Ok(())
 }
@@ -168,7 +169,7 @@ fn check_limits(config: &ConsumerConfig, around: &Surroundings<'_>) -> Result<()
     }
     let stream = &around.stream.consumer_limits;
     for limit in [stream.max_ack_pending, limits.max_ack_pending] {
-        if limit > 0 && (config.max_ack_pending > limit || config.max_ack_pending < 0) {
+        if limit > 0 && config.max_ack_pending > limit {
             return Err(errors::consumer_max_pending_ack_excess(limit));
         }
     }
@@ -212,10 +213,9 @@ fn check_filters(config: &ConsumerConfig) -> Result<(), ApiError> {
         if !is_valid_subject(filter.as_bytes()) {
             return Err(errors::stream_invalid_config("invalid subject"));
         }
+        // Filters that cross without one holding the other are let through, as by the peer.
         let overlaps = |o: &&str| {
-            is_subset(filter.as_bytes(), o.as_bytes())
-                || is_subset(o.as_bytes(), filter.as_bytes())
-                || collides(filter.as_bytes(), o.as_bytes())
+            is_subset(filter.as_bytes(), o.as_bytes()) || is_subset(o.as_bytes(), filter.as_bytes())
         };
         when(
             list[..n].iter().any(overlaps),
@@ -235,7 +235,9 @@ pub fn sample_percent(text: &str) -> Result<u8, String> {
     }
     let digits = text.trim_end_matches('%');
     match digits.parse::<i64>() {
-        Ok(n) => Ok(u8::try_from(n.clamp(0, 100)).unwrap_or(0)),
+        // The peer puts the error of the conversion here, and there is none.
+        Ok(n) if n < 0 => Err("<nil>".into()),
+        Ok(n) => Ok(u8::try_from(n.min(100)).unwrap_or(100)),
         Err(_) => Err(format!("strconv.Atoi: parsing {digits:?}: invalid syntax")),
     }
 }
@@ -260,7 +262,7 @@ fn check_retention(config: &ConsumerConfig, around: &Surroundings<'_>) -> Result
 /// # Errors
 /// The peer's, as [`errors::consumer_create`].
 pub fn check_update(old: &ConsumerConfig, new: &ConsumerConfig, active: bool) -> Result<(), ApiError> {
-    let fixed: [(bool, &str); 12] = [
+    let fixed: [(bool, &str); 13] = [
         (
             old.deliver_policy != new.deliver_policy,
             "deliver policy can not be updated",
@@ -303,6 +305,7 @@ pub fn check_update(old: &ConsumerConfig, new: &ConsumerConfig, active: bool) ->
             "storage type can not be updated",
         ),
         (old.direct != new.direct, "direct can not be updated"),
+        (old.sourcing != new.sourcing, "sourcing can not be updated"),
     ];
     if let Some((_, text)) = fixed.iter().find(|(differs, _)| *differs) {
         return Err(errors::consumer_create(text));

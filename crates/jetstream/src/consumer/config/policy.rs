@@ -1,8 +1,9 @@
 //! Checks of where a consumer starts, its priority groups, and acknowledgement by flow control.
 
 use natterjack_jsapi::consumer::{AckPolicy, ConsumerConfig, DeliverPolicy, PriorityPolicy};
-use natterjack_jsapi::{ApiError, Nanos, errors};
+use natterjack_jsapi::{ApiError, errors};
 
+use super::defaults::FLOW_ACK_HEARTBEAT;
 use super::{Surroundings, filters, when};
 
 /// Longest name of a priority group, bytes.
@@ -44,7 +45,8 @@ pub(super) fn check_start(config: &ConsumerConfig) -> Result<(), ApiError> {
                 return fail("deliver by start time", "start time is not set");
             }
             if seq {
-                return fail("deliver by start time", "start sequence is also set");
+                // The peer says it twice.
+                return fail("deliver by start time", "start start sequence is also set");
             }
             Ok(())
         }
@@ -96,13 +98,13 @@ pub(super) fn check_flow_ack(config: &mut ConsumerConfig, around: &Surroundings<
         config.max_deliver > 0,
         errors::CONSUMER_ACK_FC_REQUIRES_NO_MAX_DELIVER,
     )?;
-    if config.idle_heartbeat != Nanos::from_secs(1) {
+    if config.idle_heartbeat != FLOW_ACK_HEARTBEAT {
         if around.pedantic {
             return Err(errors::stream_invalid_config(
                 "flow control ack policy heartbeat needs to be 1s",
             ));
         }
-        config.idle_heartbeat = Nanos::from_secs(1);
+        config.idle_heartbeat = FLOW_ACK_HEARTBEAT;
     }
     Ok(())
 }

@@ -6,6 +6,7 @@ mod publish;
 mod restart;
 mod special;
 mod stalls;
+mod told;
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, mpsc};
@@ -99,7 +100,7 @@ fn open(folder: &TempDir) -> Store {
 fn names() -> Names {
     Names {
         stream: "S".into(),
-        domain: String::new(),
+        ..Names::default()
     }
 }
 
@@ -128,6 +129,10 @@ pub(super) fn stream(change: impl FnOnce(&mut StreamConfig)) -> StreamConfig {
 
 impl World {
     pub(super) fn new(change: impl FnOnce(&mut StreamConfig)) -> Self {
+        Self::with_names(change, names())
+    }
+
+    pub(super) fn with_names(change: impl FnOnce(&mut StreamConfig), names: Names) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let store = open(&folder);
         let (log, messages) = store
@@ -135,7 +140,7 @@ impl World {
             .unwrap();
         let now = Now::at(1_000 * SECOND);
         Self {
-            group: Group::new(stream(change), GoTime(now.wall_ns), messages, names()),
+            group: Group::new(stream(change), GoTime(now.wall_ns), messages, names),
             fx: Recorder::default(),
             now,
             log,

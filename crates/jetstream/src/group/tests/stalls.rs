@@ -235,3 +235,35 @@ fn acking_all_before_lets_go_of_what_was_given_up() {
     world.ack(id, "$JS.ACK.S.c.1.3.3.0.0", "+ACK");
     assert_eq!(world.group.info(world.now).state.messages, 0);
 }
+
+#[test]
+fn what_a_deleted_consumer_held_leaves_after_a_crash_too() {
+    let mut world = World::new(|c| c.retention = Retention::Interest);
+    let gone = world.consumer("a", |_| {});
+    let done = world.consumer("b", |_| {});
+    world.publish("s.x", "1");
+    assert_eq!(world.pull(done, "1"), ["1"]);
+    world.ack(done, "$JS.ACK.S.b.1.1.1.0.0", "+ACK");
+    // The deletion is on disk, what follows from it is not.
+    world.group.propose(Command::ConsumerDelete { id: gone }, None);
+    world.settle_one();
+    let mut world = world.restart(|c| c.retention = Retention::Interest);
+    world.settle();
+    assert_eq!(world.group.info(world.now).state.messages, 0);
+}
+
+#[test]
+fn what_was_acknowledged_before_a_crash_has_left_a_work_queue() {
+    let mut world = World::new(|c| c.retention = Retention::WorkQueue);
+    world.publish("s.x", "1");
+    world.publish("s.x", "2");
+    let id = world.consumer("a", |_| {});
+    assert_eq!(world.pull(id, "2"), ["1", "2"]);
+    world.ack(id, "$JS.ACK.S.a.1.2.2.0.0", "+ACK");
+    let mut world = world.restart(|c| c.retention = Retention::WorkQueue);
+    let id = world.group.consumers().lookup("a").unwrap();
+    assert_eq!(counts(&world, id).1, 1, "1 waits, 2 is gone");
+    assert_eq!(world.group.info(world.now).state.messages, 1);
+    world.pass(31 * SECOND);
+    assert_eq!(world.pull(id, "5"), ["1"]);
+}

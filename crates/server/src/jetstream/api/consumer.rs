@@ -1,5 +1,7 @@
 //! Consumers: made, shown, paused, started over, removed.
 
+use std::sync::atomic::Ordering;
+
 use natterjack_jetstream::{Admitted, Command, Effects as _, Form, Outcome, check_form};
 use natterjack_jsapi::consumer::{ConsumerInfo, CreateRequest, PriorityPolicy};
 use natterjack_jsapi::request::{ConsumerList, Pause, Reset, Unpin};
@@ -103,9 +105,12 @@ impl Asked {
 
     pub(super) fn consumer_info(&self, owner: &mut Owner, name: &str) -> Result<Vec<u8>, ApiError> {
         let id = Self::lookup(owner, name)?;
+        // Requests whose clients have gone are not waiting.
+        let now = clock::now();
+        owner.group.consumers().drop_deaf(id, now, &owner.wire);
         let info = owner
             .group
-            .consumer_info(id, clock::now())
+            .consumer_info(id, now)
             .ok_or(errors::CONSUMER_NOT_FOUND)?;
         let mut out = Vec::new();
         response::record(&mut out, self.kind, &info);
@@ -185,6 +190,9 @@ impl Asked {
     }
 
     pub(super) fn consumer_unpin(&self, owner: &mut Owner, name: &str) -> Result<Vec<u8>, ApiError> {
+        if self.request.body.is_empty() {
+            return Err(errors::invalid_json("unexpected end of JSON input"));
+        }
         let wanted: Unpin = self.parse("JSApiConsumerUnpinRequest")?;
         if wanted.group.is_empty() {
             return Err(errors::invalid_json("consumer group not specified"));
@@ -207,13 +215,14 @@ impl Asked {
     pub(super) fn consumer_reset(self, owner: &mut Owner, name: &str) {
         // For a consumer that is not there nobody answers.
         let Ok(id) = Self::lookup(owner, name) else { return };
-        match self.try_reset(owner, id) {
-            // The peer answers this one with an empty reply subject.
-            Ok(out) => {
-                owner.wire.send(&self.request.reply, Some(b""), &[], &out);
-            }
-            refused => self.finish(owner, refused),
-        }
+        let out = self.try_reset(owner, id).unwrap_or_else(|error| {
+            self.account.api_errors.fetch_add(1, Ordering::Relaxed);
+            let mut out = Vec::new();
+            response::reset_refused(&mut out, &error);
+            out
+        });
+        // The peer answers this one with an empty reply subject.
+        owner.wire.send(&self.request.reply, Some(b""), &[], &out);
     }
 
     fn try_reset(&self, owner: &mut Owner, id: u32) -> Result<Vec<u8>, ApiError> {

@@ -66,6 +66,11 @@ const MAY_BE_EMPTY: [&str; 6] = [
     "JSApiConsumerPauseRequest",
 ];
 
+/// Whether a message asks for no more than this server's API level.
+pub(super) fn has_level(headers: &[u8]) -> bool {
+    headers.is_empty() || level(headers) <= API_LEVEL
+}
+
 impl Request {
     /// Reads the body. Where nothing need be asked for, what is no JSON at all asks for nothing.
     fn parse<T: json::GoFields + Default>(&self, root: &'static str, strict: bool) -> Result<T, ApiError> {

@@ -92,10 +92,14 @@ impl Desk {
         let (sender, receiver) = tokio::sync::oneshot::channel();
         let account = Arc::clone(&self.account.account);
         stream.call(move |owner| {
+            if let Err(error) = owner.group.check_consumers(&config) {
+                let _gone = sender.send(Err(error));
+                return;
+            }
             let command = Command::Config(Box::new(config));
             owner.propose(command, move |owner, outcome| {
                 let done = match outcome {
-                    Outcome::Failed(why) => Err(why),
+                    Outcome::Failed(why) => Err(errors::stream_update(why)),
                     _ => {
                         let config = Arc::new(owner.group.stream().config().clone());
                         *owner.stream.config.write() = config;
@@ -106,10 +110,7 @@ impl Desk {
                 let _gone = sender.send(done);
             });
         });
-        let info = receiver
-            .await
-            .map_err(|_| errors::STREAM_NOT_FOUND)?
-            .map_err(errors::stream_update)?;
+        let info = receiver.await.map_err(|_| errors::STREAM_NOT_FOUND)??;
         let mut out = Vec::new();
         response::record(&mut out, "stream_update_response", &info);
         Ok(out)

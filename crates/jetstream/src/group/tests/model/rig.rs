@@ -50,7 +50,7 @@ pub(super) fn open(folder: &TempDir) -> Store {
 pub(super) fn names() -> Names {
     Names {
         stream: "S".into(),
-        domain: String::new(),
+        ..Names::default()
     }
 }
 

@@ -66,7 +66,8 @@ impl Model {
     /// Whether a message that leaves would be missed.
     pub(super) fn needs(&self, sseq: u64, subject: &str) -> bool {
         let coming = sseq >= self.next || self.listed.contains(&sseq);
-        self.wants(subject) && (coming || self.pending.contains(&sseq))
+        let held = self.pending.contains(&sseq) || self.exceeded.contains(&sseq);
+        self.wants(subject) && (coming || held)
     }
 
     /// Messages it has still to be given for the first time.

@@ -1,0 +1,50 @@
+//! Where a new consumer starts.
+
+use std::collections::VecDeque;
+
+use natterjack_jsapi::GoTime;
+use natterjack_jsapi::consumer::{ConsumerConfig, DeliverPolicy};
+use natterjack_store::{MsgStore, Seq};
+
+use super::machine::filter_set;
+use super::state::State;
+
+/// Where `last_per_subject` starts: a list of sequences, then everything behind `resume`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct LastList {
+    /// Sequences still to deliver, ascending.
+    pub(crate) seqs: VecDeque<u64>,
+    /// Where the list ends.
+    pub(crate) resume: u64,
+}
+
+/// Where a new consumer starts.
+pub(crate) fn starting_point(config: &ConsumerConfig, store: &mut dyn MsgStore) -> (State, LastList) {
+    let state = store.state();
+    let set = filter_set(config);
+    let first = state.first_seq.0.max(1);
+    let behind = state.last_seq.0 + 1;
+    let empty = state.last_seq == Seq::ZERO;
+    let mut list = LastList::default();
+    let next = match config.deliver_policy {
+        DeliverPolicy::All => first,
+        DeliverPolicy::New => behind,
+        DeliverPolicy::Last => store.last_matching(&set, state.last_seq).map_or(behind, |s| s.0),
+        DeliverPolicy::ByStartSequence => config.opt_start_seq.max(if empty { 0 } else { first }),
+        DeliverPolicy::ByStartTime => {
+            let time = config.opt_start_time.unwrap_or(GoTime::ZERO);
+            store.seq_at_time(time.0).0.max(first)
+        }
+        DeliverPolicy::LastPerSubject => {
+            let lasts = store
+                .multi_last(&set, state.last_seq, usize::MAX)
+                .unwrap_or_default();
+            list = LastList {
+                seqs: lasts.iter().map(|s| s.0).collect(),
+                resume: behind,
+            };
+            list.seqs.front().copied().unwrap_or(behind)
+        }
+    };
+    (State::starting_at(next.max(1)), list)
+}

@@ -54,7 +54,9 @@ impl Group {
         self.stream.store.append(entry, &mut gone);
         for (n, (_, record)) in batch.records().enumerate() {
             self.note_stored(record);
-            if let Some(previous) = previous.get(n) {
+            if let Some(previous) = previous.get(n)
+                && record.flags() & flags::SKIP == 0
+            {
                 self.stream.republish(record, *previous, fx);
             }
         }
@@ -66,6 +68,9 @@ impl Group {
     /// What follows from a stored message beside its being there.
     fn note_stored(&mut self, record: RecordView<'_>) {
         let skipped = record.flags() & flags::SKIP != 0;
+        if record.flags() & flags::SOURCED != 0 {
+            self.stream.note_sourced(record.headers());
+        }
         if self.restoring {
             if record.flags() & flags::MSG_ID != 0
                 && let Some(id) = crate::stream::header(record.headers(), natterjack_jsapi::headers::MSG_ID)
@@ -129,6 +134,10 @@ impl Group {
             Command::ConsumerPause { id, until } => {
                 self.consumers.apply_pause(id, until, now, fx);
                 Outcome::Consumer(id)
+            }
+            Command::Skip { last, ts_ns } => {
+                self.stream.store.skip_to(Seq(last), ts_ns);
+                Outcome::Done
             }
             Command::Consumers { changes, remove } => {
                 if self.restoring {

@@ -141,7 +141,23 @@ impl Group {
 
     /// Queues a command; its outcome comes with `ticket`.
     pub fn propose(&mut self, command: Command, ticket: Option<Ticket>) {
+        if let Some(last) = self.jump_of(&command) {
+            self.propose_in_order(&command, ticket);
+            self.stream.overlay.last_seq = last;
+            return;
+        }
         self.commands.push_back((command, ticket));
+    }
+
+    /// The last sequence that `command` gives up, if it moves on beyond the last one given: what is decided after it gets
+    /// what comes behind.
+    fn jump_of(&self, command: &Command) -> Option<Seq> {
+        let last = match command {
+            Command::Purge { filter, up_to, .. } if filter.is_empty() => up_to.checked_sub(1)?,
+            Command::Skip { last, .. } => *last,
+            _ => return None,
+        };
+        (last > self.stream.overlay.last_seq.0).then_some(Seq(last))
     }
 
     /// Whether a message may be deleted.

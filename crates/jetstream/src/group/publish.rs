@@ -132,6 +132,8 @@ impl Group {
     fn ack_duplicate(&mut self, reply: &[u8], seq: Seq, fx: &mut dyn Effects) {
         if !self.batch.is_empty() {
             self.open.ack(reply, seq, Extra::Duplicate);
+        } else if let Some((_, waits)) = self.closed.back_mut() {
+            waits.ack(reply, seq, Extra::Duplicate);
         } else if let Some((_, _, waits)) = self.in_flight.back_mut() {
             waits.ack(reply, seq, Extra::Duplicate);
         } else {

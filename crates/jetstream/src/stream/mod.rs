@@ -10,18 +10,24 @@ mod gather;
 mod marker;
 mod publish;
 mod republish;
+mod sourced;
 mod text;
+
+use std::collections::BTreeMap;
 
 use natterjack_jsapi::GoTime;
 use natterjack_jsapi::stream::{Discard, LostData, StreamConfig, StreamState};
 use natterjack_store::{Limits, LogIndex, MsgStore, Removed, Seq};
 use natterjack_subject::transform::Transform;
 
+use crate::source::{Position, Upstream};
+
 pub use config::{Alone, Context, Create, Streams, check_create, check_update};
 pub(crate) use counter::Counted;
 pub(crate) use dedup::Dedup;
 pub(crate) use gather::{Abandoned, Batches, Gathered, Held};
 pub use publish::{Incoming, Verdict};
+pub(crate) use sourced::Sourced;
 pub(crate) use text::{header, push_header, value};
 
 /// What is on its way to the log and not applied yet.
@@ -53,6 +59,10 @@ pub struct Stream {
     pub(crate) dedup: Dedup,
     /// Atomic batches that gather.
     pub(crate) batches: Batches,
+    /// Where messages are copied from.
+    pub(crate) upstreams: Vec<Upstream>,
+    /// How far each origin was followed, by what is applied.
+    pub(crate) origins: BTreeMap<String, Position>,
     pub(crate) applied: LogIndex,
     /// Whether messages whose time is over are on their way out.
     pub(crate) expiring: bool,
@@ -78,6 +88,8 @@ impl Stream {
             overlay: Overlay::default(),
             dedup: Dedup::default(),
             batches: Batches::default(),
+            upstreams: Vec::new(),
+            origins: BTreeMap::new(),
             applied: LogIndex(0),
             expiring: false,
         };
@@ -98,6 +110,7 @@ impl Stream {
             self.batches.clear();
         }
         self.config = config;
+        self.derive_upstreams();
     }
 
     /// Its configuration in the stored form.

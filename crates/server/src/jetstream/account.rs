@@ -20,6 +20,7 @@ use tokio::sync::oneshot;
 use super::JetStream;
 use super::services;
 use super::stream::Stream;
+use super::upstream;
 use crate::account::Account;
 use crate::clock;
 
@@ -239,7 +240,10 @@ impl JsAccount {
     /// Takes a stream in and lets it listen.
     pub(super) fn add(&self, stream: Arc<Stream>) {
         services::listen(&stream, &self.account);
-        self.streams.write().insert(stream.name.clone(), stream);
+        self.streams
+            .write()
+            .insert(stream.name.clone(), Arc::clone(&stream));
+        upstream::follow(&stream, self);
     }
 
     /// Removes a stream with all it holds.

@@ -7,6 +7,7 @@ mod owner;
 mod place;
 mod services;
 pub(crate) mod stream;
+mod upstream;
 mod watch;
 mod wire;
 

@@ -129,3 +129,20 @@ fn a_replacement_is_the_same_after_a_restart() {
     let world = world.restart(|c| c.allow_rollup_hdrs = true);
     assert_eq!(messages(&world), (1, 5));
 }
+
+#[test]
+fn a_purge_may_move_on_beyond_the_last_sequence() {
+    let mut world = World::new(|_| {});
+    world.publish("s.a", "x");
+    let command = crate::Command::Purge {
+        filter: String::new(),
+        up_to: 1 << 40,
+        keep: 0,
+    };
+    world.command(command);
+    let next = world.publish("s.a", "y");
+    assert_eq!(next, format!(r#"{{"stream":"S","seq":{}}}"#, 1u64 << 40));
+    assert_eq!(messages(&world), (1, 1 << 40));
+    let world = world.restart(|_| {});
+    assert_eq!(messages(&world), (1, 1 << 40));
+}

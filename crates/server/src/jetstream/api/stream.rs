@@ -15,7 +15,7 @@ use natterjack_subject::Filter;
 use super::{Asked, Desk, Request};
 use crate::clock;
 use crate::jetstream::owner::Owner;
-use crate::jetstream::services;
+use crate::jetstream::{services, upstream};
 
 /// Subjects of a page.
 const SUBJECTS_MAX: u64 = 100_000;
@@ -24,9 +24,16 @@ const DELETED_MAX: usize = 100_000;
 
 /// What a stream may ask for and does not get yet is refused: a mirror that never copies would be worse than none.
 fn check_supported(config: &StreamConfig) -> Result<(), ApiError> {
+    let origins = || config.mirror.iter().chain(&config.sources);
     let missing = [
-        (config.mirror.is_some(), "mirrors"),
-        (!config.sources.is_empty(), "sources"),
+        (
+            origins().any(|origin| origin.external.is_some()),
+            "origins in other accounts and domains",
+        ),
+        (
+            origins().any(|origin| origin.consumer.is_some()),
+            "origins with a consumer of their own",
+        ),
         (config.allow_batched, "fast batch publish"),
         (config.allow_msg_schedules, "message schedules"),
     ];
@@ -110,6 +117,7 @@ impl Desk {
             .await
             .map_err(|_| errors::STREAM_NOT_FOUND)?
             .map_err(errors::stream_update)?;
+        upstream::follow(&stream, &self.account);
         let mut out = Vec::new();
         response::record(&mut out, "stream_update_response", &info);
         Ok(out)

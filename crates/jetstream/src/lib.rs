@@ -8,6 +8,7 @@
 pub mod clock;
 pub mod command;
 pub mod consumer;
+mod cron;
 pub mod direct;
 pub mod effect;
 pub mod environment;

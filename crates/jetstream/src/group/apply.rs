@@ -54,6 +54,9 @@ impl Group {
         self.stream.store.append(entry, &mut gone);
         for (n, (_, record)) in batch.records().enumerate() {
             self.note_stored(record);
+            if record.flags() & flags::SCHEDULE != 0 {
+                self.note_schedule(record, now, fx);
+            }
             if let Some(previous) = previous.get(n)
                 && record.flags() & flags::SKIP == 0
             {
@@ -62,6 +65,23 @@ impl Group {
         }
         for (seq, subject) in gone.0 {
             self.consumers.on_removed(now, seq, &subject, false, fx);
+        }
+    }
+
+    /// A schedule that has been used up goes.
+    fn note_schedule(&mut self, record: RecordView<'_>, now: Now, fx: &mut dyn Effects) {
+        let Some(subject) = self.stream.note_schedule(record, now) else {
+            return;
+        };
+        let purge = Purge {
+            filter: Filter::parse(&subject).ok(),
+            up_to: Some(record.seq()),
+            keep: 0,
+        };
+        if purge.filter.is_some() {
+            let mut gone = Gone(Vec::new(), !self.restoring && !self.consumers.is_empty());
+            self.stream.store.purge(&purge, &mut gone);
+            self.removed(gone, true, now, fx);
         }
     }
 

@@ -9,6 +9,7 @@
 mod admit;
 mod apply;
 mod calls;
+mod fast;
 mod log;
 mod publish;
 mod upstream;
@@ -85,6 +86,8 @@ enum Extra {
     Value(Box<str>),
     /// The batch that was stored, and how many messages it had.
     Batch(Box<str>, u64),
+    /// A fast batch has come so far; the next is told after so many messages.
+    Flow(u64),
 }
 
 /// A stream with its consumers.
@@ -176,6 +179,11 @@ impl Group {
             let identity = String::from_utf8(take_bytes(bytes)?.to_vec()).ok()?;
             self.stream.origins.insert(key, Position { seq, identity });
         }
+        for _ in 0..take(bytes)? {
+            let subject = take_bytes(bytes)?.to_vec();
+            let (seq, at_ns) = (Seq(take(bytes)?), take(bytes)?.cast_signed());
+            self.stream.schedules.set(&subject, seq, at_ns);
+        }
         Some(())
     }
 
@@ -201,6 +209,12 @@ impl Group {
             put_bytes(&mut out, key.as_bytes());
             put(&mut out, at.seq);
             put_bytes(&mut out, at.identity.as_bytes());
+        }
+        put(&mut out, self.stream.schedules.len() as u64);
+        for (subject, seq, at_ns) in self.stream.schedules.entries() {
+            put_bytes(&mut out, subject);
+            put(&mut out, seq.0);
+            put(&mut out, at_ns.cast_unsigned());
         }
         out
     }

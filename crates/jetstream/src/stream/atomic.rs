@@ -83,7 +83,7 @@ impl Stream {
         whole: &mut BatchBuilder,
         interest: &mut dyn FnMut(&[u8]) -> bool,
     ) -> Result<(), ApiError> {
-        let mut asked = self.check_batched(message, progress)?;
+        let mut asked = self.check_batched(now, message, progress)?;
         asked.flags |= flags::BATCH;
         let wanted = interest(message.subject);
         if wanted {
@@ -142,6 +142,7 @@ impl Stream {
     /// The rules of one message of a batch, in the order of a replicated publish.
     fn check_batched<'a>(
         &mut self,
+        now: Now,
         message: &Incoming<'a>,
         progress: &Progress,
     ) -> Result<Asked<'a>, ApiError> {
@@ -187,6 +188,7 @@ impl Stream {
             asked.flags |= flags::COUNTER;
         }
         self.check_expectations(message, progress)?;
+        self.check_schedule(now, message, &mut asked)?;
         asked.flags |= self.check_batched_rollup(message, progress)?;
         Ok(asked)
     }

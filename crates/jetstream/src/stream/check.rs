@@ -37,6 +37,8 @@ impl Stream {
         }
         self.check_expected_subject(message).map_err(Verdict::Refused)?;
         self.check_expected_last(block).map_err(Verdict::Refused)?;
+        self.check_schedule(now, message, &mut asked)
+            .map_err(Verdict::Refused)?;
         if header(block, headers::STREAM_SOURCE).is_some() {
             return refuse(errors::MESSAGE_SOURCE_HDR_NOT_ALLOWED);
         }

@@ -6,10 +6,12 @@ mod check;
 pub mod config;
 mod counter;
 mod dedup;
+pub(crate) mod fast;
 mod gather;
 mod marker;
 mod publish;
 mod republish;
+mod schedule;
 mod sourced;
 mod text;
 
@@ -59,6 +61,10 @@ pub struct Stream {
     pub(crate) dedup: Dedup,
     /// Atomic batches that gather.
     pub(crate) batches: Batches,
+    /// Fast batches on their way.
+    pub(crate) flows: fast::Flows,
+    /// When messages are to be published by themselves.
+    pub(crate) schedules: schedule::Schedules,
     /// Where messages are copied from.
     pub(crate) upstreams: Vec<Upstream>,
     /// How far each origin was followed, by what is applied.
@@ -88,6 +94,8 @@ impl Stream {
             overlay: Overlay::default(),
             dedup: Dedup::default(),
             batches: Batches::default(),
+            flows: fast::Flows::default(),
+            schedules: schedule::Schedules::default(),
             upstreams: Vec::new(),
             origins: BTreeMap::new(),
             applied: LogIndex(0),
@@ -108,6 +116,9 @@ impl Stream {
         self.dedup.set_window(config.duplicate_window.0);
         if !config.allow_atomic {
             self.batches.clear();
+        }
+        if !config.allow_batched {
+            self.flows.clear();
         }
         self.config = config;
         self.derive_upstreams();

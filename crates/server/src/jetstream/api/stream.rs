@@ -34,8 +34,6 @@ fn check_supported(config: &StreamConfig) -> Result<(), ApiError> {
             origins().any(|origin| origin.consumer.is_some()),
             "origins with a consumer of their own",
         ),
-        (config.allow_batched, "fast batch publish"),
-        (config.allow_msg_schedules, "message schedules"),
     ];
     match missing.iter().find(|(asked, _)| *asked) {
         Some((_, what)) => Err(errors::stream_invalid_config(format_args!(

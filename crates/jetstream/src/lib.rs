@@ -19,6 +19,7 @@ pub mod source;
 pub mod stream;
 #[cfg(test)]
 mod transcript;
+pub mod usage;
 
 pub use clock::Now;
 pub use command::Command;

@@ -164,6 +164,7 @@ impl Group {
             self.stream.overlay.counters.clear();
             (self.stream.overlay.msgs, self.stream.overlay.bytes) = (0, 0);
         }
+        self.stream.recharge();
         waits.ticket.map(|t| (t, outcome))
     }
 }

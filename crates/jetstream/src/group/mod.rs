@@ -28,6 +28,7 @@ use crate::consumer::{Consumers, Names, put, put_bytes, take, take_bytes};
 use crate::effect::Effects;
 use crate::source::Position;
 use crate::stream::Stream;
+use crate::usage::Charge;
 
 /// Name of the call that waits for a command: chosen by the driver.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -217,6 +218,12 @@ impl Group {
             put(&mut out, at_ns.cast_unsigned());
         }
         out
+    }
+
+    /// From now on it counts against these limits.
+    pub fn set_charge(&mut self, charge: Charge) {
+        self.stream.charge = charge;
+        self.stream.recharge();
     }
 
     /// Applies an entry read back from the log.

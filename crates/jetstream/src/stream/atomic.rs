@@ -87,6 +87,7 @@ impl Stream {
         asked.flags |= flags::BATCH;
         let wanted = interest(message.subject);
         if wanted {
+            self.check_usage(message)?;
             self.check_room(message, asked.flags)?;
         }
         self.raise_ttl(message.headers, &mut asked);
@@ -137,6 +138,7 @@ impl Stream {
             self.dedup.remove(&id, seq);
         }
         self.dedup.set_last(undo.last_id);
+        self.recharge();
     }
 
     /// The rules of one message of a batch, in the order of a replicated publish.

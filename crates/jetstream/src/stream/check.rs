@@ -159,6 +159,16 @@ impl Stream {
         Ok(())
     }
 
+    /// Whether account and server have room for `message`.
+    pub(super) fn check_usage(&self, message: &Incoming<'_>) -> Result<(), ApiError> {
+        self.charge.check(accounted(
+            self.storage(),
+            message.subject.len(),
+            message.headers.len(),
+            message.payload.len(),
+        ))
+    }
+
     /// With discard new, whether there is room, counting what is on its way.
     pub(super) fn check_room(&self, message: &Incoming<'_>, asked: u16) -> Result<(), ApiError> {
         if self.config.discard != Discard::New {

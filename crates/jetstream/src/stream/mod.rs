@@ -23,6 +23,7 @@ use natterjack_store::{Limits, LogIndex, MsgStore, Removed, Seq};
 use natterjack_subject::transform::Transform;
 
 use crate::source::{Position, Upstream};
+use crate::usage::Charge;
 
 pub use config::{Alone, Context, Create, Streams, check_create, check_update};
 pub(crate) use counter::Counted;
@@ -65,6 +66,8 @@ pub struct Stream {
     pub(crate) flows: fast::Flows,
     /// When messages are to be published by themselves.
     pub(crate) schedules: schedule::Schedules,
+    /// What it takes of the limits of the account and the server.
+    pub(crate) charge: Charge,
     /// Where messages are copied from.
     pub(crate) upstreams: Vec<Upstream>,
     /// How far each origin was followed, by what is applied.
@@ -96,6 +99,7 @@ impl Stream {
             batches: Batches::default(),
             flows: fast::Flows::default(),
             schedules: schedule::Schedules::default(),
+            charge: Charge::default(),
             upstreams: Vec::new(),
             origins: BTreeMap::new(),
             applied: LogIndex(0),
@@ -159,6 +163,11 @@ impl Stream {
             last_ts_ns: state.last_ts_ns,
             ..Overlay::default()
         };
+    }
+
+    /// Counts what it holds and what is on its way.
+    pub(crate) fn recharge(&mut self) {
+        self.charge.set(self.store.state().bytes + self.overlay.bytes);
     }
 
     /// What it holds, as the API shows it.

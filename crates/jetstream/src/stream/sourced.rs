@@ -106,7 +106,8 @@ impl Stream {
             payload: message.payload(),
         };
         let (rollup, ttl_s) = self.origin_flags(incoming.headers);
-        if let Err(error) = self.check_room(&incoming, rollup) {
+        let room = self.check_usage(&incoming);
+        if let Err(error) = room.and_then(|()| self.check_room(&incoming, rollup)) {
             return Sourced::Full(error);
         }
         for n in 1..=gap {
@@ -160,7 +161,8 @@ impl Stream {
         };
         match self.check_sourced(now, upstream, message, &incoming) {
             Ok(Some(asked)) => {
-                if let Err(error) = self.check_room(&incoming, asked.flags) {
+                let room = self.check_usage(&incoming);
+                if let Err(error) = room.and_then(|()| self.check_room(&incoming, asked.flags)) {
                     return Sourced::Full(error);
                 }
                 self.store(now, &incoming, &asked, batch, true);

@@ -9,6 +9,7 @@ use natterjack_jetstream::consumer::Limits as ConsumerLimits;
 use natterjack_jetstream::environment::ServerLimits;
 use natterjack_jetstream::meta::{Assignment, Change};
 use natterjack_jetstream::stream::{Context, Streams};
+use natterjack_jetstream::usage::{Charge, Usage};
 use natterjack_jsapi::account::{AccountInfo, ApiStats, Limits};
 use natterjack_jsapi::stream::{Storage, StreamConfig};
 use natterjack_jsapi::versioning::API_LEVEL;
@@ -34,6 +35,8 @@ pub(crate) struct JsAccount {
     /// Whether JetStream is on for it.
     pub(crate) enabled: bool,
     environment: Environment,
+    /// What its streams hold in files and in memory.
+    usage: [Arc<Usage>; 2],
     streams: RwLock<BTreeMap<String, Arc<Stream>>>,
     /// Requests.
     pub(crate) api_total: AtomicU64,
@@ -92,11 +95,17 @@ impl JsAccount {
         if let Some(limits) = limits {
             environment.account_limits = limits;
         }
+        let limits = &environment.account_limits;
+        let usage = [limits.max_storage, limits.max_memory].map(|max| {
+            let max = u64::try_from(max).ok();
+            Arc::new(Usage::new(max, errors::ACCOUNT_RESOURCES_EXCEEDED))
+        });
         Self {
             jetstream: Arc::clone(jetstream),
             account,
             enabled,
             environment,
+            usage,
             streams: RwLock::default(),
             api_total: AtomicU64::new(0),
             api_errors: AtomicU64::new(0),
@@ -158,7 +167,8 @@ impl JsAccount {
         if old.is_none() && usize::try_from(limits.max_streams).is_ok_and(|most| streams.len() >= most) {
             return Err(errors::MAXIMUM_STREAMS_LIMIT);
         }
-        let wanted = config.max_bytes.max(0);
+        // A stream without a limit of its own needs room for something.
+        let wanted = config.max_bytes.max(1);
         let held: i64 = streams
             .iter()
             .map(|s| s.config())
@@ -181,10 +191,17 @@ impl JsAccount {
         if of_account >= 0 && all > of_account {
             return Err(error);
         }
-        if wanted > 0 && all > i64::try_from(of_server).unwrap_or(i64::MAX) {
+        if all > i64::try_from(of_server).unwrap_or(i64::MAX) {
             return Err(error);
         }
         Ok(())
+    }
+
+    /// What a stream counts against.
+    pub(super) fn charge(&self, storage: Storage, jetstream: &JetStream) -> Charge {
+        let which = usize::from(storage == Storage::Memory);
+        let limits = [&jetstream.usage[which], &self.usage[which]];
+        Charge::new(limits.map(Arc::clone).to_vec())
     }
 
     /// What it uses.

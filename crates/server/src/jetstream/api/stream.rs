@@ -12,7 +12,7 @@ use natterjack_jsapi::stream::{StreamConfig, StreamRequest};
 use natterjack_jsapi::{ApiError, errors};
 use natterjack_subject::Filter;
 
-use super::{Asked, Desk, Request};
+use super::{Asked, Desk, Request, audit};
 use crate::clock;
 use crate::jetstream::owner::Owner;
 use crate::jetstream::{services, upstream};
@@ -51,12 +51,12 @@ impl Desk {
     pub(super) async fn create(&mut self, request: &Request, name: &str) {
         let kind = "stream_create_response";
         match self.try_create(request, name).await {
-            Ok(out) => self.wire.answer(&request.reply, &out),
+            Ok(out) => self.answer(request, &out),
             Err(error) => self.refuse(request, kind, &error),
         }
     }
 
-    async fn try_create(&self, request: &Request, name: &str) -> Result<Vec<u8>, ApiError> {
+    async fn try_create(&mut self, request: &Request, name: &str) -> Result<Vec<u8>, ApiError> {
         let wanted = self.stream_request(request)?;
         let configs = self.account.configs();
         let context = self.account.context(&configs, wanted.pedantic);
@@ -66,6 +66,7 @@ impl Desk {
                 check_supported(&config)?;
                 self.account.check_room(&config, None)?;
                 self.account.create(config).await.map_err(errors::stream_create)?;
+                audit::stream_action(&mut self.wire, &self.account, name, "CREATED", "create");
             }
         }
         let stream = self.stream(name).ok_or(errors::STREAM_NOT_FOUND)?;
@@ -80,12 +81,12 @@ impl Desk {
 
     pub(super) async fn update(&mut self, request: &Request, name: &str) {
         match self.try_update(request, name).await {
-            Ok(out) => self.wire.answer(&request.reply, &out),
+            Ok(out) => self.answer(request, &out),
             Err(error) => self.refuse(request, "stream_update_response", &error),
         }
     }
 
-    async fn try_update(&self, request: &Request, name: &str) -> Result<Vec<u8>, ApiError> {
+    async fn try_update(&mut self, request: &Request, name: &str) -> Result<Vec<u8>, ApiError> {
         let wanted = self.stream_request(request)?;
         let configs = self.account.configs();
         let context = self.account.context(&configs, wanted.pedantic);
@@ -116,6 +117,7 @@ impl Desk {
             .map_err(|_| errors::STREAM_NOT_FOUND)?
             .map_err(errors::stream_update)?;
         upstream::follow(&stream, &self.account);
+        audit::stream_action(&mut self.wire, &self.account, name, "UPDATED", "modify");
         let mut out = Vec::new();
         response::record(&mut out, "stream_update_response", &info);
         Ok(out)
@@ -133,9 +135,10 @@ impl Desk {
         };
         match self.account.delete(&stream).await {
             Ok(()) => {
+                audit::stream_action(&mut self.wire, &self.account, name, "DELETED", "delete");
                 let mut out = Vec::new();
                 response::success(&mut out, kind);
-                self.wire.answer(&request.reply, &out);
+                self.answer(request, &out);
             }
             Err(why) => self.refuse(request, kind, &errors::stream_delete(why)),
         }

@@ -5,6 +5,7 @@
 //! files, no sockets: all of it runs in a unit test.
 #![forbid(unsafe_code)]
 
+pub mod archive;
 pub mod clock;
 pub mod command;
 pub mod consumer;

@@ -15,6 +15,7 @@ mod pull;
 mod push;
 mod rounds;
 mod state;
+mod stored;
 mod tick;
 
 pub use ack::AckOutcome;

@@ -8,6 +8,7 @@
 
 mod admit;
 mod apply;
+mod backup;
 mod calls;
 mod fast;
 mod log;

@@ -94,14 +94,14 @@ impl Group {
             match self.stream.mirror(message, renamed, &mut self.batch) {
                 Sourced::Done => return Ok(()),
                 Sourced::Full(error) => return Err(error),
-                Sourced::Gap(last) => self.skip(last, message.ts_ns()),
+                Sourced::Gap(last) => self.give_up(last, message.ts_ns()),
             }
         }
         Ok(())
     }
 
     /// Gives up sequences behind what is in the open batch.
-    fn skip(&mut self, last: Seq, ts_ns: i64) {
+    pub(super) fn give_up(&mut self, last: Seq, ts_ns: i64) {
         let command = Command::Skip { last: last.0, ts_ns };
         self.propose_in_order(&command, None);
         self.stream.took(last, ts_ns);

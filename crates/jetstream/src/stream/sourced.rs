@@ -75,6 +75,25 @@ impl Stream {
             .map_or(0, |at| at.seq)
     }
 
+    /// How a message out of an archive is stored: what it replaced is gone already.
+    pub(crate) fn restored_flags(&self, block: &[u8]) -> (u16, u32) {
+        let marks = [
+            (headers::MSG_ID, flags::MSG_ID, true),
+            (headers::STREAM_SOURCE, flags::SOURCED, true),
+            (headers::INCREMENT, flags::COUNTER, self.config.allow_msg_counter),
+            (
+                headers::SCHEDULE,
+                flags::SCHEDULE,
+                self.config.allow_msg_schedules,
+            ),
+        ];
+        let asked = marks
+            .iter()
+            .filter(|(name, _, counts)| *counts && value(block, name).is_some())
+            .fold(0, |all, (_, flag, _)| all | flag);
+        (asked, self.origin_flags(block).1)
+    }
+
     fn origin_flags(&self, block: &[u8]) -> (u16, u32) {
         let rollup = self.check_rollup(block).unwrap_or(0);
         let ttl = value(block, headers::TTL)

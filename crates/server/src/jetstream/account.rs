@@ -1,6 +1,7 @@
 //! JetStream of one account: its streams, its limits, what it uses.
 
 use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -11,7 +12,7 @@ use natterjack_jetstream::meta::{Assignment, Change};
 use natterjack_jetstream::stream::{Context, Streams};
 use natterjack_jetstream::usage::{Charge, Usage};
 use natterjack_jsapi::account::{AccountInfo, ApiStats, Limits};
-use natterjack_jsapi::stream::{Storage, StreamConfig};
+use natterjack_jsapi::stream::{Storage, StreamConfig, StreamInfo};
 use natterjack_jsapi::versioning::API_LEVEL;
 use natterjack_jsapi::{ApiError, errors};
 use natterjack_subject::collides;
@@ -19,6 +20,7 @@ use parking_lot::RwLock;
 use tokio::sync::oneshot;
 
 use super::JetStream;
+use super::backup;
 use super::services;
 use super::stream::Stream;
 use super::upstream;
@@ -254,6 +256,51 @@ impl JsAccount {
         Ok(())
     }
 
+    /// Makes a stream and fills it from an archive before anybody knows of it.
+    pub(super) async fn restore(&self, config: StreamConfig, path: PathBuf) -> Result<StreamInfo, ApiError> {
+        let assignment = Assignment {
+            account: self.account.name.to_string(),
+            group: self.jetstream.next_group(),
+            created: clock::wall(),
+            config,
+        };
+        let made = self.jetstream.make(self, &assignment);
+        let (stream, owner) = made.map_err(errors::stream_restore)?;
+        tokio::spawn(owner.run());
+        let mut done = backup::fill(&stream, path).await;
+        if done.is_ok() && self.stream(&stream.name).is_some() {
+            done = Err(errors::STREAM_NAME_EXIST_RESTORE_FAILED);
+        }
+        if done.is_ok() {
+            let change = Change::Create(Box::new(assignment));
+            done = self
+                .jetstream
+                .change(change)
+                .await
+                .map_err(errors::stream_restore);
+        }
+        if let Err(error) = done {
+            Self::discard(&stream).await;
+            return Err(error);
+        }
+        self.add(Arc::clone(&stream));
+        let info = stream.ask(|owner| owner.group.info(clock::now())).await;
+        info.ok_or(errors::STREAM_NOT_FOUND)
+    }
+
+    /// Ends a stream and removes all it holds.
+    async fn discard(stream: &Arc<Stream>) {
+        let (sender, receiver) = oneshot::channel();
+        stream.call(move |owner| {
+            owner.group.end("409 Consumer Deleted", &mut owner.wire);
+            owner.end(sender);
+        });
+        if let Ok(ended) = receiver.await {
+            ended.log.release();
+            ended.group.into_store().destroy();
+        }
+    }
+
     /// Takes a stream in and lets it listen.
     pub(super) fn add(&self, stream: Arc<Stream>) {
         services::listen(&stream, &self.account);
@@ -268,15 +315,7 @@ impl JsAccount {
         self.jetstream.change(Change::Delete(stream.group)).await?;
         services::silence(stream, &self.account);
         self.streams.write().remove(&stream.name);
-        let (sender, receiver) = oneshot::channel();
-        stream.call(move |owner| {
-            owner.group.end("409 Consumer Deleted", &mut owner.wire);
-            owner.end(sender);
-        });
-        if let Ok(ended) = receiver.await {
-            ended.log.release();
-            ended.group.into_store().destroy();
-        }
+        Self::discard(stream).await;
         Ok(())
     }
 }

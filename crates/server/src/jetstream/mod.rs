@@ -2,6 +2,7 @@
 
 pub(crate) mod account;
 mod api;
+mod backup;
 mod inbox;
 mod owner;
 mod place;

@@ -2,7 +2,9 @@
 //! nothing when nobody listens.
 
 use natterjack_jetstream::Effects as _;
+use natterjack_jsapi::GoTime;
 use natterjack_jsapi::advisory::{self, ADVISORY_PREFIX, ClientInfo};
+use natterjack_jsapi::stream::StreamState;
 use natterjack_subject::names::nuid;
 
 use super::Request;
@@ -76,6 +78,33 @@ pub(super) fn stream_action(wire: &mut Wire, account: &JsAccount, stream: &str, 
         if !domain.is_empty() {
             o.text("domain", domain);
         }
+    });
+    wire.advisory(subject.as_bytes(), &json);
+}
+
+/// Reports that a snapshot begins.
+pub(super) fn snapshot_created(wire: &mut Wire, stream: &str, state: &StreamState, client: &ClientInfo) {
+    let subject = format!("{ADVISORY_PREFIX}STREAM.SNAPSHOT_CREATE.{stream}");
+    if wire.wants_advisory(subject.as_bytes()) {
+        let id = nuid(&mut rand::random);
+        let json = advisory::snapshot_create(&id, clock::wall(), stream, state, client);
+        wire.advisory(subject.as_bytes(), &json);
+    }
+}
+
+/// Reports that a snapshot or a restore is over; `kind` is its name in lower case.
+pub(super) fn backup_done(wire: &mut Wire, stream: &str, kind: &str, start: GoTime, client: &ClientInfo) {
+    let subject = format!("{ADVISORY_PREFIX}STREAM.{}.{stream}", kind.to_uppercase());
+    if !wire.wants_advisory(subject.as_bytes()) {
+        return;
+    }
+    let id = nuid(&mut rand::random);
+    let end = clock::wall();
+    let json = advisory::event(kind, &id, end, |o| {
+        o.text("stream", stream);
+        o.field("start", &start);
+        o.field("end", &end);
+        o.field("client", client);
     });
     wire.advisory(subject.as_bytes(), &json);
 }

@@ -4,6 +4,7 @@
 
 mod account;
 mod audit;
+mod backup;
 mod calls;
 mod consumer;
 pub(super) mod direct;
@@ -176,6 +177,8 @@ impl Desk {
             ApiCall::StreamCreate { stream } => self.create(request, stream).await,
             ApiCall::StreamUpdate { stream } => self.update(request, stream).await,
             ApiCall::StreamDelete { stream } => self.delete(request, stream).await,
+            ApiCall::StreamSnapshot { stream } => self.snapshot(request, stream).await,
+            ApiCall::StreamRestore { stream } => self.restore(request, stream),
             ApiCall::StreamNames => self.stream_names(request),
             ApiCall::StreamList => self.stream_list(request).await,
             ApiCall::MsgNext { .. } | ApiCall::DirectGet { .. } => {}

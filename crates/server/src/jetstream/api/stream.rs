@@ -23,7 +23,7 @@ const SUBJECTS_MAX: u64 = 100_000;
 const DELETED_MAX: usize = 100_000;
 
 /// What a stream may ask for and does not get yet is refused: a mirror that never copies would be worse than none.
-fn check_supported(config: &StreamConfig) -> Result<(), ApiError> {
+pub(super) fn check_supported(config: &StreamConfig) -> Result<(), ApiError> {
     let origins = || config.mirror.iter().chain(&config.sources);
     let missing = [
         (

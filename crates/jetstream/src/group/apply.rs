@@ -95,6 +95,8 @@ impl Group {
             if record.flags() & flags::MSG_ID != 0
                 && let Some(id) = crate::stream::header(record.headers(), natterjack_jsapi::headers::MSG_ID)
             {
+                // An id may come again behind its window, as it could then.
+                self.stream.dedup.expire(record.ts_ns());
                 self.stream.dedup.insert(id, record.seq(), record.ts_ns());
             }
             return;

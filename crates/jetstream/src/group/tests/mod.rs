@@ -1,6 +1,7 @@
 //! A group over a real store, driven by hand: what is published, delivered, acknowledged, and what a restart keeps.
 
 mod consume;
+mod model;
 mod publish;
 mod restart;
 mod sourced;

@@ -58,6 +58,13 @@ pub enum Command {
         /// Until when.
         until: Option<GoTime>,
     },
+    /// Sequences are given up: the next message gets the one behind `last`.
+    Skip {
+        /// The last of them.
+        last: u64,
+        /// Time stamp of what follows, nanoseconds.
+        ts_ns: i64,
+    },
     /// What consumers did, and messages that leave because of it.
     Consumers {
         /// Changes by consumer.
@@ -144,6 +151,11 @@ impl Command {
                     put_bytes(&mut out, bytes);
                 }
             }
+            Self::Skip { last, ts_ns } => {
+                out.push(10);
+                put(&mut out, *last);
+                put(&mut out, ts_ns.cast_unsigned());
+            }
         }
         Bytes::from(out)
     }
@@ -195,6 +207,10 @@ impl Command {
                 }
                 Self::Consumers { changes, remove }
             }
+            10 => Self::Skip {
+                last: take(bytes)?,
+                ts_ns: take(bytes)?.cast_signed(),
+            },
             _ => return None,
         })
     }
@@ -245,6 +261,7 @@ mod tests {
                 until: Some(GoTime(9)),
             },
             Command::ConsumerPause { id: 3, until: None },
+            Command::Skip { last: 7, ts_ns: -1 },
             Command::Consumers {
                 changes: vec![(1, vec![1, 2, 3])],
                 remove: vec![(4, 4)],

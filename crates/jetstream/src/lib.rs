@@ -5,9 +5,11 @@
 //! files, no sockets: all of it runs in a unit test.
 #![forbid(unsafe_code)]
 
+pub mod archive;
 pub mod clock;
 pub mod command;
 pub mod consumer;
+mod cron;
 pub mod direct;
 pub mod effect;
 pub mod environment;
@@ -18,6 +20,7 @@ pub mod source;
 pub mod stream;
 #[cfg(test)]
 mod transcript;
+pub mod usage;
 
 pub use clock::Now;
 pub use command::Command;

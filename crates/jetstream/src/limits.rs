@@ -36,6 +36,12 @@ pub const BATCH_MESSAGES_MAX: u64 = 1_000;
 pub const BATCHES_MAX: usize = 50;
 /// Bytes that all batches of a stream may hold while they gather.
 pub const BATCH_BYTES_MAX: usize = 256 * 1024 * 1024;
+/// Fast batches of a stream on their way at a time.
+pub const FAST_BATCHES_MAX: usize = 1_000;
+/// Messages between acknowledgements of a fast batch that does not say how many.
+pub const FAST_FLOW: u64 = 10;
+/// The most of them.
+pub const FAST_FLOW_MAX: u64 = 65_535;
 /// How long a batch may stand still, nanoseconds.
 pub const BATCH_TIMEOUT_NS: u64 = 10_000_000_000;
 /// Subjects a stream information may list in one page.

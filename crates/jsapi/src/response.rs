@@ -207,6 +207,14 @@ pub fn restore(out: &mut Vec<u8>, deliver_subject: &str) {
     object.end();
 }
 
+/// A refused STREAM.RESTORE.
+pub fn restore_error(out: &mut Vec<u8>, refusal: &ApiError) {
+    let mut object = open(out, "stream_restore_response");
+    put_error(&mut object, refusal);
+    object.text("deliver_subject", "");
+    object.end();
+}
+
 /// A text as JSON, for callers that build small objects themselves.
 #[must_use]
 pub fn json_text(text: &str) -> Vec<u8> {

@@ -155,7 +155,35 @@ impl Names {
                 rest = &rest[first.len_utf8()..];
             }
         }
-        out
+        without_pin(without_identity(out))
+    }
+}
+
+/// The id of a pinned client, whatever letters chance gave it.
+fn without_pin(text: String) -> String {
+    const FIELD: &str = "Nats-Pin-Id: ";
+    let Some(from) = text.find(FIELD).map(|at| at + FIELD.len()) else {
+        return text;
+    };
+    let length = run_length(&text[from..], |b| b.is_ascii_alphanumeric());
+    if length != NUID_LENGTH {
+        return text;
+    }
+    format!("{}<nuid>{}", &text[..from], &text[from + length..])
+}
+
+/// Where a copied message says which stream it came from, the last word tells one life of that stream from the next.
+fn without_identity(text: String) -> String {
+    const FIELD: &str = "Nats-Stream-Source: ";
+    let Some(from) = text.find(FIELD).map(|at| at + FIELD.len()) else {
+        return text;
+    };
+    let line = text[from..].find(['\r', '\\']).map_or(text.len(), |at| from + at);
+    match text[from..line].rsplit_once(' ') {
+        Some((before, last)) if before.split(' ').count() == 5 && last.len() == 8 => {
+            format!("{}{before} <identity>{}", &text[..from], &text[line..])
+        }
+        _ => text,
     }
 }
 
@@ -242,6 +270,18 @@ mod tests {
         assert_eq!(
             text("id NCEKWA33BV7UFIICWKF43DEU3DSW6JRO3C7Q5TR6K4LQ6V5KTT7ONGXX"),
             "id <key>"
+        );
+    }
+
+    #[test]
+    fn identities_of_origins() {
+        assert_eq!(
+            text("Nats-Stream-Source: O 2 > > o.a 7zBvg6OV\r\nA: b"),
+            "Nats-Stream-Source: O 2 > > o.a <identity>\r\nA: b"
+        );
+        assert_eq!(
+            text("Nats-Stream-Source: O 2 > > o.a\r\nA: b"),
+            "Nats-Stream-Source: O 2 > > o.a\r\nA: b"
         );
     }
 

@@ -17,6 +17,7 @@ mod push;
 mod rounds;
 mod start;
 mod state;
+mod stored;
 mod tick;
 
 pub use ack::AckOutcome;

@@ -54,7 +54,12 @@ impl Group {
         self.stream.store.append(entry, &mut gone);
         for (n, (_, record)) in batch.records().enumerate() {
             self.note_stored(record);
-            if let Some(previous) = previous.get(n) {
+            if record.flags() & flags::SCHEDULE != 0 {
+                self.note_schedule(record, now, fx);
+            }
+            if let Some(previous) = previous.get(n)
+                && record.flags() & flags::SKIP == 0
+            {
                 self.stream.republish(record, *previous, fx);
             }
         }
@@ -63,13 +68,35 @@ impl Group {
         }
     }
 
+    /// A schedule that has been used up goes.
+    fn note_schedule(&mut self, record: RecordView<'_>, now: Now, fx: &mut dyn Effects) {
+        let Some(subject) = self.stream.note_schedule(record, now) else {
+            return;
+        };
+        let purge = Purge {
+            filter: Filter::parse(&subject).ok(),
+            up_to: Some(record.seq()),
+            keep: 0,
+        };
+        if purge.filter.is_some() {
+            let mut gone = Gone(Vec::new(), !self.restoring && !self.consumers.is_empty());
+            self.stream.store.purge(&purge, &mut gone);
+            self.removed(gone, true, now, fx);
+        }
+    }
+
     /// What follows from a stored message beside its being there.
     fn note_stored(&mut self, record: RecordView<'_>) {
         let skipped = record.flags() & flags::SKIP != 0;
+        if record.flags() & flags::SOURCED != 0 {
+            self.stream.note_sourced(record.headers());
+        }
         if self.restoring {
             if record.flags() & flags::MSG_ID != 0
                 && let Some(id) = crate::stream::header(record.headers(), natterjack_jsapi::headers::MSG_ID)
             {
+                // An id may come again behind its window, as it could then.
+                self.stream.dedup.expire(record.ts_ns());
                 self.stream.dedup.insert(id, record.seq(), record.ts_ns());
             }
             return;
@@ -134,6 +161,10 @@ impl Group {
             Command::ConsumerPause { id, until } => {
                 self.consumers.apply_pause(id, until, now, fx);
                 Outcome::Consumer(id)
+            }
+            Command::Skip { last, ts_ns } => {
+                self.stream.store.skip_to(Seq(last), ts_ns);
+                Outcome::Done
             }
             Command::Consumers { changes, remove } => {
                 if self.restoring {

@@ -81,7 +81,20 @@ impl Group {
         }
         self.stream.dedup.expire(now.wall_ns);
         self.expire_batches(now, fx);
+        self.fire_schedules(now);
         self.expire_messages(now);
+    }
+
+    /// Publishes what schedules are due.
+    fn fire_schedules(&mut self, now: Now) {
+        let limits = self.stream.config.retention != Retention::Interest;
+        while !self.batch_is_full() {
+            let consumers = &mut self.consumers;
+            let mut interest = |subject: &[u8]| limits || consumers.interest_in(subject);
+            if !self.stream.fire(now, &mut self.batch, &mut interest) {
+                return;
+            }
+        }
     }
 
     /// Messages whose time has come leave, or are replaced by a marker of their subject.
@@ -123,16 +136,20 @@ impl Group {
         } else {
             self.stream.store.next_expiry_ns()
         };
+        let scheduled = self.stream.schedules.next_ns();
+        let expiry = expiry.into_iter().chain(scheduled).min();
         let expiry = expiry.map(|at| {
             let left = u64::try_from(at.saturating_sub(now.wall_ns)).unwrap_or(0);
             now.mono_ns.saturating_add(left)
         });
         let batches = self.stream.batches.next_deadline_ns();
+        let flows = self.stream.flows.next_deadline_ns();
         [
             self.consumers.next_deadline_ns(),
             self.changes_due,
             expiry,
             batches,
+            flows,
         ]
         .into_iter()
         .flatten()
@@ -141,7 +158,23 @@ impl Group {
 
     /// Queues a command; its outcome comes with `ticket`.
     pub fn propose(&mut self, command: Command, ticket: Option<Ticket>) {
+        if let Some(last) = self.jump_of(&command) {
+            self.propose_in_order(&command, ticket);
+            self.stream.overlay.last_seq = last;
+            return;
+        }
         self.commands.push_back((command, ticket));
+    }
+
+    /// The last sequence that `command` gives up, if it moves on beyond the last one given: what is decided after it gets
+    /// what comes behind.
+    fn jump_of(&self, command: &Command) -> Option<Seq> {
+        let last = match command {
+            Command::Purge { filter, up_to, .. } if filter.is_empty() => up_to.checked_sub(1)?,
+            Command::Skip { last, .. } => *last,
+            _ => return None,
+        };
+        (last > self.stream.overlay.last_seq.0).then_some(Seq(last))
     }
 
     /// Whether a message may be deleted.

@@ -31,6 +31,13 @@ impl Group {
         if self.in_flight.len() >= IN_FLIGHT_MAX {
             return None;
         }
+        if let Some((body, waits)) = self.closed.pop_front() {
+            return Some(Proposal {
+                body,
+                relaxed: false,
+                waits,
+            });
+        }
         if !self.batch.is_empty() {
             let body = EntryBody::Messages(self.batch.finish());
             return Some(Proposal {
@@ -124,7 +131,7 @@ impl Group {
             fx.send(&waits.replies[start..ack.reply_end], None, &[], &self.json);
             start = ack.reply_end;
         }
-        if self.in_flight.is_empty() && self.batch.is_empty() {
+        if self.is_idle() {
             self.stream.reset_overlay();
         }
         waits.ticket.map(|t| (t, Outcome::Failed(why.to_owned())))
@@ -152,11 +159,12 @@ impl Group {
         let entry = Committed { index, body };
         let outcome = self.apply_entry(&entry, now, fx);
         self.tell(&waits, fx);
-        if self.in_flight.is_empty() && self.batch.is_empty() {
+        if self.is_idle() {
             self.stream.overlay.subjects.clear();
             self.stream.overlay.counters.clear();
             (self.stream.overlay.msgs, self.stream.overlay.bytes) = (0, 0);
         }
+        self.stream.recharge();
         waits.ticket.map(|t| (t, outcome))
     }
 }

@@ -8,9 +8,12 @@
 
 mod admit;
 mod apply;
+mod backup;
 mod calls;
+mod fast;
 mod log;
 mod publish;
+mod upstream;
 
 pub use admit::{Admitted, Form, check_form};
 
@@ -24,7 +27,9 @@ use crate::clock::Now;
 use crate::command::Command;
 use crate::consumer::{Consumers, Names, put, put_bytes, take, take_bytes};
 use crate::effect::Effects;
+use crate::source::Position;
 use crate::stream::Stream;
+use crate::usage::Charge;
 
 /// Name of the call that waits for a command: chosen by the driver.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -83,6 +88,8 @@ enum Extra {
     Value(Box<str>),
     /// The batch that was stored, and how many messages it had.
     Batch(Box<str>, u64),
+    /// A fast batch has come so far; the next is told after so many messages.
+    Flow(u64),
 }
 
 /// A stream with its consumers.
@@ -93,6 +100,8 @@ pub struct Group {
     names: Names,
     batch: BatchBuilder,
     open: Waits,
+    /// Entries that come before the open batch.
+    closed: VecDeque<(EntryBody, Waits)>,
     commands: VecDeque<(Command, Option<Ticket>)>,
     in_flight: VecDeque<(LogIndex, EntryBody, Waits)>,
     /// Answers to acknowledgements that wait for the next entry with changes.
@@ -123,6 +132,7 @@ impl Group {
             names,
             batch: BatchBuilder::default(),
             open: Waits::default(),
+            closed: VecDeque::new(),
             commands: VecDeque::new(),
             in_flight: VecDeque::new(),
             answers: Vec::new(),
@@ -164,7 +174,19 @@ impl Group {
             let id = take_bytes(bytes)?.to_vec();
             self.stream.dedup.insert(&id, seq, ts);
         }
-        self.consumers.decode(bytes, self.stream.store.as_mut(), now)
+        self.consumers.decode(bytes, self.stream.store.as_mut(), now)?;
+        for _ in 0..take(bytes)? {
+            let key = String::from_utf8(take_bytes(bytes)?.to_vec()).ok()?;
+            let seq = take(bytes)?;
+            let identity = String::from_utf8(take_bytes(bytes)?.to_vec()).ok()?;
+            self.stream.origins.insert(key, Position { seq, identity });
+        }
+        for _ in 0..take(bytes)? {
+            let subject = take_bytes(bytes)?.to_vec();
+            let (seq, at_ns) = (Seq(take(bytes)?), take(bytes)?.cast_signed());
+            self.stream.schedules.set(&subject, seq, at_ns);
+        }
+        Some(())
     }
 
     /// State for a checkpoint. Only when nothing is on its way.
@@ -184,7 +206,25 @@ impl Group {
             put_bytes(&mut out, id);
         }
         self.consumers.encode(&mut out);
+        put(&mut out, self.stream.origins.len() as u64);
+        for (key, at) in &self.stream.origins {
+            put_bytes(&mut out, key.as_bytes());
+            put(&mut out, at.seq);
+            put_bytes(&mut out, at.identity.as_bytes());
+        }
+        put(&mut out, self.stream.schedules.len() as u64);
+        for (subject, seq, at_ns) in self.stream.schedules.entries() {
+            put_bytes(&mut out, subject);
+            put(&mut out, seq.0);
+            put(&mut out, at_ns.cast_unsigned());
+        }
         out
+    }
+
+    /// From now on it counts against these limits.
+    pub fn set_charge(&mut self, charge: Charge) {
+        self.stream.charge = charge;
+        self.stream.recharge();
     }
 
     /// Applies an entry read back from the log.
@@ -196,6 +236,7 @@ impl Group {
     pub fn restored(&mut self, now: Now) {
         self.restoring = false;
         self.stream.reset_overlay();
+        self.stream.resume_upstreams();
         self.consumers.restored(self.stream.store.as_mut(), now);
         // A consumer may have gone, or changed, and what it held back not yet.
         self.release_all();
@@ -210,7 +251,12 @@ impl Group {
     /// Whether nothing is on its way or waiting to be.
     #[must_use]
     pub fn is_settled(&self) -> bool {
-        self.in_flight.is_empty() && self.batch.is_empty() && self.commands.is_empty()
+        self.is_idle() && self.commands.is_empty()
+    }
+
+    /// Whether no message is on its way.
+    fn is_idle(&self) -> bool {
+        self.in_flight.is_empty() && self.batch.is_empty() && self.closed.is_empty()
     }
 
     /// The stream.
@@ -246,11 +292,14 @@ impl Group {
     pub fn info(&self, now: Now) -> StreamInfo {
         let mut config = self.stream.config().clone();
         versioning::set_shown(&mut config.metadata);
+        let upstreams = self.stream.upstreams.iter();
         StreamInfo {
             config,
             created: self.stream.created,
             state: self.state(),
             domain: self.names.domain.clone(),
+            mirror: upstreams.clone().find(|u| u.is_mirror).map(|u| u.info(now)),
+            sources: upstreams.filter(|u| !u.is_mirror).map(|u| u.info(now)).collect(),
             ts: GoTime(now.wall_ns),
             ..StreamInfo::default()
         }

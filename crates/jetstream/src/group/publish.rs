@@ -7,14 +7,19 @@ use natterjack_jsapi::{ApiError, GoTime, errors, headers};
 use natterjack_store::Seq;
 use natterjack_subject::names::nuid;
 
+use super::fast::flow_ack;
 use super::{Ack, Extra, Group, Waits};
 use crate::clock::Now;
 use crate::effect::Effects;
-use crate::stream::{Abandoned, Gathered, Held, Incoming, Verdict, value};
+use crate::stream::{Abandoned, Gathered, Held, Incoming, Verdict, fast, value};
 
 impl Group {
     /// A message arrives. Refusals are answered at once, everything else when it is durable.
     pub fn publish(&mut self, now: Now, message: &Incoming<'_>, fx: &mut dyn Effects) {
+        if let Some(reply) = message.reply.filter(|reply| reply.ends_with(fast::SUFFIX)) {
+            self.publish_fast(now, message, reply, fx);
+            return;
+        }
         if !message.headers.is_empty()
             && let Some(id) = value(message.headers, headers::BATCH_ID)
         {
@@ -29,7 +34,7 @@ impl Group {
         match verdict {
             Verdict::Stored(seq) | Verdict::Skipped(seq) => self.open.ack(reply, seq, Extra::None),
             Verdict::Counted(seq, value) => self.open.ack(reply, seq, Extra::Value(value.into())),
-            Verdict::Duplicate(seq) => self.ack_duplicate(reply, seq, fx),
+            Verdict::Duplicate(seq) => self.ack_after_all(reply, seq, Extra::Duplicate, fx),
             Verdict::Refused(error) => self.refuse_publish(reply, &error, fx),
         }
     }
@@ -126,20 +131,28 @@ impl Group {
         for id in self.stream.batches.expire(now) {
             self.advise_abandoned(now, &id, Abandoned::Timeout, fx);
         }
+        self.stream.flows.expire(now);
     }
 
-    /// A duplicate is told the sequence only when the original is durable.
-    fn ack_duplicate(&mut self, reply: &[u8], seq: Seq, fx: &mut dyn Effects) {
+    /// Tells `reply` once all that was decided so far is durable: of duplicates only when the original is, of batches when
+    /// all of them are.
+    pub(super) fn ack_after_all(&mut self, reply: &[u8], seq: Seq, extra: Extra, fx: &mut dyn Effects) {
         if !self.batch.is_empty() {
-            self.open.ack(reply, seq, Extra::Duplicate);
+            self.open.ack(reply, seq, extra);
+        } else if let Some((_, waits)) = self.closed.back_mut() {
+            waits.ack(reply, seq, extra);
         } else if let Some((_, _, waits)) = self.in_flight.back_mut() {
-            waits.ack(reply, seq, Extra::Duplicate);
+            waits.ack(reply, seq, extra);
         } else {
-            self.send_ack(reply, seq, &Extra::Duplicate, fx);
+            self.send_ack(reply, seq, &extra, fx);
         }
     }
 
     fn send_ack(&mut self, reply: &[u8], seq: Seq, extra: &Extra, fx: &mut dyn Effects) {
+        if let Extra::Flow(every) = extra {
+            fx.send(reply, None, &[], &flow_ack(seq.0, *every));
+            return;
+        }
         self.json.clear();
         let mut ack = PubAck {
             stream: &self.names.stream,
@@ -148,7 +161,7 @@ impl Group {
             ..PubAck::default()
         };
         match extra {
-            Extra::None => {}
+            Extra::None | Extra::Flow(_) => {}
             Extra::Duplicate => ack.duplicate = true,
             Extra::Value(value) => ack.value = Some(value),
             Extra::Batch(id, count) => ack.batch = Some((id, *count)),

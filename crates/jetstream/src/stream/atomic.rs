@@ -83,10 +83,11 @@ impl Stream {
         whole: &mut BatchBuilder,
         interest: &mut dyn FnMut(&[u8]) -> bool,
     ) -> Result<(), ApiError> {
-        let mut asked = self.check_batched(message, progress)?;
+        let mut asked = self.check_batched(now, message, progress)?;
         asked.flags |= flags::BATCH;
         let wanted = interest(message.subject);
         if wanted {
+            self.check_usage(message)?;
             self.check_room(message, asked.flags)?;
         }
         self.raise_ttl(message.headers, &mut asked);
@@ -137,11 +138,13 @@ impl Stream {
             self.dedup.remove(&id, seq);
         }
         self.dedup.set_last(undo.last_id);
+        self.recharge();
     }
 
     /// The rules of one message of a batch, in the order of a replicated publish.
     fn check_batched<'a>(
         &mut self,
+        now: Now,
         message: &Incoming<'a>,
         progress: &Progress,
     ) -> Result<Asked<'a>, ApiError> {
@@ -187,6 +190,7 @@ impl Stream {
             asked.flags |= flags::COUNTER;
         }
         self.check_expectations(message, progress)?;
+        self.check_schedule(now, message, &mut asked)?;
         asked.flags |= self.check_batched_rollup(message, progress)?;
         Ok(asked)
     }

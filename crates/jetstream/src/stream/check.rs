@@ -37,6 +37,8 @@ impl Stream {
         }
         self.check_expected_subject(message).map_err(Verdict::Refused)?;
         self.check_expected_last(block).map_err(Verdict::Refused)?;
+        self.check_schedule(now, message, &mut asked)
+            .map_err(Verdict::Refused)?;
         if header(block, headers::STREAM_SOURCE).is_some() {
             return refuse(errors::MESSAGE_SOURCE_HDR_NOT_ALLOWED);
         }
@@ -155,6 +157,16 @@ impl Stream {
             return Err(errors::STREAM_HEADER_EXCEEDS_MAXIMUM);
         }
         Ok(())
+    }
+
+    /// Whether account and server have room for `message`.
+    pub(super) fn check_usage(&self, message: &Incoming<'_>) -> Result<(), ApiError> {
+        self.charge.check(accounted(
+            self.storage(),
+            message.subject.len(),
+            message.headers.len(),
+            message.payload.len(),
+        ))
     }
 
     /// With discard new, whether there is room, counting what is on its way.

@@ -6,22 +6,31 @@ mod check;
 pub mod config;
 mod counter;
 mod dedup;
+pub(crate) mod fast;
 mod gather;
 mod marker;
 mod publish;
 mod republish;
+mod schedule;
+mod sourced;
 mod text;
+
+use std::collections::BTreeMap;
 
 use natterjack_jsapi::GoTime;
 use natterjack_jsapi::stream::{Discard, LostData, StreamConfig, StreamState};
 use natterjack_store::{Limits, LogIndex, MsgStore, Removed, Seq};
 use natterjack_subject::transform::Transform;
 
+use crate::source::{Position, Upstream};
+use crate::usage::Charge;
+
 pub use config::{Alone, Context, Create, Streams, check_create, check_update};
 pub(crate) use counter::Counted;
 pub(crate) use dedup::Dedup;
 pub(crate) use gather::{Abandoned, Batches, Gathered, Held};
 pub use publish::{Incoming, Verdict};
+pub(crate) use sourced::Sourced;
 pub(crate) use text::{header, push_header, value};
 
 /// What is on its way to the log and not applied yet.
@@ -53,6 +62,16 @@ pub struct Stream {
     pub(crate) dedup: Dedup,
     /// Atomic batches that gather.
     pub(crate) batches: Batches,
+    /// Fast batches on their way.
+    pub(crate) flows: fast::Flows,
+    /// When messages are to be published by themselves.
+    pub(crate) schedules: schedule::Schedules,
+    /// What it takes of the limits of the account and the server.
+    pub(crate) charge: Charge,
+    /// Where messages are copied from.
+    pub(crate) upstreams: Vec<Upstream>,
+    /// How far each origin was followed, by what is applied.
+    pub(crate) origins: BTreeMap<String, Position>,
     pub(crate) applied: LogIndex,
     /// Whether messages whose time is over are on their way out.
     pub(crate) expiring: bool,
@@ -78,6 +97,11 @@ impl Stream {
             overlay: Overlay::default(),
             dedup: Dedup::default(),
             batches: Batches::default(),
+            flows: fast::Flows::default(),
+            schedules: schedule::Schedules::default(),
+            charge: Charge::default(),
+            upstreams: Vec::new(),
+            origins: BTreeMap::new(),
             applied: LogIndex(0),
             expiring: false,
         };
@@ -97,7 +121,11 @@ impl Stream {
         if !config.allow_atomic {
             self.batches.clear();
         }
+        if !config.allow_batched {
+            self.flows.clear();
+        }
         self.config = config;
+        self.derive_upstreams();
     }
 
     /// Its configuration in the stored form.
@@ -135,6 +163,11 @@ impl Stream {
             last_ts_ns: state.last_ts_ns,
             ..Overlay::default()
         };
+    }
+
+    /// Counts what it holds and what is on its way.
+    pub(crate) fn recharge(&mut self) {
+        self.charge.set(self.store.state().bytes + self.overlay.bytes);
     }
 
     /// What it holds, as the API shows it.

@@ -96,6 +96,9 @@ impl Stream {
         if let Err(error) = self.check_size(&message) {
             return Verdict::Refused(error);
         }
+        if interest && let Err(error) = self.check_usage(&message) {
+            return Verdict::Refused(error);
+        }
         if interest && let Err(error) = self.check_room(&message, asked.flags) {
             return Verdict::Refused(error);
         }
@@ -217,8 +220,10 @@ impl Stream {
     }
 
     pub(crate) fn note_in_flight(&mut self, subject: &[u8], headers: usize, payload: usize, seq: Seq) {
+        let size = accounted(self.storage(), subject.len(), headers, payload);
         self.overlay.msgs += 1;
-        self.overlay.bytes += accounted(self.storage(), subject.len(), headers, payload);
+        self.overlay.bytes += size;
+        self.charge.add(size);
         match self.overlay.subjects.get_mut(subject) {
             Some(entry) => *entry = (seq, entry.1 + 1),
             None => {

@@ -1,6 +1,7 @@
 //! JetStream of one account: its streams, its limits, what it uses.
 
 use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -9,8 +10,9 @@ use natterjack_jetstream::consumer::{Limits as ConsumerLimits, Names};
 use natterjack_jetstream::environment::ServerLimits;
 use natterjack_jetstream::meta::{Assignment, Change};
 use natterjack_jetstream::stream::{Context, Streams};
+use natterjack_jetstream::usage::{Charge, Usage};
 use natterjack_jsapi::account::{AccountInfo, ApiStats, Limits};
-use natterjack_jsapi::stream::{Storage, StreamConfig};
+use natterjack_jsapi::stream::{Storage, StreamConfig, StreamInfo};
 use natterjack_jsapi::versioning::API_LEVEL;
 use natterjack_jsapi::{ApiError, errors};
 use natterjack_subject::collides;
@@ -18,8 +20,10 @@ use parking_lot::RwLock;
 use tokio::sync::oneshot;
 
 use super::JetStream;
+use super::backup;
 use super::services;
 use super::stream::Stream;
+use super::upstream;
 use crate::account::Account;
 use crate::clock;
 use crate::spawn::vital;
@@ -34,6 +38,8 @@ pub(crate) struct JsAccount {
     /// Whether JetStream is on for it.
     pub(crate) enabled: bool,
     environment: Environment,
+    /// What its streams hold in files and in memory.
+    usage: [Arc<Usage>; 2],
     streams: RwLock<BTreeMap<String, Arc<Stream>>>,
     /// Requests.
     pub(crate) api_total: AtomicU64,
@@ -92,11 +98,17 @@ impl JsAccount {
         if let Some(limits) = limits {
             environment.account_limits = limits;
         }
+        let limits = &environment.account_limits;
+        let usage = [limits.max_storage, limits.max_memory].map(|max| {
+            let max = u64::try_from(max).ok();
+            Arc::new(Usage::new(max, errors::ACCOUNT_RESOURCES_EXCEEDED))
+        });
         Self {
             jetstream: Arc::clone(jetstream),
             account,
             enabled,
             environment,
+            usage,
             streams: RwLock::default(),
             api_total: AtomicU64::new(0),
             api_errors: AtomicU64::new(0),
@@ -177,7 +189,8 @@ impl JsAccount {
         if old.is_none() && usize::try_from(limits.max_streams).is_ok_and(|most| streams.len() >= most) {
             return Err(errors::MAXIMUM_STREAMS_LIMIT);
         }
-        let wanted = config.max_bytes.max(0);
+        // A stream without a limit of its own needs room for something.
+        let wanted = config.max_bytes.max(1);
         let held: i64 = streams
             .iter()
             .map(|s| s.config())
@@ -200,10 +213,17 @@ impl JsAccount {
         if of_account >= 0 && all > of_account {
             return Err(error);
         }
-        if wanted > 0 && all > i64::try_from(of_server).unwrap_or(i64::MAX) {
+        if all > i64::try_from(of_server).unwrap_or(i64::MAX) {
             return Err(error);
         }
         Ok(())
+    }
+
+    /// What a stream counts against.
+    pub(super) fn charge(&self, storage: Storage, jetstream: &JetStream) -> Charge {
+        let which = usize::from(storage == Storage::Memory);
+        let limits = [&jetstream.usage[which], &self.usage[which]];
+        Charge::new(limits.map(Arc::clone).to_vec())
     }
 
     /// What it uses.
@@ -256,17 +276,40 @@ impl JsAccount {
         Ok(())
     }
 
-    /// Takes a stream in and lets it listen.
-    pub(super) fn add(&self, stream: Arc<Stream>) {
-        services::listen(&stream, &self.account);
-        self.streams.write().insert(stream.name.clone(), stream);
+    /// Makes a stream and fills it from an archive before anybody knows of it.
+    pub(super) async fn restore(&self, config: StreamConfig, path: PathBuf) -> Result<StreamInfo, ApiError> {
+        let assignment = Assignment {
+            account: self.account.name.to_string(),
+            group: self.jetstream.next_group(),
+            created: clock::wall(),
+            config,
+        };
+        let made = self.jetstream.make(self, &assignment);
+        let (stream, owner) = made.map_err(errors::stream_restore)?;
+        tokio::spawn(owner.run());
+        let mut done = backup::fill(&stream, path).await;
+        if done.is_ok() && self.stream(&stream.name).is_some() {
+            done = Err(errors::STREAM_NAME_EXIST_RESTORE_FAILED);
+        }
+        if done.is_ok() {
+            let change = Change::Create(Box::new(assignment));
+            done = self
+                .jetstream
+                .change(change)
+                .await
+                .map_err(errors::stream_restore);
+        }
+        if let Err(error) = done {
+            Self::discard(&stream).await;
+            return Err(error);
+        }
+        self.add(Arc::clone(&stream));
+        let info = stream.ask(|owner| owner.group.info(clock::now())).await;
+        info.ok_or(errors::STREAM_NOT_FOUND)
     }
 
-    /// Removes a stream with all it holds.
-    pub(super) async fn delete(&self, stream: &Arc<Stream>) -> Result<(), String> {
-        self.jetstream.change(Change::Delete(stream.group)).await?;
-        services::silence(stream, &self.account);
-        self.streams.write().remove(&stream.name);
+    /// Ends a stream and removes all it holds.
+    async fn discard(stream: &Arc<Stream>) {
         let (sender, receiver) = oneshot::channel();
         stream.call(move |owner| {
             owner.group.end("409 Consumer Deleted", &mut owner.wire);
@@ -276,6 +319,23 @@ impl JsAccount {
             ended.log.release();
             ended.group.into_store().destroy();
         }
+    }
+
+    /// Takes a stream in and lets it listen.
+    pub(super) fn add(&self, stream: Arc<Stream>) {
+        services::listen(&stream, &self.account);
+        self.streams
+            .write()
+            .insert(stream.name.clone(), Arc::clone(&stream));
+        upstream::follow(&stream, self);
+    }
+
+    /// Removes a stream with all it holds.
+    pub(super) async fn delete(&self, stream: &Arc<Stream>) -> Result<(), String> {
+        self.jetstream.change(Change::Delete(stream.group)).await?;
+        services::silence(stream, &self.account);
+        self.streams.write().remove(&stream.name);
+        Self::discard(stream).await;
         Ok(())
     }
 }

@@ -2,12 +2,14 @@
 
 pub(crate) mod account;
 mod api;
+mod backup;
 pub(crate) mod domain;
 mod inbox;
 mod owner;
 mod place;
 mod services;
 pub(crate) mod stream;
+mod upstream;
 mod watch;
 mod wire;
 
@@ -19,8 +21,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use natterjack_config::Sync;
 use natterjack_jetstream::meta::{Assignment, Change, META_GROUP, Meta};
+use natterjack_jetstream::usage::Usage;
 use natterjack_jetstream::{Group, Silent};
 use natterjack_jsapi::account::Limits;
+use natterjack_jsapi::errors;
 use natterjack_jsapi::stream::Storage as ApiStorage;
 use natterjack_raft::Solo;
 use natterjack_store::{
@@ -56,6 +60,8 @@ pub(crate) struct JetStream {
     /// Disk for streams, bytes.
     pub(crate) store_max: u64,
     store: Store,
+    /// What all streams hold in files and in memory.
+    usage: [Arc<Usage>; 2],
     meta_log: Solo,
     meta: Mutex<Meta>,
     changes: std::sync::atomic::AtomicU64,
@@ -123,6 +129,8 @@ impl JetStream {
             memory_max,
             store_max,
             store,
+            usage: [store_max, memory_max]
+                .map(|max| Arc::new(Usage::new(Some(max), errors::INSUFFICIENT_RESOURCES))),
             meta_log: Solo::durable(log),
             next: AtomicU32::new(meta.next_group().0),
             meta: Mutex::new(meta),
@@ -261,7 +269,9 @@ impl JetStream {
         group: Group,
         log: Solo,
     ) -> (Arc<Stream>, Owner) {
+        let mut group = group;
         let config = group.stream().config().clone();
+        group.set_charge(account.charge(config.storage, self));
         let stream = Arc::new(Stream::new(config, assignment, account.long_form()));
         let wire = Wire::new(&self.server, &account.account);
         let owner = Owner::new(&stream, group, log, wire);

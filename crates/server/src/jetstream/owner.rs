@@ -171,7 +171,12 @@ impl Owner {
     }
 
     fn show(&self) {
-        *self.stream.state.lock() = self.group.state();
+        let state = self.group.state();
+        let last = state.last_seq;
+        let before = std::mem::replace(&mut *self.stream.state.lock(), state);
+        if before.last_seq != last {
+            self.stream.followers.notify_waiters();
+        }
     }
 
     fn publish(&mut self, inbox: &Inbox, kept: &Kept, now: Now) {
@@ -186,6 +191,13 @@ impl Owner {
             payload: message.payload(),
         };
         self.group.publish(now, &incoming, &mut self.wire);
+    }
+
+    /// An origin answered.
+    pub(super) fn take_page(&mut self, key: &str, page: &natterjack_jetstream::source::Page) {
+        self.group.take_page(key, clock::now(), page);
+        let is_close = self.group.is_close_to_origin();
+        self.stream.is_close.store(is_close, Ordering::Relaxed);
     }
 
     /// The consumer that a subject names in token `at`.

@@ -2,6 +2,7 @@
 //! the stream's inbox and returns at once.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use super::api::direct;
 use super::inbox::{Inbox, Item, Kept, weight};
@@ -10,6 +11,9 @@ use crate::account::Account;
 use crate::router::lane::Lane;
 use crate::router::message::Routed;
 use crate::router::sub::{Service, Sub};
+
+/// Queue group of those that answer direct gets.
+const DIRECT_QUEUE: &[u8] = b"_sys_";
 
 fn put(stream: &Stream, message: &Routed<'_>, lane: &mut Lane, item: fn(Kept) -> Item) {
     let full = stream.inbox.push(weight(message), |inbox: &mut Inbox| {
@@ -57,19 +61,27 @@ impl Service for ForConsumer {
     }
 }
 
-/// Direct gets.
+/// Direct gets of a stream, also those that a mirror answers for its origin.
 #[derive(Debug)]
-struct Direct(Arc<Stream>);
+struct Direct {
+    stream: Arc<Stream>,
+    /// Bytes of the subject before what may follow the name.
+    prefix: usize,
+    /// Whether it answers only while it has nearly all that its origin has.
+    for_origin: bool,
+}
 
 impl Service for Direct {
     fn on_message(&self, message: &Routed<'_>, _: &mut Lane) -> bool {
         let Some(reply) = message.reply else {
             return true;
         };
-        let prefix = "$JS.API.DIRECT.GET.".len() + self.0.name.len() + 1;
-        let subject = message.subject.get(prefix..).unwrap_or_default();
+        if self.for_origin && !self.stream.is_close.load(Ordering::Relaxed) {
+            return false;
+        }
+        let subject = message.subject.get(self.prefix..).unwrap_or_default();
         let (reply, subject, body) = (reply.to_vec(), subject.to_vec(), message.payload().to_vec());
-        self.0
+        self.stream
             .call(move |owner| direct::get(owner, &reply, &subject, &body));
         true
     }
@@ -110,15 +122,27 @@ pub(super) fn listen(stream: &Arc<Stream>, account: &Account) {
         ));
     }
     if config.allow_direct {
-        for suffix in ["", ".>"] {
-            let subject = format!("$JS.API.DIRECT.GET.{name}{suffix}");
-            wanted.push(Sub::service(
-                subject.as_bytes(),
-                Arc::new(Direct(Arc::clone(stream))),
-            ));
-        }
+        wanted.extend(direct(stream, name, false));
+    }
+    if let Some(mirror) = config.mirror.as_ref().filter(|_| config.mirror_direct) {
+        wanted.extend(direct(stream, &mirror.name, true));
     }
     replace(&mut stream.subs.lock(), wanted, account);
+}
+
+/// Direct gets under `name`: answered by one of the streams that offer it.
+fn direct(stream: &Arc<Stream>, name: &str, for_origin: bool) -> [Arc<Sub>; 2] {
+    let subject = format!("$JS.API.DIRECT.GET.{name}");
+    let prefix = subject.len() + 1;
+    ["", ".>"].map(|suffix| {
+        let service = Direct {
+            stream: Arc::clone(stream),
+            prefix,
+            for_origin,
+        };
+        let subject = format!("{subject}{suffix}");
+        Sub::queue_service(subject.as_bytes(), DIRECT_QUEUE, Arc::new(service))
+    })
 }
 
 /// Brings what is listened to in line with `wanted`; what stays is not touched, so that nothing is missed or heard twice.

@@ -1,8 +1,8 @@
 //! A stream as everybody else sees it: where to put what concerns it, and what it looked like last.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use natterjack_jetstream::meta::Assignment;
 use natterjack_jsapi::GoTime;
@@ -10,7 +10,7 @@ use natterjack_jsapi::consumer::ConsumerInfo;
 use natterjack_jsapi::stream::{StreamConfig, StreamState};
 use natterjack_store::GroupId;
 use parking_lot::{Mutex, RwLock};
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 
 use super::inbox::{Call, Inbox, Item};
 use super::owner::Owner;
@@ -43,6 +43,12 @@ pub(crate) struct Stream {
     pub(crate) state: Mutex<StreamState>,
     /// Messages taken so far.
     pub(crate) published: AtomicU64,
+    /// Told when there are more messages.
+    pub(super) followers: Notify,
+    /// Keys of the origins it follows.
+    pub(super) following: Mutex<HashSet<String>>,
+    /// For a mirror: whether it has nearly all of its origin.
+    pub(super) is_close: AtomicBool,
 }
 
 impl Stream {
@@ -58,6 +64,9 @@ impl Stream {
             subs: Mutex::default(),
             state: Mutex::default(),
             published: AtomicU64::new(0),
+            followers: Notify::new(),
+            following: Mutex::default(),
+            is_close: AtomicBool::new(false),
         }
     }
 

@@ -72,6 +72,14 @@ impl Sub {
         Arc::new(Self::to(subject, Target::Service(service)))
     }
 
+    /// The same as a member of a queue group.
+    pub(crate) fn queue_service(subject: &[u8], queue: &[u8], service: Arc<dyn Service>) -> Arc<Self> {
+        Arc::new(Self {
+            queue: Some(queue.into()),
+            ..Self::to(subject, Target::Service(service))
+        })
+    }
+
     fn to(subject: &[u8], target: Target) -> Self {
         Self {
             id: NEXT.fetch_add(1, Ordering::Relaxed),

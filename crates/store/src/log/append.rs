@@ -179,6 +179,12 @@ impl StreamLog {
         if last <= self.last() {
             return;
         }
+        if self.state.msgs == 0 && self.jobs.draining.is_empty() {
+            // All that is left are holes, and nobody is copying them.
+            self.tail.clear();
+            self.tail_bytes = 0;
+            self.tail_placed = 0;
+        }
         if self.tail.is_empty() {
             // Nothing to keep in step: the tail simply starts later.
             self.tail_base = last.next();

@@ -4,6 +4,8 @@ mod consume;
 mod model;
 mod publish;
 mod restart;
+mod sequences;
+mod sourced;
 mod special;
 mod stalls;
 mod told;
@@ -148,6 +150,19 @@ impl World {
             folder,
             next_ticket: 0,
         }
+    }
+
+    /// A stream of the same name that was made some time later.
+    pub(super) fn later(ns: u64) -> Self {
+        let mut world = Self::new(|_| {});
+        let created = GoTime(world.now.plus(ns).wall_ns);
+        let (log, messages) = world
+            .store
+            .create_stream(GroupId(6), &StreamOptions::default())
+            .unwrap();
+        world.group = Group::new(stream(|_| {}), created, messages, names());
+        world.log = log;
+        world
     }
 
     /// The process dies and comes back: only what the disk has is left.

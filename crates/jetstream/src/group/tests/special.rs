@@ -129,3 +129,86 @@ fn a_replacement_is_the_same_after_a_restart() {
     let world = world.restart(|c| c.allow_rollup_hdrs = true);
     assert_eq!(messages(&world), (1, 5));
 }
+
+#[test]
+fn a_purge_may_move_on_beyond_the_last_sequence() {
+    let mut world = World::new(|_| {});
+    world.publish("s.a", "x");
+    let command = crate::Command::Purge {
+        filter: String::new(),
+        up_to: 1 << 40,
+        keep: 0,
+    };
+    world.command(command);
+    let next = world.publish("s.a", "y");
+    assert_eq!(next, format!(r#"{{"stream":"S","seq":{}}}"#, 1u64 << 40));
+    assert_eq!(messages(&world), (1, 1 << 40));
+    let world = world.restart(|_| {});
+    assert_eq!(messages(&world), (1, 1 << 40));
+}
+
+#[test]
+fn schedules_go_on_after_a_restart() {
+    let scheduling = |c: &mut natterjack_jsapi::stream::StreamConfig| {
+        c.allow_msg_schedules = true;
+    };
+    let mut world = World::new(scheduling);
+    let every = [("Nats-Schedule", "@every 10s"), ("Nats-Schedule-Target", "s.out")];
+    world.publish_with("s.tick", "tick", &every);
+    let once = [
+        ("Nats-Schedule", "@at 1970-01-01T00:16:45Z"),
+        ("Nats-Schedule-Target", "s.once"),
+    ];
+    world.publish_with("s.later", "once", &once);
+    world.pass(SECOND);
+    assert_eq!(messages(&world), (2, 2));
+    let mut world = world.restart(scheduling);
+    world.pass(4 * SECOND);
+    assert_eq!(messages(&world), (2, 3), "what was due once takes its place");
+    world.checkpoint();
+    let mut world = world.restart(scheduling);
+    world.pass(5 * SECOND);
+    assert_eq!(messages(&world), (3, 4));
+    let mut world = world.restart(scheduling);
+    world.pass(SECOND);
+    assert_eq!(messages(&world), (3, 4));
+    world.pass(9 * SECOND);
+    assert_eq!(messages(&world), (4, 5));
+    world.command(crate::Command::Purge {
+        filter: "s.tick".into(),
+        up_to: 0,
+        keep: 0,
+    });
+    world.pass(60 * SECOND);
+    assert_eq!(messages(&world), (3, 5), "without its schedule nothing comes");
+}
+
+#[test]
+fn a_fast_batch_is_acknowledged_when_it_is_durable() {
+    let mut world = World::new(|c| c.allow_batched = true);
+    let mut publish = |reply: &str| {
+        let message = crate::Incoming {
+            subject: b"s.a",
+            reply: Some(reply.as_bytes()),
+            ..crate::Incoming::default()
+        };
+        world.group.publish(world.now, &message, &mut world.fx);
+        let before: Vec<String> = world.fx.sent.drain(..).map(|(_, text)| text).collect();
+        world.settle();
+        let after: Vec<String> = world.fx.sent.drain(..).map(|(_, text)| text).collect();
+        (before, after)
+    };
+    let text = |list: &[&str]| list.iter().map(|t| (*t).to_owned()).collect::<Vec<_>>();
+    assert_eq!(
+        publish("r.b.2.ok.1.0.$FI"),
+        (text(&[r#"{"type":"ack","seq":0,"msgs":2}"#]), vec![])
+    );
+    assert_eq!(
+        publish("r.b.2.ok.2.1.$FI"),
+        (vec![], text(&[r#"{"type":"ack","seq":2,"msgs":2}"#]))
+    );
+    assert_eq!(
+        publish("r.b.2.ok.3.2.$FI"),
+        (vec![], text(&[r#"{"stream":"S","seq":3,"batch":"b","count":3}"#]))
+    );
+}

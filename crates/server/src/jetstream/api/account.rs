@@ -9,6 +9,6 @@ impl Desk {
         let info = self.account.info();
         let mut out = Vec::new();
         response::record(&mut out, "account_info_response", &info);
-        self.wire.answer(&request.reply, &out);
+        self.answer(request, &out);
     }
 }

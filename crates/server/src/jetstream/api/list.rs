@@ -66,7 +66,7 @@ impl Desk {
         let names = Some(names).filter(|n| !n.is_empty());
         let mut out = Vec::new();
         response::names(&mut out, kind, &at, "streams", names.as_deref());
-        self.wire.answer(&request.reply, &out);
+        self.answer(request, &out);
     }
 
     pub(super) async fn stream_list(&mut self, request: &Request) {
@@ -87,6 +87,6 @@ impl Desk {
         }
         let mut out = Vec::new();
         response::records(&mut out, kind, &at, "streams", &infos);
-        self.wire.answer(&request.reply, &out);
+        self.answer(request, &out);
     }
 }

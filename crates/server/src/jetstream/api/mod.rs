@@ -4,6 +4,9 @@
 
 mod absent;
 mod account;
+mod audit;
+mod backup;
+mod calls;
 mod consumer;
 pub(super) mod direct;
 mod list;
@@ -19,10 +22,12 @@ use natterjack_jsapi::versioning::API_LEVEL;
 use natterjack_jsapi::{ApiCall, ApiError, errors, json, response};
 use natterjack_proto::Headers;
 
+use self::calls::{check_before, clustered_only, stream_of};
 use super::account::JsAccount;
 use super::owner::Owner;
 use super::stream::Stream;
 use super::wire::Wire;
+use crate::conn::Conn;
 use crate::mailbox::{Mailbox, Pile};
 use crate::router::lane::Lane;
 use crate::router::message::Routed;
@@ -44,6 +49,8 @@ pub(super) struct Request {
     body: Vec<u8>,
     /// API level it asks for at least.
     level: i64,
+    /// Who asks.
+    from: Option<Arc<Conn>>,
 }
 
 /// The API level a request asks for; what is no number asks for more than there is.
@@ -129,6 +136,7 @@ impl Service for Api {
             reply: reply.to_vec(),
             body: message.payload().to_vec(),
             level: level(message.headers()),
+            from: message.from.cloned(),
         };
         let full = self
             .mailbox
@@ -189,6 +197,8 @@ impl Desk {
             ApiCall::StreamCreate { stream } => self.create(request, stream).await,
             ApiCall::StreamUpdate { stream } => self.update(request, stream).await,
             ApiCall::StreamDelete { stream } => self.delete(request, stream).await,
+            ApiCall::StreamSnapshot { stream } => self.snapshot(request, stream).await,
+            ApiCall::StreamRestore { stream } => self.restore(request, stream),
             ApiCall::StreamNames => self.stream_names(request),
             ApiCall::StreamList => self.stream_list(request).await,
             ApiCall::MsgNext { .. } | ApiCall::DirectGet { .. } => {}
@@ -229,7 +239,13 @@ impl Desk {
         self.account.api_errors.fetch_add(1, Ordering::Relaxed);
         let mut out = Vec::new();
         encode_error(&mut out, kind, error);
-        self.wire.answer(&request.reply, &out);
+        self.answer(request, &out);
+    }
+
+    /// Answers a request.
+    fn answer(&mut self, request: &Request, json: &[u8]) {
+        self.wire.answer(&request.reply, json);
+        audit::report(&mut self.wire, &self.account, request, json);
     }
 
     /// A stream by name.
@@ -249,57 +265,6 @@ fn encode_error(out: &mut Vec<u8>, kind: &str, error: &ApiError) {
         | "stream_info_response" => response::paged_error(out, kind, error),
         _ => response::error(out, kind, error),
     }
-}
-
-const fn clustered_only(call: &ApiCall<'_>) -> bool {
-    matches!(
-        call,
-        ApiCall::StreamPeerRemove { .. }
-            | ApiCall::StreamPeerEvacuate { .. }
-            | ApiCall::StreamCancelMove { .. }
-            | ApiCall::StreamLeaderStepDown { .. }
-            | ApiCall::ConsumerLeaderStepDown { .. }
-            | ApiCall::ConsumerPeerRemove { .. }
-            | ApiCall::ConsumerPeerEvacuate { .. }
-    )
-}
-
-const fn stream_of<'a>(call: &ApiCall<'a>) -> Option<&'a str> {
-    match *call {
-        ApiCall::StreamInfo { stream }
-        | ApiCall::StreamPurge { stream }
-        | ApiCall::StreamMsgGet { stream }
-        | ApiCall::StreamMsgDelete { stream }
-        | ApiCall::ConsumerCreate { stream, .. }
-        | ApiCall::ConsumerDurableCreate { stream, .. }
-        | ApiCall::ConsumerNames { stream }
-        | ApiCall::ConsumerList { stream }
-        | ApiCall::ConsumerInfo { stream, .. }
-        | ApiCall::ConsumerDelete { stream, .. }
-        | ApiCall::ConsumerPause { stream, .. }
-        | ApiCall::ConsumerUnpin { stream, .. }
-        | ApiCall::ConsumerReset { stream, .. } => Some(stream),
-        _ => None,
-    }
-}
-
-/// What is wrong with a request whatever the stream is.
-fn check_before(request: &Request, call: &ApiCall<'_>) -> Result<(), ApiError> {
-    let must_be_empty = matches!(
-        call,
-        ApiCall::ConsumerInfo { .. } | ApiCall::ConsumerDelete { .. }
-    );
-    let must_not_be = matches!(
-        call,
-        ApiCall::StreamMsgGet { .. } | ApiCall::StreamMsgDelete { .. }
-    );
-    if must_be_empty && !request.is_empty() {
-        return Err(errors::NOT_EMPTY_REQUEST);
-    }
-    if must_not_be && request.is_empty() {
-        return Err(errors::BAD_REQUEST);
-    }
-    Ok(())
 }
 
 /// A request on its way through a stream's owner.
@@ -341,6 +306,7 @@ impl Asked {
             out
         });
         owner.wire.send(&self.request.reply, None, &[], &out);
+        audit::report(&mut owner.wire, &self.account, &self.request, &out);
     }
 
     fn parse<T: json::GoFields + Default>(&self, root: &'static str) -> Result<T, ApiError> {

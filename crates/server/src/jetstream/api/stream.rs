@@ -12,10 +12,10 @@ use natterjack_jsapi::stream::{StreamConfig, StreamRequest};
 use natterjack_jsapi::{ApiError, errors};
 use natterjack_subject::Filter;
 
-use super::{Asked, Desk, Request};
+use super::{Asked, Desk, Request, audit};
 use crate::clock;
 use crate::jetstream::owner::Owner;
-use crate::jetstream::services;
+use crate::jetstream::{services, upstream};
 
 /// Subjects of a page.
 const SUBJECTS_MAX: u64 = 100_000;
@@ -23,12 +23,17 @@ const SUBJECTS_MAX: u64 = 100_000;
 const DELETED_MAX: usize = 100_000;
 
 /// What a stream may ask for and does not get yet is refused: a mirror that never copies would be worse than none.
-fn check_supported(config: &StreamConfig) -> Result<(), ApiError> {
+pub(super) fn check_supported(config: &StreamConfig) -> Result<(), ApiError> {
+    let origins = || config.mirror.iter().chain(&config.sources);
     let missing = [
-        (config.mirror.is_some(), "mirrors"),
-        (!config.sources.is_empty(), "sources"),
-        (config.allow_batched, "fast batch publish"),
-        (config.allow_msg_schedules, "message schedules"),
+        (
+            origins().any(|origin| origin.external.is_some()),
+            "origins in other accounts and domains",
+        ),
+        (
+            origins().any(|origin| origin.consumer.is_some()),
+            "origins with a consumer of their own",
+        ),
     ];
     match missing.iter().find(|(asked, _)| *asked) {
         Some((_, what)) => Err(errors::stream_invalid_config(format_args!(
@@ -46,12 +51,12 @@ impl Desk {
     pub(super) async fn create(&mut self, request: &Request, name: &str) {
         let kind = "stream_create_response";
         match self.try_create(request, name).await {
-            Ok(out) => self.wire.answer(&request.reply, &out),
+            Ok(out) => self.answer(request, &out),
             Err(error) => self.refuse(request, kind, &error),
         }
     }
 
-    async fn try_create(&self, request: &Request, name: &str) -> Result<Vec<u8>, ApiError> {
+    async fn try_create(&mut self, request: &Request, name: &str) -> Result<Vec<u8>, ApiError> {
         let wanted = self.stream_request(request)?;
         let configs = self.account.configs();
         let context = self.account.context(&configs, wanted.pedantic);
@@ -61,6 +66,7 @@ impl Desk {
                 check_supported(&config)?;
                 self.account.check_room(&config, None)?;
                 self.account.create(config).await.map_err(errors::stream_create)?;
+                audit::stream_action(&mut self.wire, &self.account, name, "CREATED", "create");
             }
         }
         let stream = self.stream(name).ok_or(errors::STREAM_NOT_FOUND)?;
@@ -75,12 +81,12 @@ impl Desk {
 
     pub(super) async fn update(&mut self, request: &Request, name: &str) {
         match self.try_update(request, name).await {
-            Ok(out) => self.wire.answer(&request.reply, &out),
+            Ok(out) => self.answer(request, &out),
             Err(error) => self.refuse(request, "stream_update_response", &error),
         }
     }
 
-    async fn try_update(&self, request: &Request, name: &str) -> Result<Vec<u8>, ApiError> {
+    async fn try_update(&mut self, request: &Request, name: &str) -> Result<Vec<u8>, ApiError> {
         let wanted = self.stream_request(request)?;
         let configs = self.account.configs();
         let context = self.account.context(&configs, wanted.pedantic);
@@ -111,6 +117,8 @@ impl Desk {
             });
         });
         let info = receiver.await.map_err(|_| errors::STREAM_NOT_FOUND)??;
+        upstream::follow(&stream, &self.account);
+        audit::stream_action(&mut self.wire, &self.account, name, "UPDATED", "modify");
         let mut out = Vec::new();
         response::record(&mut out, "stream_update_response", &info);
         Ok(out)
@@ -128,9 +136,10 @@ impl Desk {
         };
         match self.account.delete(&stream).await {
             Ok(()) => {
+                audit::stream_action(&mut self.wire, &self.account, name, "DELETED", "delete");
                 let mut out = Vec::new();
                 response::success(&mut out, kind);
-                self.wire.answer(&request.reply, &out);
+                self.answer(request, &out);
             }
             Err(why) => self.refuse(request, kind, &errors::stream_delete(why)),
         }

@@ -1,7 +1,12 @@
-//! How mirrors and sources are told apart. Names only; reaches nobody.
+//! Mirrors and sources: how they are told apart, and what is asked of their origins. Reaches nobody.
+
+mod upstream;
 
 use natterjack_jsapi::stream::StreamSource;
 use natterjack_subject::names::name_hash;
+
+pub use upstream::{Ask, Next, Page, Position, Start};
+pub(crate) use upstream::{Upstream, parse_source_header};
 
 /// Separates filters, and destinations, in index names.
 const LIST_SEPARATOR: &str = "\x0c";

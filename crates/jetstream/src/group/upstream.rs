@@ -1,0 +1,180 @@
+//! A group as a mirror or a stream with sources, and as an origin of others: what to ask, what to take, what to answer.
+
+use natterjack_jsapi::ApiError;
+use natterjack_jsapi::stream::Retention;
+use natterjack_store::{EntryBody, Seq};
+use natterjack_subject::names::name_hash;
+
+use super::apply::push_range;
+use super::{Group, Ticket, Waits};
+use crate::clock::Now;
+use crate::command::Command;
+use crate::source::{Ask, Next, Page, Start};
+use crate::stream::Sourced;
+
+/// Messages of a page.
+const PAGE_MESSAGES_MAX: usize = 256;
+/// Bytes of a page, unless a single message is larger.
+const PAGE_BYTES_MAX: usize = 1024 * 1024;
+/// Another look when there is no room at the moment, nanoseconds.
+const BUSY_NS: u64 = 5_000_000;
+/// Messages an origin lets go at a time because they are safe elsewhere.
+const LET_GO_MAX: usize = 4096;
+
+impl Group {
+    /// The origins that are followed, by their keys.
+    pub fn upstream_keys(&self) -> impl Iterator<Item = &str> {
+        self.stream.upstreams.iter().map(|u| u.key.as_str())
+    }
+
+    /// What to do next for the origin `key`.
+    #[must_use]
+    pub fn ask_upstream(&self, key: &str, now: Now) -> Next {
+        let Some(upstream) = self.stream.upstreams.iter().find(|u| u.key == key) else {
+            return Next::Gone;
+        };
+        if self.batch_is_full() || self.stream.config.sealed {
+            return Next::Wait(BUSY_NS);
+        }
+        upstream.ask(now, self.stream.safe_up_to(upstream))
+    }
+
+    /// The origin `key` is not there.
+    pub fn upstream_missing(&mut self, key: &str, now: Now) {
+        if let Some(upstream) = self.stream.upstreams.iter_mut().find(|u| u.key == key) {
+            upstream.on_missing(now);
+        }
+    }
+
+    /// Whether a mirror has nearly all that its origin has.
+    #[must_use]
+    pub fn is_close_to_origin(&self) -> bool {
+        self.stream.upstreams.iter().any(|u| u.is_mirror && u.is_close())
+    }
+
+    /// The origin `key` answered.
+    pub fn take_page(&mut self, key: &str, now: Now, page: &Page) {
+        let Some(n) = self.stream.upstreams.iter().position(|u| u.key == key) else {
+            return;
+        };
+        // Taken out for the time being, so that it can be asked while the stream is changed.
+        let mut upstream = self.stream.upstreams.swap_remove(n);
+        if upstream.on_page(now, page) {
+            for message in &page.messages {
+                if message.seq().0 <= upstream.at.seq {
+                    continue;
+                }
+                let done = if upstream.is_mirror {
+                    let renamed = upstream.rename(message.subject(), now.mono_ns);
+                    self.take_mirrored(message, renamed.as_deref())
+                } else {
+                    match self.stream.take_in(now, &upstream, message, &mut self.batch) {
+                        Sourced::Full(error) => Err(error),
+                        Sourced::Done | Sourced::Gap(_) => Ok(()),
+                    }
+                };
+                if let Err(error) = done {
+                    upstream.fail(now, error);
+                    break;
+                }
+                upstream.took(message.seq().0);
+            }
+        }
+        self.stream.upstreams.push(upstream);
+        let last = self.stream.upstreams.len() - 1;
+        self.stream.upstreams.swap(n, last);
+    }
+
+    fn take_mirrored(
+        &mut self,
+        message: &natterjack_store::Message,
+        renamed: Option<&[u8]>,
+    ) -> Result<(), ApiError> {
+        for _ in 0..2 {
+            match self.stream.mirror(message, renamed, &mut self.batch) {
+                Sourced::Done => return Ok(()),
+                Sourced::Full(error) => return Err(error),
+                Sourced::Gap(last) => self.give_up(last, message.ts_ns()),
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives up sequences behind what is in the open batch.
+    pub(super) fn give_up(&mut self, last: Seq, ts_ns: i64) {
+        let command = Command::Skip { last: last.0, ts_ns };
+        self.propose_in_order(&command, None);
+        self.stream.took(last, ts_ns);
+    }
+
+    /// Puts `command` behind all messages that were decided before, and before all that come after.
+    pub(super) fn propose_in_order(&mut self, command: &Command, ticket: Option<Ticket>) {
+        self.close_batch();
+        let waits = Waits {
+            ticket,
+            ..Waits::default()
+        };
+        self.closed
+            .push_back((EntryBody::Command(command.encode()), waits));
+    }
+
+    /// What comes next goes to an entry of its own.
+    pub(super) fn close_batch(&mut self) {
+        if !self.batch.is_empty() {
+            let body = EntryBody::Messages(self.batch.finish());
+            self.closed.push_back((body, std::mem::take(&mut self.open)));
+        }
+    }
+
+    /// Which stream this is: another after it was deleted and made again under the same name.
+    #[must_use]
+    pub fn identity(&self) -> String {
+        name_hash(&format!("{} {}", self.names.stream, self.stream.created.0), 8)
+    }
+
+    /// Answers what another stream asks of this one.
+    pub fn read_page(&mut self, ask: &Ask) -> Page {
+        let identity = self.identity();
+        if ask.identity == identity && self.stream.config.retention == Retention::WorkQueue {
+            self.let_go_sourced(ask);
+        }
+        let mut from = match ask.start {
+            _ if !ask.identity.is_empty() && ask.identity != identity => Seq(u64::MAX),
+            Start::Seq(seq) => Seq(seq),
+            Start::Time(ts) => self.stream.store.seq_at_time(ts),
+        };
+        let mut page = Page {
+            identity,
+            ..Page::default()
+        };
+        let last = self.stream.store.state().last_seq;
+        let mut bytes = 0;
+        while from <= last && page.messages.len() < PAGE_MESSAGES_MAX && bytes < PAGE_BYTES_MAX {
+            let Some(message) = self.stream.store.next(&ask.filters, from) else {
+                return page;
+            };
+            from = message.seq().next();
+            bytes += message.body().len();
+            page.messages.push(message);
+        }
+        if from <= last {
+            page.pending = self.stream.store.num_pending(&ask.filters, from, false).count;
+        }
+        page
+    }
+
+    /// A work queue is emptied by what copies from it.
+    fn let_go_sourced(&mut self, ask: &Ask) {
+        let mut from = self.stream.store.state().first_seq;
+        for _ in 0..LET_GO_MAX {
+            let Some(message) = self.stream.store.next(&ask.filters, from) else {
+                return;
+            };
+            if message.seq().0 > ask.done {
+                return;
+            }
+            from = message.seq().next();
+            push_range(&mut self.remove, message.seq().0);
+        }
+    }
+}

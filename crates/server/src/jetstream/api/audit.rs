@@ -1,0 +1,110 @@
+//! What others are told of the API: streams that were made, changed or removed, and every request with its answer. Says
+//! nothing when nobody listens.
+
+use natterjack_jetstream::Effects as _;
+use natterjack_jsapi::GoTime;
+use natterjack_jsapi::advisory::{self, ADVISORY_PREFIX, ClientInfo};
+use natterjack_jsapi::stream::StreamState;
+use natterjack_subject::names::nuid;
+
+use super::Request;
+use crate::clock;
+use crate::conn::Conn;
+use crate::jetstream::account::JsAccount;
+use crate::jetstream::wire::Wire;
+
+/// Where every request is reported.
+const AUDIT: &str = "$JS.EVENT.ADVISORY.API";
+
+/// Who asked, as advisories say it.
+pub(super) fn client_info(conn: Option<&Conn>, account: &JsAccount) -> ClientInfo {
+    let server = &account.jetstream.server;
+    let base = ClientInfo {
+        acc: account.account.name.to_string(),
+        server: server.id.clone(),
+        ..ClientInfo::default()
+    };
+    let Some(conn) = conn else { return base };
+    let facts = conn.facts.lock();
+    ClientInfo {
+        start: Some(conn.started),
+        host: conn.address.ip().to_string(),
+        id: conn.id,
+        user: facts.user.clone().unwrap_or_default(),
+        name: facts.connect.name.clone(),
+        lang: facts.connect.lang.clone(),
+        ver: facts.connect.version.clone(),
+        rtt: conn.round_trip_ns.load(std::sync::atomic::Ordering::Relaxed),
+        kind: "Client".into(),
+        client_type: "nats".into(),
+        ..base
+    }
+}
+
+/// Reports a request and its answer.
+pub(super) fn report(wire: &mut Wire, account: &JsAccount, request: &Request, response: &[u8]) {
+    if !wire.wants_advisory(AUDIT.as_bytes()) {
+        return;
+    }
+    let client = client_info(request.from.as_deref(), account);
+    let id = nuid(&mut rand::random);
+    let domain = &account.jetstream.server.options.jetstream.domain;
+    let json = advisory::event("api_audit", &id, clock::wall(), |o| {
+        o.text("server", &account.jetstream.server.id);
+        o.field("client", &client);
+        o.text("subject", &format!("$JS.API.{}", request.rest));
+        if !request.body.is_empty() {
+            o.text("request", &String::from_utf8_lossy(&request.body));
+        }
+        o.text("response", &String::from_utf8_lossy(response));
+        if !domain.is_empty() {
+            o.text("domain", domain);
+        }
+    });
+    wire.advisory(AUDIT.as_bytes(), &json);
+}
+
+/// Reports that something was done to a stream; `what` ends the subject's verb, `action` stands in the text.
+pub(super) fn stream_action(wire: &mut Wire, account: &JsAccount, stream: &str, what: &str, action: &str) {
+    let subject = format!("{ADVISORY_PREFIX}STREAM.{what}.{stream}");
+    if !wire.wants_advisory(subject.as_bytes()) {
+        return;
+    }
+    let id = nuid(&mut rand::random);
+    let domain = &account.jetstream.server.options.jetstream.domain;
+    let json = advisory::event("stream_action", &id, clock::wall(), |o| {
+        o.text("stream", stream);
+        o.text("action", action);
+        if !domain.is_empty() {
+            o.text("domain", domain);
+        }
+    });
+    wire.advisory(subject.as_bytes(), &json);
+}
+
+/// Reports that a snapshot begins.
+pub(super) fn snapshot_created(wire: &mut Wire, stream: &str, state: &StreamState, client: &ClientInfo) {
+    let subject = format!("{ADVISORY_PREFIX}STREAM.SNAPSHOT_CREATE.{stream}");
+    if wire.wants_advisory(subject.as_bytes()) {
+        let id = nuid(&mut rand::random);
+        let json = advisory::snapshot_create(&id, clock::wall(), stream, state, client);
+        wire.advisory(subject.as_bytes(), &json);
+    }
+}
+
+/// Reports that a snapshot or a restore is over; `kind` is its name in lower case.
+pub(super) fn backup_done(wire: &mut Wire, stream: &str, kind: &str, start: GoTime, client: &ClientInfo) {
+    let subject = format!("{ADVISORY_PREFIX}STREAM.{}.{stream}", kind.to_uppercase());
+    if !wire.wants_advisory(subject.as_bytes()) {
+        return;
+    }
+    let id = nuid(&mut rand::random);
+    let end = clock::wall();
+    let json = advisory::event(kind, &id, end, |o| {
+        o.text("stream", stream);
+        o.field("start", &start);
+        o.field("end", &end);
+        o.field("client", client);
+    });
+    wire.advisory(subject.as_bytes(), &json);
+}

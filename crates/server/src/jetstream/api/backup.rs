@@ -1,0 +1,148 @@
+//! STREAM.SNAPSHOT and STREAM.RESTORE: what they ask for is checked here, and carried out by tasks of their own.
+
+use std::sync::Arc;
+
+use natterjack_jetstream::archive::Packer;
+use natterjack_jetstream::stream::{Create, check_create};
+use natterjack_jsapi::request::{Restore, Snapshot};
+use natterjack_jsapi::stream::{StreamConfig, StreamRequest};
+use natterjack_jsapi::{ApiError, errors, response};
+use natterjack_subject::is_valid_publish;
+
+use super::{Desk, Request, audit};
+use crate::clock;
+use crate::jetstream::account::JsAccount;
+use crate::jetstream::backup::{self, Incoming, Wanted};
+use crate::jetstream::wire::Wire;
+
+fn bounded(asked: i64, default: usize, least: usize, most: usize) -> usize {
+    usize::try_from(asked)
+        .ok()
+        .filter(|n| *n > 0)
+        .unwrap_or(default)
+        .clamp(least, most)
+}
+
+impl Desk {
+    pub(super) async fn snapshot(&mut self, request: &Request, name: &str) {
+        if let Err(error) = self.try_snapshot(request, name).await {
+            self.refuse(request, "stream_snapshot_response", &error);
+        }
+    }
+
+    async fn try_snapshot(&mut self, request: &Request, name: &str) -> Result<(), ApiError> {
+        if request.is_empty() {
+            return Err(errors::BAD_REQUEST);
+        }
+        let asked: Snapshot = request.parse("JSApiStreamSnapshotRequest", self.account.strict())?;
+        if !is_valid_publish(asked.deliver_subject.as_bytes()) {
+            return Err(errors::SNAPSHOT_DELIVER_SUBJECT_INVALID);
+        }
+        let stream = self.stream(name).ok_or(errors::STREAM_NOT_FOUND)?;
+        let consumers = !asked.no_consumers;
+        let head = stream.ask(move |owner| {
+            let mut packer = Packer::default();
+            let state = owner.group.pack_head(&mut packer, consumers, clock::now());
+            (packer, state)
+        });
+        let (packer, state) = head.await.ok_or(errors::STREAM_NOT_FOUND)?;
+        let wanted = Wanted {
+            deliver: asked.deliver_subject,
+            chunk: bounded(asked.chunk_size, 128 * 1024, 1024, 1024 * 1024),
+            window: bounded(asked.window_size, 8 * 1024 * 1024, 1024, 32 * 1024 * 1024),
+        };
+        let wanted = Wanted {
+            chunk: wanted.chunk.min(wanted.window),
+            ..wanted
+        };
+        let mut out = Vec::new();
+        response::snapshot(&mut out, &*stream.config(), &state);
+        self.answer(request, &out);
+        let client = audit::client_info(request.from.as_deref(), &self.account);
+        audit::snapshot_created(&mut self.wire, name, &state, &client);
+        let account = Arc::clone(&self.account);
+        tokio::spawn(async move {
+            let start = clock::wall();
+            backup::send(&stream, &account, &wanted, packer, &state).await;
+            let mut wire = Wire::new(&account.jetstream.server, &account.account);
+            audit::backup_done(&mut wire, &stream.name, "snapshot_complete", start, &client);
+            wire.lane.flush();
+        });
+        Ok(())
+    }
+
+    pub(super) fn restore(&mut self, request: &Request, name: &str) {
+        match self.try_restore(request, name) {
+            Ok(config) => {
+                let incoming = backup::listen(&self.account, name);
+                let mut out = Vec::new();
+                response::restore(&mut out, &incoming.subject);
+                self.answer(request, &out);
+                let account = Arc::clone(&self.account);
+                let client = audit::client_info(request.from.as_deref(), &self.account);
+                tokio::spawn(async move {
+                    let start = clock::wall();
+                    let name = config.name.clone();
+                    take_back(&account, config, &incoming).await;
+                    incoming.end(&account);
+                    let mut wire = Wire::new(&account.jetstream.server, &account.account);
+                    audit::backup_done(&mut wire, &name, "restore_complete", start, &client);
+                    wire.lane.flush();
+                });
+            }
+            Err(error) => {
+                let mut out = Vec::new();
+                response::restore_error(&mut out, &error);
+                self.answer(request, &out);
+            }
+        }
+    }
+
+    fn try_restore(&self, request: &Request, name: &str) -> Result<StreamConfig, ApiError> {
+        if request.is_empty() {
+            return Err(errors::BAD_REQUEST);
+        }
+        let mut asked: Restore = request.parse("JSApiStreamRestoreRequest", self.account.strict())?;
+        if asked.config.name.is_empty() {
+            name.clone_into(&mut asked.config.name);
+        }
+        if asked.config.name != name {
+            return Err(errors::STREAM_MISMATCH);
+        }
+        if self.stream(name).is_some() {
+            return Err(errors::STREAM_NAME_EXIST_RESTORE_FAILED);
+        }
+        // A sealed stream may be restored, though not made.
+        let sealed = std::mem::take(&mut asked.config.sealed);
+        let configs = self.account.configs();
+        let context = self.account.context(&configs, false);
+        let wanted = StreamRequest {
+            config: asked.config,
+            pedantic: false,
+        };
+        let Create::New(mut config) = check_create(name, &wanted, &context)? else {
+            return Err(errors::STREAM_NAME_EXIST_RESTORE_FAILED);
+        };
+        super::stream::check_supported(&config)?;
+        self.account.check_room(&config, None)?;
+        config.sealed = sealed;
+        Ok(config)
+    }
+}
+
+/// Takes the chunks, fills the stream, and tells who sent the last of them.
+async fn take_back(account: &Arc<JsAccount>, config: StreamConfig, incoming: &Incoming) {
+    let Some((path, reply)) = incoming.take(account).await else {
+        return;
+    };
+    let mut wire = Wire::new(&account.jetstream.server, &account.account);
+    let mut out = Vec::new();
+    match account.restore(config, path).await {
+        Ok(info) => response::record(&mut out, "stream_create_response", &info),
+        Err(error) => response::error(&mut out, "stream_create_response", &error),
+    }
+    if !reply.is_empty() {
+        wire.answer(&reply, &out);
+    }
+    wire.lane.flush();
+}

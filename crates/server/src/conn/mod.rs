@@ -7,6 +7,7 @@ mod connect;
 pub(crate) mod io;
 mod keepalive;
 mod publish;
+mod read;
 mod refresh;
 mod session;
 mod subscribe;

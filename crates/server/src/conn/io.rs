@@ -13,6 +13,18 @@ pub(crate) enum Io {
     Tcp(TcpStream),
 }
 
+#[cfg(test)]
+thread_local! {
+    /// Reads and writes of this thread.
+    pub(crate) static CALLS: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
+}
+
+/// Counts a call into the kernel, where tests want to know.
+fn count_call() {
+    #[cfg(test)]
+    CALLS.set(CALLS.get() + 1);
+}
+
 impl Io {
     /// Waits until the socket is ready for `interest`.
     pub(crate) async fn ready(&self, interest: Interest) -> io::Result<Ready> {
@@ -23,6 +35,7 @@ impl Io {
 
     /// Reads what there is into `buffer`.
     pub(crate) fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        count_call();
         match self {
             Self::Tcp(stream) => stream.try_read(buffer),
         }
@@ -30,6 +43,7 @@ impl Io {
 
     /// Reads what there is into the spare capacity of `buffer`.
     pub(crate) fn try_read_buf(&self, buffer: &mut BytesMut) -> io::Result<usize> {
+        count_call();
         match self {
             Self::Tcp(stream) => stream.try_read_buf(buffer),
         }
@@ -37,6 +51,7 @@ impl Io {
 
     /// Writes as much of `bytes` as the socket takes now.
     pub(crate) fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+        count_call();
         match self {
             Self::Tcp(stream) => stream.try_write(bytes),
         }
@@ -44,6 +59,7 @@ impl Io {
 
     /// Writes as much of the slices as the socket takes now.
     pub(crate) fn try_write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        count_call();
         match self {
             Self::Tcp(stream) => stream.try_write_vectored(slices),
         }

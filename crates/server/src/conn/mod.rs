@@ -4,6 +4,8 @@
 mod chunks;
 pub(crate) mod close;
 mod connect;
+#[cfg(test)]
+mod counts;
 pub(crate) mod io;
 mod keepalive;
 mod publish;

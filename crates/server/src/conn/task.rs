@@ -31,22 +31,9 @@ const LINGER: Duration = Duration::from_millis(500);
 
 /// Serves one connection until it ends.
 pub(crate) async fn serve(server: Arc<Server>, conn: Arc<Conn>) {
-    let account = Arc::clone(&conn.facts.lock().account);
-    let lane = Lane::new(&server, &account);
-    let mut session = Session::new(&server, &conn, lane);
-    let mut hello = Vec::new();
-    let mut info = server.info_for(&conn, false);
-    info.nonce.clone_from(&session.nonce);
-    info.encode(&mut hello);
-    session.say(&hello);
-    session.lane.flush();
+    let mut task = Task::new(&server, &conn);
+    task.greet();
     tracing::debug!("{} - Client connection created", conn.label());
-    let mut task = Task {
-        session,
-        carry: BytesMut::new(),
-        missing: 0,
-        large: false,
-    };
     task.run().await;
     task.finish().await;
 }
@@ -63,6 +50,26 @@ pub(super) struct Task {
 }
 
 impl Task {
+    pub(super) fn new(server: &Arc<Server>, conn: &Arc<Conn>) -> Self {
+        let account = Arc::clone(&conn.facts.lock().account);
+        Self {
+            session: Session::new(server, conn, Lane::new(server, &account)),
+            carry: BytesMut::new(),
+            missing: 0,
+            large: false,
+        }
+    }
+
+    fn greet(&mut self) {
+        let session = &mut self.session;
+        let mut hello = Vec::new();
+        let mut info = session.server.info_for(&session.conn, false);
+        info.nonce.clone_from(&session.nonce);
+        info.encode(&mut hello);
+        session.say(&hello);
+        session.lane.flush();
+    }
+
     async fn run(&mut self) {
         let conn = Arc::clone(&self.session.conn);
         while !conn.is_closed() {

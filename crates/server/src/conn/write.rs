@@ -11,7 +11,7 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-use super::chunks::{Chunk, pool_take, write_chunks};
+use super::chunks::{Chunk, pool_take, queue_give, queue_take, write_chunks};
 use super::io::Io;
 
 /// Payloads of at least this many bytes are shared with the read buffer instead of being copied.
@@ -193,6 +193,7 @@ impl Outbound {
                         self.wake.notify_one();
                         return Flushed::Blocked;
                     }
+                    queue_give(chunks);
                     if !state.again {
                         return Flushed::Done;
                     }
@@ -273,7 +274,7 @@ impl State {
     }
 
     fn take(&mut self) -> (VecDeque<Chunk>, usize) {
-        let mut chunks = std::mem::take(&mut self.chunks);
+        let mut chunks = std::mem::replace(&mut self.chunks, queue_take());
         if !self.tail.is_empty() {
             chunks.push_back(Chunk::Copied(std::mem::take(&mut self.tail)));
         }

@@ -175,6 +175,9 @@ async fn serve(options: Options, flags: &Flags) -> Result<(), String> {
     let address = listener.local_addr().map_err(|e| e.to_string())?;
     let _first = server.listening.set(address);
     tracing::info!("Listening for client connections on {address}");
+    if server.options.proxy_protocol {
+        tracing::info!("PROXY protocol enabled for client connections");
+    }
     tracing::info!("Server is ready");
     server.ready.store(true, Ordering::Release);
     let accepting = tokio::spawn(listen::accept(Arc::clone(&server), listener));

@@ -9,6 +9,7 @@ use std::io;
 
 use bytes::{Buf, BytesMut};
 use natterjack_proto::Step;
+use natterjack_proto::proxy_protocol::{self, Header};
 
 use super::CloseReason;
 use super::task::Task;
@@ -102,6 +103,12 @@ impl Task {
     fn on_bytes(&mut self, mut bytes: &[u8], fresh: usize) {
         self.session.keepalive.on_bytes(clock::mono());
         self.count_early(fresh);
+        if self.proxy_header {
+            match self.skip_proxy_header(bytes) {
+                Some(rest) => bytes = rest,
+                None => return,
+            }
+        }
         while !bytes.is_empty() && !self.session.conn.is_closed() {
             match self.session.parser.parse(bytes) {
                 Step::Op { op, len } => {
@@ -125,6 +132,31 @@ impl Task {
                 }
             }
         }
+    }
+
+    /// What follows the proxy's header, once that is whole.
+    fn skip_proxy_header<'b>(&mut self, bytes: &'b [u8]) -> Option<&'b [u8]> {
+        let conn = &self.session.conn;
+        let len = match proxy_protocol::parse(bytes) {
+            Ok(Header::Incomplete) => {
+                self.carry.extend_from_slice(bytes);
+                return None;
+            }
+            Ok(Header::Absent) => 0,
+            Ok(Header::Local { len }) => len,
+            Ok(Header::Proxied { source, len }) => {
+                let _only_once = conn.proxied.set(source);
+                len
+            }
+            Err(error) => {
+                let address = conn.address;
+                tracing::error!("Error reading PROXY protocol header from {address}: {error}");
+                conn.close(CloseReason::ProtocolViolation);
+                return None;
+            }
+        };
+        self.proxy_header = false;
+        Some(&bytes[len..])
     }
 
     fn parse_carry(&mut self) {

@@ -47,6 +47,8 @@ pub(super) struct Task {
     pub(super) missing: usize,
     /// Whether its messages are large: those are read where they can be shared.
     pub(super) large: bool,
+    /// Whether a proxy's header may come first.
+    pub(super) proxy_header: bool,
 }
 
 impl Task {
@@ -57,6 +59,7 @@ impl Task {
             carry: BytesMut::new(),
             missing: 0,
             large: false,
+            proxy_header: server.options.proxy_protocol,
         }
     }
 

@@ -35,7 +35,7 @@ impl Pair {
         let most = server.options.limits.max_pending_bytes;
         let conn = Arc::new(Conn::new(
             id,
-            Io::Tcp(stream),
+            Io::tcp(stream),
             address,
             server.first_account(),
             most,

@@ -200,6 +200,7 @@ impl Task {
             let _late = timeout(LINGER, drain(&conn)).await;
         }
         conn.io.shutdown();
+        conn.outbound.discard();
         self.session.server.on_closed(&conn, reason, subs.len());
     }
 }

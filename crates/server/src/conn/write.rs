@@ -236,6 +236,15 @@ impl Outbound {
         (state.messages, state.bytes)
     }
 
+    /// Frees what is queued and will never be written; the figures stay for monitoring.
+    pub(crate) fn discard(&self) {
+        let mut state = self.state.lock();
+        state.closed = true;
+        state.chunks = VecDeque::new();
+        state.tail = Vec::new();
+        state.blocked_since = None;
+    }
+
     /// Refuses everything from now on; what is queued already may still be flushed once by the closing task.
     pub(crate) fn close(&self) {
         self.state.lock().closed = true;

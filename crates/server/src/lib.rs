@@ -25,5 +25,6 @@ mod router;
 mod run;
 mod server;
 mod signal;
+mod system;
 
 pub use run::main;

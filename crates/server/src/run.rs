@@ -17,7 +17,7 @@ use crate::jetstream::JetStream;
 use crate::log::{FATAL, Lines};
 use crate::server::Server;
 use crate::signal::{Asked, Signals};
-use crate::{banner, lame_duck, listen, log, monitor, ports, reload, signal};
+use crate::{banner, lame_duck, listen, log, monitor, ports, reload, signal, system};
 
 /// Connections are given this long to leave at the end.
 const GOODBYE: Duration = Duration::from_secs(1);
@@ -166,6 +166,9 @@ async fn serve(options: Options, flags: &Flags) -> Result<(), String> {
         && let Err(error) = ports::write_pid(path)
     {
         tracing::error!("Could not write pidfile: {error}");
+    }
+    for account in server.accounts.all() {
+        system::serve(&account);
     }
     monitor::start(&server)?;
     start_jetstream(&server)?;

@@ -1,5 +1,6 @@
 //! Chores of the workspace: `cargo xtask <command>`. Never part of what is shipped.
 
+mod bench;
 mod cargo;
 mod child;
 mod clients;
@@ -44,6 +45,8 @@ enum Chore {
     Clients,
     /// The transcripts in tests/conformance against our server and its peer
     Conformance(conformance::Arguments),
+    /// Speed of our server beside its peer's
+    Bench(bench::Arguments),
     /// Write the generated sources again
     Codegen {
         /// Only say whether they are up to date
@@ -77,6 +80,7 @@ fn run(chore: &Chore) -> anyhow::Result<Outcome> {
         Chore::Unit => cargo::unit(&workspace)?,
         Chore::Clients => clients::run(&workspace)?,
         Chore::Conformance(arguments) => conformance::run(&workspace, arguments)?,
+        Chore::Bench(arguments) => bench::bench(&workspace, arguments)?,
         Chore::Codegen { check } => codegen::run(&workspace, *check)?,
         Chore::ClusterTest => cargo::cluster_test(&workspace)?,
         Chore::Test => return everything::run(&workspace),

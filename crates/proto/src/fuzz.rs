@@ -1,5 +1,6 @@
 //! Entry points for fuzzers: any bytes, no panic, and the same outcome for every chunking.
 
+use crate::proxy_protocol::{self, Header};
 use crate::{ClientParser, Headers, ServerParser, Step};
 
 /// Parses `input` whole, then once more a byte at a time, and compares what came out.
@@ -16,6 +17,9 @@ pub fn fuzz_one(input: &[u8]) {
     let mut rest = input;
     while let Step::Op { len, .. } = ServerParser::default().parse(rest) {
         rest = &rest[len..];
+    }
+    if let Ok(Header::Proxied { len, .. } | Header::Local { len }) = proxy_protocol::parse(input) {
+        assert!(len <= input.len(), "a header longer than the input");
     }
     let headers = Headers::new(input);
     let fields = headers.iter().count();

@@ -35,6 +35,7 @@ pub mod headers;
 pub mod info;
 pub mod limits;
 pub mod parse;
+pub mod proxy_protocol;
 pub mod quote;
 
 pub use connect::Connect;

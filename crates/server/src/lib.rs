@@ -26,5 +26,6 @@ mod run;
 mod server;
 mod signal;
 mod spawn;
+mod system;
 
 pub use run::main;

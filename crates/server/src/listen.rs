@@ -65,7 +65,7 @@ fn admit(server: &Arc<Server>, stream: TcpStream, address: SocketAddr) {
     let _unsupported = stream.set_nodelay(true);
     let conn = Arc::new(Conn::new(
         server.next_conn_id(),
-        Io::Tcp(stream),
+        Io::tcp(stream),
         address,
         server.first_account(),
         server.options.limits.max_pending_bytes,

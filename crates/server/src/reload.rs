@@ -9,7 +9,7 @@ use natterjack_proto::{ServerError, encode};
 use crate::conn::CloseReason;
 use crate::live::{self, Live};
 use crate::server::Server;
-use crate::{clock, log, ports, run};
+use crate::{clock, log, ports, run, system};
 
 /// Puts what `flags` and the file say now in force, and says so in the log; or says why not.
 pub(crate) fn reload(server: &Arc<Server>, flags: &Flags) {
@@ -30,6 +30,9 @@ fn apply(server: &Arc<Server>, flags: &Flags) -> Result<String, String> {
     let digest = fresh.config_digest.clone();
     let came = live::update(&server.accounts, &fresh);
     server.live.store(Arc::new(Live::new(fresh)));
+    for account in &came {
+        system::serve(account);
+    }
     if let Some(jetstream) = server.jetstream.get() {
         came.into_iter().for_each(|account| jetstream.adopt(account));
     }

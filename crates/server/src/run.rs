@@ -17,7 +17,7 @@ use crate::jetstream::JetStream;
 use crate::log::{FATAL, Lines};
 use crate::server::Server;
 use crate::signal::{Asked, Signals};
-use crate::{banner, lame_duck, listen, log, monitor, ports, reload, signal};
+use crate::{banner, lame_duck, listen, log, monitor, ports, reload, signal, system};
 
 /// Connections are given this long to leave at the end.
 const GOODBYE: Duration = Duration::from_secs(1);
@@ -167,6 +167,9 @@ async fn serve(options: Options, flags: &Flags) -> Result<(), String> {
     {
         tracing::error!("Could not write pidfile: {error}");
     }
+    for account in server.accounts.all() {
+        system::serve(&account);
+    }
     monitor::start(&server)?;
     start_jetstream(&server)?;
     let (host, port) = (&server.options.host, server.options.port);
@@ -175,6 +178,9 @@ async fn serve(options: Options, flags: &Flags) -> Result<(), String> {
     let address = listener.local_addr().map_err(|e| e.to_string())?;
     let _first = server.listening.set(address);
     tracing::info!("Listening for client connections on {address}");
+    if server.options.proxy_protocol {
+        tracing::info!("PROXY protocol enabled for client connections");
+    }
     tracing::info!("Server is ready");
     server.ready.store(true, Ordering::Release);
     let accepting = tokio::spawn(listen::accept(Arc::clone(&server), listener));

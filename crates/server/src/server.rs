@@ -66,6 +66,8 @@ pub(crate) struct Server {
     conns: Mutex<HashMap<u64, Arc<Conn>>>,
     ended: Mutex<VecDeque<Ended>>,
     next_conn: AtomicU64,
+    /// Connections that have not said who they are and must.
+    pub(crate) early: AtomicU64,
     /// Counters.
     pub(crate) counters: Counters,
     /// When it started.
@@ -109,6 +111,7 @@ impl Server {
             conns: Mutex::default(),
             ended: Mutex::default(),
             next_conn: AtomicU64::new(1),
+            early: AtomicU64::new(0),
             counters: Counters::default(),
             started: clock::wall(),
             configured: ArcSwap::from_pointee(clock::wall()),
@@ -137,8 +140,14 @@ impl Server {
     pub(crate) fn on_opened(&self, conn: &Arc<Conn>) -> bool {
         self.counters.connections.fetch_add(1, Ordering::Relaxed);
         let mut conns = self.conns.lock();
-        let most = self.live.load().options.limits.max_connections;
-        let fits = most == 0 || (conns.len() as u64) < most;
+        let live = self.live.load();
+        let limits = &live.options.limits;
+        let below = |held: u64, most: u64| most == 0 || held < most;
+        let fits = below(conns.len() as u64, limits.max_connections)
+            && below(
+                self.early.load(Ordering::Relaxed),
+                limits.pre_auth_connections_max,
+            );
         if fits {
             conns.insert(conn.id, Arc::clone(conn));
         }
@@ -243,7 +252,10 @@ impl Server {
     pub(crate) fn info_for(&self, conn: &Conn, connected: bool) -> Info {
         let mut info = self.info();
         info.client_id = conn.id;
-        info.client_ip = conn.address.ip().to_string();
+        // Behind a proxy the first INFO goes out before it has said who the client is.
+        if connected || !self.options.proxy_protocol {
+            info.client_ip = conn.client().ip().to_string();
+        }
         if connected {
             let account = Arc::clone(&conn.facts.lock().account);
             info.connect_info = true;

@@ -12,11 +12,31 @@ use super::io::Io;
 const IOV_MAX: usize = 64;
 /// Buffers kept per worker thread for connections that have something to say.
 const POOL_BUFFERS_MAX: usize = 64;
+/// A pooled queue has room for this many chunks at most.
+const POOL_QUEUE_MAX: usize = 1024;
 /// A pooled buffer keeps at most this capacity, bytes.
 const POOL_BUFFER_BYTES_MAX: usize = 256 * 1024;
 
 thread_local! {
     static POOL: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
+    static QUEUES: RefCell<Vec<VecDeque<Chunk>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// An empty queue of chunks.
+pub(super) fn queue_take() -> VecDeque<Chunk> {
+    QUEUES.with_borrow_mut(Vec::pop).unwrap_or_default()
+}
+
+/// Keeps an emptied queue for the next flush.
+pub(super) fn queue_give(queue: VecDeque<Chunk>) {
+    if !queue.is_empty() || queue.capacity() == 0 || queue.capacity() > POOL_QUEUE_MAX {
+        return;
+    }
+    QUEUES.with_borrow_mut(|queues| {
+        if queues.len() < POOL_BUFFERS_MAX {
+            queues.push(queue);
+        }
+    });
 }
 
 pub(super) fn pool_take() -> Vec<u8> {

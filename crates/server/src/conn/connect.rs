@@ -126,6 +126,7 @@ impl Session {
     fn accept(&mut self, connect: Connect) {
         self.connected = true;
         self.auth_deadline = None;
+        self.early = None;
         self.connect = connect;
         if !(0..=PROTOCOL_MAX).contains(&self.connect.protocol) {
             self.end(

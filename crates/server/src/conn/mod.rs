@@ -4,9 +4,12 @@
 mod chunks;
 pub(crate) mod close;
 mod connect;
+#[cfg(test)]
+mod counts;
 pub(crate) mod io;
 mod keepalive;
 mod publish;
+mod read;
 mod refresh;
 mod session;
 mod subscribe;
@@ -15,8 +18,8 @@ pub(crate) mod write;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use natterjack_auth::Permissions;
@@ -67,6 +70,8 @@ pub(crate) struct Conn {
     pub(crate) outbound: Outbound,
     /// Where it comes from.
     pub(crate) address: SocketAddr,
+    /// Where a proxy says it comes from.
+    pub(crate) proxied: OnceLock<SocketAddr>,
     /// When it came.
     pub(crate) started: GoTime,
     /// Facts.
@@ -103,6 +108,7 @@ impl Conn {
             io,
             outbound: Outbound::new(pending_max),
             address,
+            proxied: OnceLock::new(),
             started,
             facts: Mutex::new(Facts {
                 connect: Connect::default(),
@@ -130,6 +136,11 @@ impl Conn {
     /// How log lines name it.
     pub(crate) fn label(&self) -> String {
         format!("{} - cid:{}", self.address, self.id)
+    }
+
+    /// Where the client is, as far as is known.
+    pub(crate) fn client(&self) -> SocketAddr {
+        *self.proxied.get().unwrap_or(&self.address)
     }
 
     /// Whether it hears its own messages.

@@ -3,28 +3,25 @@
 //! ```text
 //!   socket ─▶ read buffer ─▶ parse in place ─▶ Session::on_op ─▶ lane ─▶ flush touched connections
 //! ```
-//! The read buffer belongs to the thread; only what is left of a half-read operation is kept by the connection.
+//! How the bytes come in is in `read.rs`.
 
-use std::cell::RefCell;
-use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::{Buf, BytesMut};
-use natterjack_proto::{Step, encode};
+use bytes::BytesMut;
+use natterjack_proto::encode;
 use tokio::io::{Interest, Ready};
 use tokio::time::timeout;
 
 use super::keepalive::Due;
+use super::read::Read;
 use super::session::Session;
-use super::write::{Flushed, SHARE_BYTES_MIN};
+use super::write::Flushed;
 use super::{CloseReason, Conn};
 use crate::clock;
 use crate::router::lane::Lane;
 use crate::server::Server;
 
-/// One read asks the kernel for this much at most.
-const READ_BYTES_MAX: usize = 64 * 1024;
 /// Reads in a row before other tasks get a turn.
 const READS_MAX: usize = 16;
 /// A producer waits this long at most for one slow receiver.
@@ -32,47 +29,50 @@ const STALL_MAX: Duration = Duration::from_millis(10);
 /// What is queued when a connection ends is given this long to leave.
 const LINGER: Duration = Duration::from_millis(500);
 
-thread_local! {
-    static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; READ_BYTES_MAX]);
-}
-
-/// What a read came to.
-enum Read {
-    /// Bytes were dealt with; whether the buffer was full.
-    Some { more: bool },
-    /// Nothing is there.
-    Blocked,
-    /// The connection ends.
-    Ended,
-}
-
 /// Serves one connection until it ends.
 pub(crate) async fn serve(server: Arc<Server>, conn: Arc<Conn>) {
-    let account = Arc::clone(&conn.facts.lock().account);
-    let lane = Lane::new(&server, &account);
-    let mut session = Session::new(&server, &conn, lane);
-    let mut hello = Vec::new();
-    let mut info = server.info_for(&conn, false);
-    info.nonce.clone_from(&session.nonce);
-    info.encode(&mut hello);
-    session.say(&hello);
-    session.lane.flush();
+    let mut task = Task::new(&server, &conn);
+    task.greet();
     tracing::debug!("{} - Client connection created", conn.label());
-    let mut task = Task {
-        session,
-        carry: BytesMut::new(),
-    };
     task.run().await;
     task.finish().await;
 }
 
-struct Task {
-    session: Session,
+/// What a connection's task keeps.
+pub(super) struct Task {
+    pub(super) session: Session,
     /// The beginning of an operation whose end was not read yet.
-    carry: BytesMut,
+    pub(super) carry: BytesMut,
+    /// Bytes until that end, as far as is known.
+    pub(super) missing: usize,
+    /// Whether its messages are large: those are read where they can be shared.
+    pub(super) large: bool,
+    /// Whether a proxy's header may come first.
+    pub(super) proxy_header: bool,
 }
 
 impl Task {
+    pub(super) fn new(server: &Arc<Server>, conn: &Arc<Conn>) -> Self {
+        let account = Arc::clone(&conn.facts.lock().account);
+        Self {
+            session: Session::new(server, conn, Lane::new(server, &account)),
+            carry: BytesMut::new(),
+            missing: 0,
+            large: false,
+            proxy_header: server.options.proxy_protocol,
+        }
+    }
+
+    fn greet(&mut self) {
+        let session = &mut self.session;
+        let mut hello = Vec::new();
+        let mut info = session.server.info_for(&session.conn, false);
+        info.nonce.clone_from(&session.nonce);
+        info.encode(&mut hello);
+        session.say(&hello);
+        session.lane.flush();
+    }
+
     async fn run(&mut self) {
         let conn = Arc::clone(&self.session.conn);
         while !conn.is_closed() {
@@ -179,114 +179,6 @@ impl Task {
         }
         if let Some(gate) = self.session.lane.gate.take() {
             gate.wait().await;
-        }
-    }
-
-    fn read(&mut self) -> Read {
-        let result = if self.carry.is_empty() {
-            BUFFER.with_borrow_mut(|buffer| {
-                let n = self.session.conn.io.try_read(buffer)?;
-                self.on_bytes(&buffer[..n]);
-                Ok((n, buffer.len()))
-            })
-        } else {
-            self.read_more()
-        };
-        match result {
-            Ok((0, _)) => Read::Ended,
-            Ok((n, asked)) => Read::Some { more: n == asked },
-            Err(e) if e.kind() == io::ErrorKind::WouldBlock => Read::Blocked,
-            Err(e) if e.kind() == io::ErrorKind::Interrupted => Read::Some { more: true },
-            Err(_) => {
-                self.session.conn.close(CloseReason::ReadError);
-                Read::Ended
-            }
-        }
-    }
-
-    fn read_more(&mut self) -> io::Result<(usize, usize)> {
-        if self.carry.capacity() == self.carry.len() {
-            self.carry.reserve(READ_BYTES_MAX);
-        }
-        let room = self.carry.capacity() - self.carry.len();
-        let n = self.session.conn.io.try_read_buf(&mut self.carry)?;
-        if n > 0 {
-            self.session.keepalive.on_bytes(clock::mono());
-            self.count_early(n);
-            self.parse_carry();
-        }
-        Ok((n, room))
-    }
-
-    /// Before its CONNECT was accepted a client may not make the server hold much.
-    fn count_early(&mut self, n: usize) {
-        if self.session.auth_deadline.is_none() {
-            return;
-        }
-        self.session.early_bytes += n;
-        if self.session.early_bytes > self.session.live.options.limits.pre_auth_bytes_max {
-            let error = natterjack_proto::ServerError::MaximumControlLine;
-            self.session
-                .end(Some(&error), CloseReason::MaxControlLineExceeded);
-        }
-    }
-
-    fn on_bytes(&mut self, mut bytes: &[u8]) {
-        if bytes.is_empty() {
-            return;
-        }
-        self.session.keepalive.on_bytes(clock::mono());
-        self.count_early(bytes.len());
-        while !bytes.is_empty() && !self.session.conn.is_closed() {
-            match self.session.parser.parse(bytes) {
-                Step::Op { op, len } => {
-                    self.session.on_op(&op, None);
-                    bytes = &bytes[len..];
-                }
-                Step::Incomplete { needed } => {
-                    self.carry.reserve(needed.unwrap_or(0).max(bytes.len() + 1024));
-                    self.carry.extend_from_slice(bytes);
-                    return;
-                }
-                Step::Fail(error) => {
-                    self.session.on_parse_error(&error);
-                    return;
-                }
-            }
-        }
-    }
-
-    fn parse_carry(&mut self) {
-        while !self.carry.is_empty() && !self.session.conn.is_closed() {
-            let len = match self.session.parser.parse(&self.carry) {
-                Step::Op { op, len } if len < SHARE_BYTES_MIN => {
-                    self.session.on_op(&op, None);
-                    self.carry.advance(len);
-                    continue;
-                }
-                Step::Op { len, .. } => len,
-                Step::Incomplete { needed } => {
-                    let missing = needed.unwrap_or(0).saturating_sub(self.carry.len());
-                    self.carry.reserve(missing);
-                    return;
-                }
-                Step::Fail(error) => {
-                    self.session.on_parse_error(&error);
-                    return;
-                }
-            };
-            // Large payloads are shared with those they go to, not copied.
-            let whole = self.carry.split_to(len).freeze();
-            if let Step::Op { op, .. } = self.session.parser.parse(&whole) {
-                let body = match &op {
-                    natterjack_proto::ClientOp::Pub(publish) => Some(whole.slice_ref(publish.body)),
-                    _ => None,
-                };
-                self.session.on_op(&op, body.as_ref());
-            }
-        }
-        if self.carry.is_empty() {
-            self.carry = BytesMut::new();
         }
     }
 

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-use super::chunks::{Chunk, pool_take, write_chunks};
+use super::chunks::{Chunk, pool_take, queue_give, queue_take, write_chunks};
 use super::io::Io;
 
 /// Payloads of at least this many bytes are shared with the read buffer instead of being copied.
@@ -199,6 +199,7 @@ impl Outbound {
                         self.wake.notify_one();
                         return Flushed::Blocked;
                     }
+                    queue_give(chunks);
                     if !state.again {
                         return Flushed::Done;
                     }
@@ -284,7 +285,7 @@ impl State {
     }
 
     fn take(&mut self) -> (VecDeque<Chunk>, usize) {
-        let mut chunks = std::mem::take(&mut self.chunks);
+        let mut chunks = std::mem::replace(&mut self.chunks, queue_take());
         if !self.tail.is_empty() {
             chunks.push_back(Chunk::Copied(std::mem::take(&mut self.tail)));
         }
@@ -322,7 +323,7 @@ mod tests {
         for _ in 0..50 {
             let (client, server) = tokio::join!(TcpStream::connect(address), listener.accept());
             let _open = client.unwrap();
-            let io = Arc::new(Io::Tcp(server.unwrap().0));
+            let io = Arc::new(Io::tcp(server.unwrap().0));
             io.ready(tokio::io::Interest::WRITABLE).await.unwrap();
             let outbound = Arc::new(Outbound::new(1 << 30));
             assert_eq!(outbound.queue_protocol(&vec![b'x'; 4 << 20]), Queued::Claimed);

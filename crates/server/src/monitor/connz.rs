@@ -153,8 +153,8 @@ fn entry(listed: &Listed, show: Show) -> Value {
         "cid": conn.id,
         "kind": "Client",
         "type": "nats",
-        "ip": conn.address.ip().to_string(),
-        "port": conn.address.port(),
+        "ip": conn.client().ip().to_string(),
+        "port": conn.client().port(),
         "start": conn.started.to_string(),
         "last_activity": GoTime(last).to_string(),
     });

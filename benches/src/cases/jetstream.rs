@@ -1,0 +1,204 @@
+//! JetStream: acknowledged publishes, pull consumers, keys and values.
+
+use std::time::Instant;
+
+use anyhow::{Result, bail};
+
+use super::{Clock, Load};
+use crate::meter::{Meter, Sample};
+use crate::server::Server;
+use crate::wire::Wire;
+
+/// Messages a pull asks for.
+const PULL: usize = 500;
+/// Messages a pull case reads.
+const KEPT: usize = 200_000;
+/// Keys of the key and value cases.
+const KEYS: usize = 200_000;
+
+fn is_error(body: &[u8]) -> bool {
+    memchr::memmem::find(body, b"\"error\"").is_some()
+}
+
+/// A request to the API; an error answer is an error.
+fn api(wire: &mut Wire, subject: &str, body: &str) -> Result<()> {
+    wire.send(format!("PUB $JS.API.{subject} inbox.api {}\r\n{body}\r\n", body.len()).as_bytes())?;
+    let refusal =
+        wire.message(|_, body| is_error(body).then(|| String::from_utf8_lossy(body).into_owned()))?;
+    if let Some(text) = refusal {
+        bail!("{subject}: {text}");
+    }
+    Ok(())
+}
+
+fn with_stream(server: &Server, more: &str) -> Result<Wire> {
+    let mut wire = Wire::connect(server.address)?;
+    wire.send(b"SUB inbox.> 1\r\n")?;
+    api(
+        &mut wire,
+        "STREAM.CREATE.BENCH",
+        &format!("{{\"name\":\"BENCH\",{more}}}"),
+    )?;
+    Ok(wire)
+}
+
+/// Sends what `next` gives, `depth` at a time, until it gives nothing; each answer frees a place. How many were answered.
+fn in_flight(wire: &mut Wire, depth: usize, mut next: impl FnMut(&mut Vec<u8>) -> bool) -> Result<u64> {
+    let mut out = Vec::new();
+    let mut waiting = 0;
+    let mut done = 0;
+    let mut more = true;
+    loop {
+        while more && waiting < depth {
+            more = next(&mut out);
+            waiting += usize::from(more);
+        }
+        if !out.is_empty() {
+            wire.send(&out)?;
+            out.clear();
+        }
+        if waiting == 0 {
+            return Ok(done);
+        }
+        loop {
+            if wire.message(|_, body| is_error(body))? {
+                bail!("a message was refused");
+            }
+            waiting -= 1;
+            done += 1;
+            if !wire.has_unread() || waiting == 0 {
+                break;
+            }
+        }
+    }
+}
+
+/// Publishes to a stream, `depth` unacknowledged at a time.
+pub(super) fn publish(
+    server: &Server,
+    load: &Load,
+    storage: &str,
+    depth: usize,
+    size: usize,
+) -> Result<Sample> {
+    let mut wire = with_stream(
+        server,
+        &format!("\"subjects\":[\"bench.>\"],\"storage\":\"{storage}\",\"max_bytes\":1000000000"),
+    )?;
+    let mut one = format!("PUB bench.a inbox.ack {size}\r\n").into_bytes();
+    one.resize(one.len() + size, b'x');
+    one.extend_from_slice(b"\r\n");
+    let mut waits = Vec::new();
+    let meter = Meter::start(server);
+    let clock = Clock::new(load);
+    let mut since = Instant::now();
+    let done = in_flight(&mut wire, depth, |out| {
+        if depth == 1 {
+            waits.push(since.elapsed());
+            since = Instant::now();
+        }
+        out.extend_from_slice(&one);
+        !clock.is_over()
+    })?;
+    let sample = meter.stop(done);
+    Ok(if depth == 1 {
+        sample.with_waits(waits.split_off(1))
+    } else {
+        sample
+    })
+}
+
+/// Reads a full stream through a pull consumer, with or without acknowledging each message.
+pub(super) fn pull(server: &Server, _: &Load, acks: bool) -> Result<Sample> {
+    let mut wire = with_stream(server, "\"subjects\":[\"bench.>\"]")?;
+    let mut left = KEPT;
+    in_flight(&mut wire, 512, |out| {
+        if left == 0 {
+            return false;
+        }
+        left -= 1;
+        out.extend_from_slice(b"PUB bench.a inbox.ack 128\r\n");
+        out.resize(out.len() + 128, b'x');
+        out.extend_from_slice(b"\r\n");
+        true
+    })?;
+    let policy = if acks { "explicit" } else { "none" };
+    let config = format!(
+        "{{\"stream_name\":\"BENCH\",\"config\":{{\"durable_name\":\"C\",\"ack_policy\":\"{policy}\",\"max_ack_pending\":10000}}}}"
+    );
+    api(&mut wire, "CONSUMER.DURABLE.CREATE.BENCH.C", &config)?;
+    let body = format!("{{\"batch\":{PULL}}}");
+    let ask = format!(
+        "PUB $JS.API.CONSUMER.MSG.NEXT.BENCH.C inbox.next {}\r\n{body}\r\n",
+        body.len()
+    );
+    let meter = Meter::start(server);
+    wire.send(ask.repeat(2).as_bytes())?;
+    let mut out = Vec::new();
+    for n in 1..=KEPT {
+        wire.message(|reply, _| {
+            if acks {
+                out.extend_from_slice(b"PUB ");
+                out.extend_from_slice(reply);
+                out.extend_from_slice(b" 4\r\n+ACK\r\n");
+            }
+        })?;
+        if n % PULL == 0 {
+            out.extend_from_slice(ask.as_bytes());
+        }
+        if (!wire.has_unread() || out.len() > 32 * 1024) && !out.is_empty() {
+            wire.send(&out)?;
+            out.clear();
+        }
+    }
+    wire.sync()?;
+    Ok(meter.stop(KEPT as u64))
+}
+
+fn with_bucket(server: &Server) -> Result<Wire> {
+    with_stream(
+        server,
+        "\"subjects\":[\"$KV.B.>\"],\"max_msgs_per_subject\":1,\"allow_rollup_hdrs\":true,\"deny_delete\":true,\
+         \"discard\":\"new\",\"allow_direct\":true",
+    )
+}
+
+/// Puts distinct keys, 256 under way.
+fn put_all(wire: &mut Wire) -> Result<u64> {
+    let mut n = 0;
+    in_flight(wire, 256, |out| {
+        if n == KEYS {
+            return false;
+        }
+        out.extend_from_slice(format!("PUB $KV.B.key.{n} inbox.ack 128\r\n").as_bytes());
+        out.resize(out.len() + 128, b'x');
+        out.extend_from_slice(b"\r\n");
+        n += 1;
+        true
+    })
+}
+
+/// Puts distinct keys into a bucket.
+pub(super) fn put_keys(server: &Server, _: &Load) -> Result<Sample> {
+    let mut wire = with_bucket(server)?;
+    let meter = Meter::start(server);
+    let done = put_all(&mut wire)?;
+    Ok(meter.stop(done))
+}
+
+/// Gets keys in no order, 100 under way.
+pub(super) fn get_keys(server: &Server, load: &Load) -> Result<Sample> {
+    let mut wire = with_bucket(server)?;
+    put_all(&mut wire)?;
+    let meter = Meter::start(server);
+    let clock = Clock::new(load);
+    let mut n: usize = 7;
+    let done = in_flight(&mut wire, 100, |out| {
+        n = (n * 48_271 + 11) % KEYS;
+        out.extend_from_slice(
+            format!("PUB $JS.API.DIRECT.GET.BENCH.$KV.B.key.{n} inbox.get 0\r\n\r\n").as_bytes(),
+        );
+        !clock.is_over()
+    })?;
+    Ok(meter.stop(done))
+}

@@ -1,0 +1,147 @@
+//! What is measured. A case talks to a server as clients do and says how many messages went through.
+
+mod core;
+mod jetstream;
+mod request;
+
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+
+use crate::meter::Sample;
+use crate::server::Server;
+
+/// How much load.
+#[derive(Debug, Clone, Copy)]
+pub struct Load {
+    /// How long.
+    pub span: Duration,
+}
+
+/// One case.
+#[derive(Debug, Clone, Copy)]
+pub struct Case {
+    /// What it is called.
+    pub name: &'static str,
+    /// Whether the server needs JetStream.
+    pub jetstream: bool,
+    /// Lines of the configuration of both servers.
+    pub config: &'static str,
+    /// Runs it.
+    pub run: fn(&Server, &Load) -> Result<Sample>,
+}
+
+const fn core(name: &'static str, run: fn(&Server, &Load) -> Result<Sample>) -> Case {
+    Case {
+        name,
+        jetstream: false,
+        config: "",
+        run,
+    }
+}
+
+const fn jetstream(name: &'static str, run: fn(&Server, &Load) -> Result<Sample>) -> Case {
+    Case {
+        name,
+        jetstream: true,
+        config: "",
+        run,
+    }
+}
+
+/// JetStream with nothing acknowledged before it is on disk, on both servers.
+const fn durable(name: &'static str, run: fn(&Server, &Load) -> Result<Sample>) -> Case {
+    Case {
+        name,
+        jetstream: true,
+        config: "jetstream { sync_interval: always }\n",
+        run,
+    }
+}
+
+/// JetStream that forces to disk now and then, on both servers.
+const fn lazy(name: &'static str, run: fn(&Server, &Load) -> Result<Sample>) -> Case {
+    Case {
+        name,
+        jetstream: true,
+        config: "jetstream { sync_interval: \"2m\" }\n",
+        run,
+    }
+}
+
+/// All cases.
+pub const CASES: &[Case] = &[
+    core("pub/1x16", |s, l| core::publish(s, l, 1, 16)),
+    core("pub/4x16", |s, l| core::publish(s, l, 4, 16)),
+    core("one_to_one/16", |s, l| core::fan_out(s, l, 1, 16)),
+    core("one_to_one/256", |s, l| core::fan_out(s, l, 1, 256)),
+    core("one_to_one/4k", |s, l| core::fan_out(s, l, 1, 4 * 1024)),
+    core("one_to_one/32k", |s, l| core::fan_out(s, l, 1, 32 * 1024)),
+    core("one_to_one/64k", |s, l| core::fan_out(s, l, 1, 64 * 1024)),
+    core("fan_out/20x128", |s, l| core::fan_out(s, l, 20, 128)),
+    core("fan_out/200x128", |s, l| core::fan_out(s, l, 200, 128)),
+    core("queue/4to4x128", |s, l| core::queue(s, l, 4, 4, 128)),
+    core("subjects/10000", core::many_subjects),
+    core("subscriptions/100000", core::many_subscriptions),
+    core("request/1", |s, l| request::one_at_a_time(s, l, 128)),
+    core("request/64", |s, l| request::in_flight(s, l, 64, 128)),
+    core("idle/2000", core::idle),
+    jetstream("js_file/default/1x128", |s, l| {
+        jetstream::publish(s, l, "file", 1, 128)
+    }),
+    jetstream("js_file/default/256x128", |s, l| {
+        jetstream::publish(s, l, "file", 256, 128)
+    }),
+    jetstream("js_file/default/256x4k", |s, l| {
+        jetstream::publish(s, l, "file", 256, 4096)
+    }),
+    lazy("js_file/2m/256x128", |s, l| {
+        jetstream::publish(s, l, "file", 256, 128)
+    }),
+    durable("js_file/always/256x128", |s, l| {
+        jetstream::publish(s, l, "file", 256, 128)
+    }),
+    jetstream("js_memory/256x128", |s, l| {
+        jetstream::publish(s, l, "memory", 256, 128)
+    }),
+    jetstream("js_pull/ack", |s, l| jetstream::pull(s, l, true)),
+    jetstream("js_pull/none", |s, l| jetstream::pull(s, l, false)),
+    jetstream("kv/put", jetstream::put_keys),
+    jetstream("kv/get", jetstream::get_keys),
+];
+
+/// Whether `span` has passed, asked for every so many rounds.
+#[derive(Debug)]
+struct Clock {
+    until: Instant,
+}
+
+impl Clock {
+    fn new(load: &Load) -> Self {
+        Self {
+            until: Instant::now() + load.span,
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        Instant::now() >= self.until
+    }
+}
+
+/// `count` publishes one after the other as bytes; `subject` names the n-th.
+fn publishes(count: usize, size: usize, subject: impl Fn(usize) -> String) -> Vec<u8> {
+    let payload = vec![b'x'; size];
+    let mut out = Vec::with_capacity(count * (size + 32));
+    for n in 0..count {
+        out.extend_from_slice(format!("PUB {} {size}\r\n", subject(n)).as_bytes());
+        out.extend_from_slice(&payload);
+        out.extend_from_slice(b"\r\n");
+    }
+    out
+}
+
+/// Publishes of this size that make one write.
+const fn batch_of(size: usize) -> usize {
+    let batch = 64 * 1024 / (size + 16);
+    if batch == 0 { 1 } else { batch }
+}

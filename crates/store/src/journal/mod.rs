@@ -1,9 +1,11 @@
 //! One journal per store directory, shared by all groups: what is appended is acknowledged after one sync that covers
 //! everything that waited. Knows frames and groups; nothing of messages.
 
+mod correct;
 pub(crate) mod files;
 pub(crate) mod frame;
 pub(crate) mod recover;
+mod scan;
 mod writer;
 
 use std::collections::HashMap;
@@ -75,6 +77,8 @@ struct Queue {
     bytes: usize,
     released: Vec<(GroupId, Option<LogIndex>)>,
     stop: bool,
+    /// The thread is gone: nothing that waits will be answered.
+    ended: bool,
     flush: Vec<std::sync::mpsc::SyncSender<()>>,
     poison: Option<String>,
 }
@@ -86,6 +90,37 @@ pub(crate) struct Shared {
     /// Groups that hold back old files, asked to make a checkpoint.
     pinning: Mutex<Vec<GroupId>>,
     full: std::sync::atomic::AtomicBool,
+}
+
+impl Shared {
+    pub(crate) fn poison(&self) -> Option<String> {
+        self.queue.lock().poison.clone()
+    }
+
+    /// Ends all writing; the first reason is kept, and returned.
+    pub(crate) fn set_poison(&self, why: &str) -> String {
+        self.queue
+            .lock()
+            .poison
+            .get_or_insert_with(|| why.to_owned())
+            .clone()
+    }
+}
+
+/// Lets go of everybody who waits when the thread ends, however it ends.
+struct Ended(Arc<Shared>);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        let mut queue = self.0.queue.lock();
+        (queue.stop, queue.ended) = (true, true);
+        let waiting = (
+            std::mem::take(&mut queue.pending),
+            std::mem::take(&mut queue.flush),
+        );
+        drop(queue);
+        drop(waiting);
+    }
 }
 
 /// Settings of the journal.
@@ -116,6 +151,8 @@ impl std::fmt::Debug for Journal {
 #[derive(Debug)]
 pub(crate) struct Start {
     pub(crate) next_lsn: u64,
+    /// The last frame that counts.
+    pub(crate) last_lsn: u64,
     pub(crate) next_file: u64,
     pub(crate) files: Vec<(u64, Contents)>,
     pub(crate) released: HashMap<GroupId, LogIndex>,
@@ -141,9 +178,13 @@ impl Journal {
             files.add_full(id, contents);
         }
         let writer = writer::Writer::new(Arc::clone(&shared), settings, files, start);
-        let thread = std::thread::Builder::new()
-            .name("journal".into())
-            .spawn(move || writer.run())?;
+        let thread = std::thread::Builder::new().name("journal".into()).spawn({
+            let ended = Ended(Arc::clone(&shared));
+            move || {
+                let _until_here = ended;
+                writer.run();
+            }
+        })?;
         Ok(Self {
             shared,
             thread: Mutex::new(Some(thread)),
@@ -188,7 +229,12 @@ impl Journal {
     /// Waits until everything appended so far is written and synced.
     pub(crate) fn flush(&self) {
         let (sender, receiver) = std::sync::mpsc::sync_channel(1);
-        self.shared.queue.lock().flush.push(sender);
+        let mut queue = self.shared.queue.lock();
+        if queue.ended {
+            return;
+        }
+        queue.flush.push(sender);
+        drop(queue);
         self.shared.wake.notify_one();
         // The thread has ended if this fails, and then nothing waits any more.
         let _ended = receiver.recv();
@@ -196,7 +242,12 @@ impl Journal {
 
     /// Why nothing is accepted any more, if so.
     pub(crate) fn poison(&self) -> Option<String> {
-        self.shared.queue.lock().poison.clone()
+        self.shared.poison()
+    }
+
+    /// Ends all writing: a sync failed.
+    pub(crate) fn set_poison(&self, why: &str) {
+        self.shared.set_poison(why);
     }
 
     /// Whether the last write found the disk full.
@@ -212,7 +263,9 @@ impl Journal {
     pub(crate) fn stop(&self) {
         self.shared.queue.lock().stop = true;
         self.shared.wake.notify_one();
-        if let Some(thread) = self.thread.lock().take() {
+        let thread = self.thread.lock().take();
+        // What runs on the thread may hold the last reference to all this; it ends by itself then.
+        if let Some(thread) = thread.filter(|t| t.thread().id() != std::thread::current().id()) {
             let _panicked = thread.join();
         }
     }

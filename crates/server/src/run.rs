@@ -15,7 +15,7 @@ use crate::conn::CloseReason;
 use crate::jetstream::JetStream;
 use crate::log::{FATAL, Lines};
 use crate::server::Server;
-use crate::{banner, listen, monitor, ports, signal};
+use crate::{banner, fsck, listen, monitor, ports, signal};
 
 /// Connections are given this long to leave at the end.
 const GOODBYE: Duration = Duration::from_secs(1);
@@ -100,9 +100,10 @@ pub fn main(args: &[String]) -> ExitCode {
                 ExitCode::FAILURE
             }
         },
-        Command::Fsck { .. } => {
-            err("natterjack-server: fsck is not there yet; a start verifies the journal and checkpoints");
-            ExitCode::FAILURE
+        Command::Fsck { dir, repair, json } => {
+            let (text, status) = fsck::run(&dir, repair, json);
+            out(&text);
+            status
         }
         Command::Refused { text, usage, status } => {
             err(&text);

@@ -19,9 +19,9 @@ use crate::log::{Replay, StreamFiles, StreamLog, StreamOptions};
 use crate::traits::MsgStore;
 use crate::worker::Worker;
 
-const GROUP_MAGIC: [u8; 8] = *b"NJGRUP01";
+pub(crate) const GROUP_MAGIC: [u8; 8] = *b"NJGRUP01";
 /// The two copies of a group's checkpoint.
-const GROUP_NAMES: [&str; 2] = ["CHECKPOINT", "CHECKPOINT.copy"];
+pub(crate) const GROUP_NAMES: [&str; 2] = ["CHECKPOINT", "CHECKPOINT.copy"];
 
 /// Settings of a store.
 #[derive(Debug, Clone)]
@@ -30,6 +30,8 @@ pub struct StoreOptions {
     pub sync: SyncMode,
     /// Size of a journal file, bytes.
     pub journal_file_bytes: u64,
+    /// Space kept back, so that deleting works on a full disk, bytes.
+    pub reserve_bytes: u64,
     /// Full journal files kept before streams are asked for checkpoints.
     pub journal_files_max: usize,
     /// Bytes that may wait for the journal before appends are refused.
@@ -41,6 +43,7 @@ impl Default for StoreOptions {
         Self {
             sync: SyncMode::Always,
             journal_file_bytes: 64 * 1024 * 1024,
+            reserve_bytes: 8 * 1024 * 1024,
             journal_files_max: 4,
             queue_bytes_max: 256 * 1024 * 1024,
         }
@@ -98,6 +101,7 @@ impl Store {
         let settings = Settings {
             sync: options.sync,
             file_bytes: options.journal_file_bytes,
+            reserve_bytes: options.reserve_bytes,
             files_max: options.journal_files_max,
         };
         let journal = Journal::start(Arc::clone(&disk), journal_dir, settings, recovered.start)?;

@@ -24,6 +24,7 @@ type Messages = BTreeMap<u64, (Vec<u8>, Vec<u8>)>;
 fn open(disk: &SimDisk) -> Store {
     let options = StoreOptions {
         journal_file_bytes: 8 * 1024,
+        reserve_bytes: 512,
         ..StoreOptions::default()
     };
     Store::open(Arc::new(disk.clone()), Path::new("/s"), &options).unwrap()

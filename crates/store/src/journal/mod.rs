@@ -5,6 +5,7 @@ mod correct;
 pub(crate) mod files;
 pub(crate) mod frame;
 pub(crate) mod recover;
+mod reserve;
 mod scan;
 mod writer;
 
@@ -19,6 +20,9 @@ use crate::batch::EntryBody;
 use crate::disk::Disk;
 use crate::ids::{GroupId, LogIndex};
 use files::{Contents, Files};
+
+/// Name of the file that keeps space back.
+const RESERVE: &str = "RESERVE";
 
 /// When appended data is forced to disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -129,6 +133,8 @@ pub(crate) struct Settings {
     pub(crate) sync: SyncMode,
     /// Size of a file, bytes.
     pub(crate) file_bytes: u64,
+    /// Kept back for when the disk is full, bytes.
+    pub(crate) reserve_bytes: u64,
     /// Full files allowed before groups are asked to let go of the oldest.
     pub(crate) files_max: usize,
 }
@@ -173,11 +179,12 @@ impl Journal {
             pinning: Mutex::default(),
             full: std::sync::atomic::AtomicBool::new(false),
         });
+        let held = reserve::Reserve::new(Arc::clone(&disk), dir.join(RESERVE), settings.reserve_bytes);
         let mut files = Files::new(disk, &dir, 2);
         for (id, contents) in std::mem::take(&mut start.files) {
             files.add_full(id, contents);
         }
-        let writer = writer::Writer::new(Arc::clone(&shared), settings, files, start);
+        let writer = writer::Writer::new(Arc::clone(&shared), settings, (files, held), start);
         let thread = std::thread::Builder::new().name("journal".into()).spawn({
             let ended = Ended(Arc::clone(&shared));
             move || {

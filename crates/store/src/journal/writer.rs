@@ -12,6 +12,7 @@ use bytes::Bytes;
 
 use super::files::{Contents, CreateError, FRAMES_AT, Files};
 use super::frame::{BODY_AT, Frame, Kind, Seed, stride};
+use super::reserve::Reserve;
 use super::{AppendError, Completion, Pending, Settings, Shared, Start, SyncMode};
 use crate::batch::EntryBody;
 use crate::disk::DiskFile;
@@ -41,6 +42,7 @@ pub(super) struct Writer {
     shared: Arc<Shared>,
     settings: Settings,
     files: Files,
+    reserve: Reserve,
     current: Option<Current>,
     next_lsn: u64,
     /// The last frame written that counts.
@@ -63,7 +65,12 @@ struct Work {
 }
 
 impl Writer {
-    pub(super) fn new(shared: Arc<Shared>, settings: Settings, files: Files, start: Start) -> Self {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        settings: Settings,
+        (files, reserve): (Files, Reserve),
+        start: Start,
+    ) -> Self {
         let Start {
             next_lsn,
             last_lsn,
@@ -76,6 +83,7 @@ impl Writer {
             shared,
             settings,
             files,
+            reserve,
             current: None,
             next_lsn,
             last_lsn,
@@ -215,6 +223,10 @@ impl Writer {
             .map(|(_, _, body)| stride(BODY_AT + body_bytes(body).len()))
             .sum();
         let commands = frames.iter().all(|f| is_command(&f.2));
+        if !commands && !self.reserve.is_held() {
+            self.shared.full.store(true, Ordering::Relaxed);
+            return Err(AppendError::Full);
+        }
         self.ensure_file(total as u64, commands)?;
         self.clean()?;
         let Some(current) = &mut self.current else {
@@ -413,9 +425,10 @@ impl Writer {
     }
 
     /// A full disk is waited out; whatever else goes wrong with writing is as bad as a failed sync.
-    fn failed(&self, error: &io::Error) -> AppendError {
+    fn failed(&mut self, error: &io::Error) -> AppendError {
         if error.kind() == io::ErrorKind::StorageFull || error.kind() == io::ErrorKind::QuotaExceeded {
             self.shared.full.store(true, Ordering::Relaxed);
+            self.reserve.give_up();
             return AppendError::Full;
         }
         self.poison(error)

@@ -84,14 +84,19 @@ impl StreamLog {
         {
             self.place_tail();
         }
-        self.start_rewrite();
+        let full = self.context.journal.is_full();
+        if !full {
+            self.start_rewrite();
+        }
+        // On a full disk a checkpoint is what lets go of files.
+        let stuck = full && !self.jobs.garbage.is_empty();
         let pinned = self.storage == Storage::File && self.context.journal.is_pinning(self.group);
         let old = self
             .dirty_since_ns
             .is_some_and(|since| now_ns.saturating_sub(since) > CHECKPOINT_AGE_NS);
         let large = self.bytes_since_checkpoint > CHECKPOINT_BYTES;
         Upkeep {
-            wants_checkpoint: (pinned || old || large || !self.jobs.erase.is_empty())
+            wants_checkpoint: (pinned || old || large || stuck || !self.jobs.erase.is_empty())
                 && self.jobs.checkpoint.is_none(),
             busy: !self.jobs.draining.is_empty()
                 || self.jobs.checkpoint.is_some()
@@ -293,8 +298,26 @@ impl StreamLog {
         self.jobs.sealing.push((base, generation, outcome));
     }
 
+    /// Gives up what could not be written and has been deleted since: on a full disk nothing else would let go of it.
+    fn forget_deleted(&mut self) {
+        while let Some(first) = self.jobs.draining.front() {
+            let dead = self
+                .segments
+                .iter()
+                .any(|s| s.base == first.base && s.live() == 0);
+            if first.outcome.is_some() || !first.failed.load(Ordering::Relaxed) || !dead {
+                return;
+            }
+            self.jobs.unwritten.fetch_sub(1, Ordering::Relaxed);
+            if let Some(job) = self.jobs.draining.pop_front() {
+                self.drop_front(job.covers);
+            }
+        }
+    }
+
     /// Installs what the worker has finished.
     fn collect(&mut self, now_ns: i64) {
+        self.forget_deleted();
         while let Some(first) = self.jobs.draining.front_mut() {
             let Some(outcome) = &first.outcome else {
                 if now_ns < first.retry_ns {

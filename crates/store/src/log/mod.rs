@@ -33,6 +33,7 @@ use crate::subjects::{SubjectState, Subjects};
 use crate::traits::{Due, Limits, LoadError, MsgStore, PendingCount, Purge, Removed, State, TooMany, Upkeep};
 use std::sync::Arc;
 
+pub(crate) use checkpoint::{Checkpoint, Copies};
 pub(crate) use open::{Replay, StreamFiles};
 
 /// Where a stream keeps its messages.

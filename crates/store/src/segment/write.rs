@@ -29,6 +29,11 @@ fn header(base: Seq, generation: u32) -> [u8; 32] {
     out
 }
 
+/// Whether `data` begins with the header of this segment.
+pub(crate) fn header_is_intact(data: &[u8], base: Seq, generation: u32) -> bool {
+    data.starts_with(&header(base, generation))
+}
+
 /// Which file a job is about.
 #[derive(Debug, Clone)]
 pub(crate) struct Target {

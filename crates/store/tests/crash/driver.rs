@@ -91,6 +91,7 @@ fn options(sync: SyncMode) -> StoreOptions {
         sync,
         journal_file_bytes: 8 * 1024,
         journal_files_max: 2,
+        reserve_bytes: 4 * 1024,
         ..StoreOptions::default()
     }
 }

@@ -1,6 +1,6 @@
 //! Consumers: made, shown, paused, started over, removed.
 
-use natterjack_jetstream::{Effects as _, Admitted, Command, Form, Outcome, check_form};
+use natterjack_jetstream::{Admitted, Command, Effects as _, Form, Outcome, check_form};
 use natterjack_jsapi::consumer::{ConsumerInfo, CreateRequest, PriorityPolicy};
 use natterjack_jsapi::request::{ConsumerList, Pause, Reset, Unpin};
 use natterjack_jsapi::response;

@@ -31,10 +31,7 @@ fn check_supported(config: &StreamConfig) -> Result<(), ApiError> {
         (config.allow_atomic, "atomic batch publish"),
         (config.allow_batched, "fast batch publish"),
         (config.allow_msg_schedules, "message schedules"),
-        (
-            config.subject_delete_marker_ttl.0 > 0,
-            "subject delete markers",
-        ),
+        (config.subject_delete_marker_ttl.0 > 0, "subject delete markers"),
     ];
     match missing.iter().find(|(asked, _)| *asked) {
         Some((_, what)) => Err(errors::stream_invalid_config(format_args!(

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::sim::{Crash, Inode, Op, Tree};
+use super::sim::Crash;
+use super::world::{Inode, Op, Tree};
 
 /// Writes are torn at multiples of this: less than any real disk, so that more can go wrong.
 const PIECE_BYTES: usize = 64;

@@ -3,6 +3,7 @@
 mod crash;
 mod os;
 pub mod sim;
+mod world;
 
 use std::fmt::Debug;
 use std::io::{self, IoSlice};

@@ -14,7 +14,6 @@
 //! assert_eq!(after.content(Path::new("/s/a")).unwrap(), b"one");
 //! ```
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, IoSlice};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -23,48 +22,8 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 
 use super::crash::Image;
+use super::world::{Inode, Op, Tree, World, broken, rename_folder};
 use super::{Disk, DiskFile};
-
-/// Number of a file, whatever its name.
-pub(super) type Inode = usize;
-
-/// One change, or what makes changes last.
-#[derive(Debug, Clone)]
-pub(super) enum Op {
-    Write {
-        inode: Inode,
-        at: u64,
-        data: Vec<u8>,
-    },
-    Grow {
-        inode: Inode,
-        len: u64,
-    },
-    Sync {
-        inode: Inode,
-    },
-    /// A sync that failed: what was not on disk may be anything from now on, whatever is synced later.
-    SyncFailed {
-        inode: Inode,
-    },
-    Folder {
-        path: PathBuf,
-    },
-    Link {
-        path: PathBuf,
-        inode: Inode,
-    },
-    Unlink {
-        path: PathBuf,
-        inode: Inode,
-    },
-    RemoveFolder {
-        path: PathBuf,
-    },
-    SyncFolder {
-        path: PathBuf,
-    },
-}
 
 /// What a crash leaves of what was not forced out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,123 +49,13 @@ pub struct Faults {
     pub capacity: Option<u64>,
 }
 
-#[derive(Debug, Clone, Default)]
-pub(super) struct Tree {
-    pub(super) files: Vec<Vec<u8>>,
-    pub(super) names: BTreeMap<PathBuf, Inode>,
-    pub(super) folders: BTreeSet<PathBuf>,
-}
-
-impl Tree {
-    fn write(&mut self, inode: Inode, at: u64, data: &[u8]) {
-        let file = &mut self.files[inode];
-        let at = usize::try_from(at).unwrap_or(usize::MAX / 2);
-        if file.len() < at + data.len() {
-            file.resize(at + data.len(), 0);
-        }
-        file[at..at + data.len()].copy_from_slice(data);
-    }
-
-    fn used(&self) -> u64 {
-        self.names.values().map(|n| self.files[*n].len() as u64).sum()
-    }
-
-    /// Carries out what changes the tree; syncs change nothing.
-    pub(super) fn apply(&mut self, op: &Op) {
-        match op {
-            Op::Write { inode, at, data } => self.write(*inode, *at, data),
-            Op::Grow { inode, len } => self.write(*inode, *len, &[]),
-            Op::Folder { path } => {
-                self.folders.insert(path.clone());
-            }
-            Op::Link { path, inode } => {
-                self.names.insert(path.clone(), *inode);
-            }
-            Op::Unlink { path, inode } => {
-                if self.names.get(path) == Some(inode) {
-                    self.names.remove(path);
-                }
-            }
-            Op::RemoveFolder { path } => {
-                self.folders.remove(path);
-            }
-            Op::Sync { .. } | Op::SyncFailed { .. } | Op::SyncFolder { .. } => {}
-        }
-    }
-}
-
-#[derive(Debug, Default)]
-struct World {
-    base: Tree,
-    now: Tree,
-    log: Vec<Op>,
-    reads: usize,
-    faults: Faults,
-}
-
-impl World {
-    fn run(&mut self, op: Op) {
-        self.now.apply(&op);
-        self.log.push(op);
-    }
-
-    fn make_file(&mut self, path: &Path) -> Inode {
-        let inode = self.now.files.len();
-        self.now.files.push(Vec::new());
-        self.run(Op::Link {
-            path: path.to_owned(),
-            inode,
-        });
-        inode
-    }
-
-    /// Whether the change that is about to happen fails. Once.
-    fn change_fails(&mut self) -> bool {
-        let fails = self.faults.fail_change_from.is_some_and(|n| self.log.len() >= n);
-        if fails {
-            self.faults.fail_change_from = None;
-        }
-        fails
-    }
-
-    fn sync_fails(&mut self) -> bool {
-        let fails = self.faults.fail_sync_from.is_some_and(|n| self.log.len() >= n);
-        if fails {
-            self.faults.fail_sync_from = None;
-        }
-        fails
-    }
-
-    fn read(&mut self) -> io::Result<()> {
-        self.reads += 1;
-        if self.faults.fail_read == Some(self.reads) {
-            return Err(broken());
-        }
-        Ok(())
-    }
-
-    /// How many of `bytes` more fit.
-    fn room(&self, bytes: u64) -> u64 {
-        let left = self.faults.capacity.map(|c| c.saturating_sub(self.now.used()));
-        left.map_or(bytes, |l| l.min(bytes))
-    }
-}
-
-fn broken() -> io::Error {
-    io::Error::other("input/output error")
-}
-
 /// A disk in memory. Clones share it.
 #[derive(Debug, Clone, Default)]
 pub struct SimDisk(Arc<Mutex<World>>);
 
 impl SimDisk {
     pub(super) fn of(tree: Tree) -> Self {
-        Self(Arc::new(Mutex::new(World {
-            base: tree.clone(),
-            now: tree,
-            ..World::default()
-        })))
+        Self(Arc::new(Mutex::new(World::of(tree))))
     }
 
     /// Changes and syncs so far.
@@ -383,37 +232,6 @@ impl Disk for SimDisk {
         });
         Ok(())
     }
-}
-
-/// Folders are renamed with everything in them; each name on its own, as far as a crash is concerned.
-fn rename_folder(world: &mut World, from: &Path, to: &Path) -> io::Result<()> {
-    if !world.now.folders.contains(from) {
-        return Err(io::ErrorKind::NotFound.into());
-    }
-    let moved = |p: &Path| p.strip_prefix(from).map(|rest| to.join(rest)).ok();
-    let folders: Vec<_> = world
-        .now
-        .folders
-        .iter()
-        .filter_map(|p| Some((p.clone(), moved(p)?)))
-        .collect();
-    let files = world
-        .now
-        .names
-        .iter()
-        .filter_map(|(p, n)| Some((p.clone(), moved(p)?, *n)));
-    let files: Vec<_> = files.collect();
-    for (_, path) in &folders {
-        world.run(Op::Folder { path: path.clone() });
-    }
-    for (old, path, inode) in files {
-        world.run(Op::Link { path, inode });
-        world.run(Op::Unlink { path: old, inode });
-    }
-    for (path, _) in folders.into_iter().rev() {
-        world.run(Op::RemoveFolder { path });
-    }
-    Ok(())
 }
 
 #[derive(Debug)]

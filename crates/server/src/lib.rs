@@ -12,6 +12,7 @@ mod account;
 mod banner;
 mod clock;
 mod conn;
+mod fsck;
 mod jetstream;
 mod lame_duck;
 mod listen;

@@ -17,7 +17,7 @@ use crate::jetstream::JetStream;
 use crate::log::{FATAL, Lines};
 use crate::server::Server;
 use crate::signal::{Asked, Signals};
-use crate::{banner, lame_duck, listen, log, monitor, ports, reload, signal, system};
+use crate::{banner, fsck, lame_duck, listen, log, monitor, ports, reload, signal, system};
 
 /// Connections are given this long to leave at the end.
 const GOODBYE: Duration = Duration::from_secs(1);
@@ -102,9 +102,10 @@ pub fn main(args: &[String]) -> ExitCode {
                 ExitCode::FAILURE
             }
         },
-        Command::Fsck { .. } => {
-            err("natterjack-server: fsck is not there yet; a start verifies the journal and checkpoints");
-            ExitCode::FAILURE
+        Command::Fsck { dir, repair, json } => {
+            let (text, status) = fsck::run(&dir, repair, json);
+            out(&text);
+            status
         }
         Command::Refused { text, usage, status } => {
             err(&text);

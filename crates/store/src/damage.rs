@@ -50,7 +50,7 @@ impl Damage {
         let aside = path.with_file_name(name);
         match disk.rename(path, &aside) {
             Ok(()) => self.note(format!(
-                "{}: does not verify; kept as {}",
+                "{}: does not verify, or nothing names it any more; kept as {}",
                 path.display(),
                 aside.display()
             )),
@@ -59,6 +59,11 @@ impl Damage {
                 path.display()
             )),
         }
+    }
+
+    /// Whether nothing was found.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.reports.lock().is_empty()
     }
 
     /// Reports of damage so far.

@@ -33,6 +33,15 @@ impl SlotSet {
         true
     }
 
+    /// Forgets slots from `end` on.
+    pub(crate) fn truncate(&mut self, end: usize) {
+        self.words.truncate(end.div_ceil(64));
+        if let Some(word) = self.words.get_mut(end / 64) {
+            *word &= (1 << (end % 64)) - 1;
+        }
+        self.len = self.words.iter().map(|w| w.count_ones() as usize).sum();
+    }
+
     /// The first slot at or behind `from` and below `end` that is not in the set.
     pub(crate) fn next_absent(&self, from: usize, end: usize) -> Option<usize> {
         let mut slot = from;

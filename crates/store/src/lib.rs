@@ -30,6 +30,7 @@ mod codec;
 mod damage;
 mod deleted;
 pub mod disk;
+pub mod fsck;
 mod ids;
 mod journal;
 mod log;

@@ -38,6 +38,8 @@ pub mod flags {
     pub const BATCH: u16 = 1 << 8;
     /// Takes a sequence and stores nothing (no consumer was interested).
     pub const SKIP: u16 = 1 << 9;
+    /// Stands for a message that is damaged beyond recovery.
+    pub const LOST: u16 = 1 << 10;
     /// The bytes were overwritten; only the fixed part counts.
     pub const ERASED: u16 = 1 << 15;
 }

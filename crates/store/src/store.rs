@@ -12,16 +12,16 @@ use parking_lot::Mutex;
 use crate::batch::{Committed, EntryBody};
 use crate::codec::{self, In, Out};
 use crate::damage::Damage;
-use crate::disk::{Disk, read_file, replace_file};
-use crate::ids::{GroupId, LogIndex};
+use crate::disk::{Disk, make_dir, read_file, replace_file};
+use crate::ids::{GroupId, LogIndex, Seq};
 use crate::journal::{AppendError, Completion, Journal, JournalStats, Pending, Settings, SyncMode, recover};
-use crate::log::{StreamFiles, StreamLog, StreamOptions};
+use crate::log::{Replay, StreamFiles, StreamLog, StreamOptions};
 use crate::traits::MsgStore;
 use crate::worker::Worker;
 
-const GROUP_MAGIC: [u8; 8] = *b"NJGRUP01";
+pub(crate) const GROUP_MAGIC: [u8; 8] = *b"NJGRUP01";
 /// The two copies of a group's checkpoint.
-const GROUP_NAMES: [&str; 2] = ["CHECKPOINT", "CHECKPOINT.copy"];
+pub(crate) const GROUP_NAMES: [&str; 2] = ["CHECKPOINT", "CHECKPOINT.copy"];
 
 /// Settings of a store.
 #[derive(Debug, Clone)]
@@ -30,6 +30,8 @@ pub struct StoreOptions {
     pub sync: SyncMode,
     /// Size of a journal file, bytes.
     pub journal_file_bytes: u64,
+    /// Space kept back, so that deleting works on a full disk, bytes.
+    pub reserve_bytes: u64,
     /// Full journal files kept before streams are asked for checkpoints.
     pub journal_files_max: usize,
     /// Bytes that may wait for the journal before appends are refused.
@@ -41,6 +43,7 @@ impl Default for StoreOptions {
         Self {
             sync: SyncMode::Always,
             journal_file_bytes: 64 * 1024 * 1024,
+            reserve_bytes: 8 * 1024 * 1024,
             journal_files_max: 4,
             queue_bytes_max: 256 * 1024 * 1024,
         }
@@ -54,6 +57,8 @@ pub(crate) struct Context {
     pub(crate) journal: Arc<Journal>,
     pub(crate) worker: Worker,
     pub(crate) damage: Damage,
+    /// Entries that were on disk are missing from the journal.
+    pub(crate) lossy: bool,
     queue_bytes_max: usize,
 }
 
@@ -85,20 +90,18 @@ impl Store {
     /// When the disk cannot be read or written. Damage is no error: see [`Store::health`].
     pub fn open(disk: Arc<dyn Disk>, root: &Path, options: &StoreOptions) -> io::Result<Self> {
         let journal_dir = root.join("journal");
-        for dir in [&journal_dir, &root.join("streams"), &root.join("groups")] {
-            disk.create_dir_all(dir)?;
+        for dir in [root, &journal_dir, &root.join("streams"), &root.join("groups")] {
+            make_dir(disk.as_ref(), dir)?;
         }
         let recovered = recover::recover(&disk, &journal_dir)?;
         let damage = Damage::default();
-        for found in &recovered.damage {
-            damage.note(format!(
-                "journal {}: {} bytes at {} do not verify",
-                found.file, found.bytes, found.offset
-            ));
+        for text in recovered.damage {
+            damage.note(text);
         }
         let settings = Settings {
             sync: options.sync,
             file_bytes: options.journal_file_bytes,
+            reserve_bytes: options.reserve_bytes,
             files_max: options.journal_files_max,
         };
         let journal = Journal::start(Arc::clone(&disk), journal_dir, settings, recovered.start)?;
@@ -107,6 +110,7 @@ impl Store {
             journal: Arc::new(journal),
             worker: Worker::start()?,
             damage,
+            lossy: recovered.lossy,
             queue_bytes_max: options.queue_bytes_max,
         };
         Ok(Self {
@@ -151,8 +155,11 @@ impl Store {
             dir: self.stream_dir(id),
         };
         let entries = self.recovered.lock().remove(&id).unwrap_or_default();
-        let whole = entries.first().is_some_and(|e| e.index == LogIndex(1));
-        let (log, checkpoint) = StreamLog::open(Arc::clone(&self.context), id, files, options, whole)?;
+        let journal = Replay {
+            whole: is_whole(&entries),
+            end: entries.last().map_or(LogIndex(0), |e| e.index),
+        };
+        let (log, checkpoint) = StreamLog::open(Arc::clone(&self.context), id, files, options, journal)?;
         Ok((self.new_group(id, checkpoint, entries), Box::new(log)))
     }
 
@@ -162,7 +169,7 @@ impl Store {
     /// As the disk says.
     pub fn group(&self, id: GroupId) -> io::Result<Group> {
         let dir = self.root.join("groups").join(format!("{:08x}", id.0));
-        self.context.disk.create_dir_all(&dir)?;
+        make_dir(self.context.disk.as_ref(), &dir)?;
         let mut newest: Option<(LogIndex, Bytes)> = None;
         for name in GROUP_NAMES {
             let path = dir.join(name);
@@ -219,8 +226,16 @@ impl Store {
         let streams = self.root.join("streams");
         for name in self.context.disk.list(&streams)? {
             let id = u32::from_str_radix(&name, 16).ok().map(GroupId);
-            if id.is_some_and(|id| !known.contains(&id)) {
+            if id.is_none_or(|id| known.contains(&id)) {
+                continue;
+            }
+            // Where something is damaged, who knew the stream may be what was damaged.
+            if self.context.damage.is_empty() {
                 self.context.disk.remove_dir_all(&streams.join(name))?;
+            } else {
+                self.context
+                    .damage
+                    .quarantine(self.context.disk.as_ref(), &streams.join(name));
             }
         }
         Ok(())
@@ -283,6 +298,16 @@ impl Store {
         self.context.journal.stop();
         self.context.worker.stop();
     }
+}
+
+/// Whether `entries` begin with the first of their group. An entry that was refused leaves a gap, so the first message
+/// counts as well.
+fn is_whole(entries: &[Committed]) -> bool {
+    let first = entries.iter().find_map(|e| match &e.body {
+        EntryBody::Messages(batch) => Some(batch.base_seq),
+        EntryBody::Command(_) => None,
+    });
+    first == Some(Seq(1)) || entries.first().is_some_and(|e| e.index == LogIndex(1))
 }
 
 /// The log of one group.

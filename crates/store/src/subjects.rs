@@ -104,7 +104,12 @@ impl Subjects {
         };
         let entry = &mut self.entries[slot(n)];
         entry.count += 1;
-        entry.last = entry.last.max(seq.0);
+        // A last that was removed may be behind: sequences that were taken back are given again.
+        entry.last = if entry.last_stale {
+            seq.0
+        } else {
+            entry.last.max(seq.0)
+        };
         entry.last_stale = false;
         if self.keep_histories {
             self.histories.entry(n).or_default().push_back(seq.0);

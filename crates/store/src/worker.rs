@@ -65,7 +65,9 @@ impl Worker {
 
     pub(crate) fn stop(&self) {
         drop(self.sender.lock().take());
-        if let Some(thread) = self.thread.lock().take() {
+        let thread = self.thread.lock().take();
+        // What runs on the thread may hold the last reference to all this; it ends by itself then.
+        if let Some(thread) = thread.filter(|t| t.thread().id() != std::thread::current().id()) {
             let _panicked = thread.join();
         }
     }

@@ -1,6 +1,9 @@
 //! The disk as the few operations the store needs, so that a failing one can stand in for it. Holds no policy.
 
+mod crash;
 mod os;
+pub mod sim;
+mod world;
 
 use std::fmt::Debug;
 use std::io::{self, IoSlice};
@@ -121,7 +124,6 @@ pub trait DiskFile: Send + Sync + Debug {
         Ok(())
     }
 
-
     /// The first `len` bytes for reading. Later writes below `len` show through; the file must never shrink.
     ///
     /// # Errors
@@ -145,6 +147,37 @@ pub fn replace_file(disk: &dyn Disk, path: &Path, content: &[u8]) -> io::Result<
     file.sync_data()?;
     disk.rename(&temporary, path)?;
     disk.sync_dir(path.parent().unwrap_or(path))
+}
+
+/// Makes a folder whose name lasts, with those above it.
+///
+/// # Errors
+/// As the operating system says.
+pub fn make_dir(disk: &dyn Disk, path: &Path) -> io::Result<()> {
+    let missing: Vec<&Path> = path
+        .ancestors()
+        .take_while(|p| p.file_name().is_some() && !is_listed(disk, p))
+        .collect();
+    disk.create_dir_all(path)?;
+    for path in missing.into_iter().rev() {
+        disk.sync_dir(parent(path))?;
+    }
+    Ok(())
+}
+
+fn is_listed(disk: &dyn Disk, path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    disk.list(parent(path))
+        .is_ok_and(|names| names.iter().any(|n| *n == name))
+}
+
+/// The folder a name is in.
+fn parent(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
+        Some(parent) => parent,
+        None => path,
+    }
 }
 
 /// Reads a whole file.

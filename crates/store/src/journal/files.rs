@@ -5,13 +5,20 @@ use std::io::{self, IoSlice};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::frame::Seed;
 use crate::disk::{Disk, DiskFile};
 use crate::ids::{GroupId, LogIndex};
 
 /// First bytes of a journal file.
 pub(crate) const MAGIC: [u8; 8] = *b"NJJRNL01";
+/// Where the header is written a second time: far enough away that one bad sector does not take both.
+const SECOND_AT: u64 = 4096;
+/// Bytes of a header.
+const HEADER_BYTES: usize = 64;
 /// Where frames begin.
-pub(crate) const FRAMES_AT: u64 = 64;
+pub(crate) const FRAMES_AT: u64 = SECOND_AT + HEADER_BYTES as u64;
+/// What a file with damage in it is called once it is not needed any more.
+const DAMAGED: &str = "damaged";
 
 /// Name of the file with `id`.
 pub(crate) fn name(id: u64) -> String {
@@ -23,28 +30,83 @@ pub(crate) fn id_of(name: &str) -> Option<u64> {
     u64::from_str_radix(name.strip_prefix("J-")?.strip_suffix(".jnl")?, 16).ok()
 }
 
-/// The header of a file: magic, id, first frame number, checksum.
-pub(crate) fn header(id: u64, first_lsn: u64) -> [u8; 64] {
-    let mut out = [0; 64];
-    out[0..8].copy_from_slice(&MAGIC);
-    out[8..16].copy_from_slice(&id.to_le_bytes());
-    out[16..24].copy_from_slice(&first_lsn.to_le_bytes());
-    let crc = crc32fast::hash(&out[0..24]);
-    out[24..28].copy_from_slice(&crc.to_le_bytes());
-    out
+/// What a file says of itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Header {
+    pub(crate) id: u64,
+    pub(crate) first_lsn: u64,
+    /// The last frame before that counts: a recovery may have cut off others.
+    pub(crate) follows: u64,
+    pub(crate) salt: u64,
 }
 
-/// Id and first frame number of a header, if it is intact.
-pub(crate) fn read_header(bytes: &[u8]) -> Option<(u64, u64)> {
-    let head: &[u8; 28] = bytes.first_chunk()?;
-    let crc = u32::from_le_bytes(head[24..28].try_into().ok()?);
-    if head[0..8] != MAGIC || crc32fast::hash(&head[0..24]) != crc {
-        return None;
+impl Header {
+    pub(crate) fn seed(&self) -> Seed {
+        Seed::new(self.id, self.salt)
     }
-    Some((
-        u64::from_le_bytes(head[8..16].try_into().ok()?),
-        u64::from_le_bytes(head[16..24].try_into().ok()?),
-    ))
+
+    /// Magic, id, first frame number, salt, the frame before, checksum.
+    fn encode(&self) -> [u8; HEADER_BYTES] {
+        let mut out = [0; HEADER_BYTES];
+        out[0..8].copy_from_slice(&MAGIC);
+        out[8..16].copy_from_slice(&self.id.to_le_bytes());
+        out[16..24].copy_from_slice(&self.first_lsn.to_le_bytes());
+        out[24..32].copy_from_slice(&self.salt.to_le_bytes());
+        out[32..40].copy_from_slice(&self.follows.to_le_bytes());
+        let crc = crc32fast::hash(&out[0..40]);
+        out[40..44].copy_from_slice(&crc.to_le_bytes());
+        out
+    }
+
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        let head: &[u8; 44] = bytes.first_chunk()?;
+        let number = |at: usize| head[at..at + 8].try_into().ok().map(u64::from_le_bytes);
+        let crc = u32::from_le_bytes(head[40..44].try_into().ok()?);
+        if head[0..8] != MAGIC || crc32fast::hash(&head[0..40]) != crc {
+            return None;
+        }
+        Some(Self {
+            id: number(8)?,
+            first_lsn: number(16)?,
+            salt: number(24)?,
+            follows: number(32)?,
+        })
+    }
+}
+
+/// What the two copies of a header say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Headers {
+    /// The file is what its name says; whether one of the copies is damaged.
+    Found(Header, bool),
+    /// The file was to be used again and nothing was written to it yet, or it is new.
+    Unused,
+    /// Nothing intact is there, but something is.
+    Damaged,
+}
+
+/// Reads the headers of the file with `id`.
+pub(crate) fn read_headers(id: u64, content: &[u8]) -> Headers {
+    let second = usize::try_from(SECOND_AT).unwrap_or(usize::MAX);
+    let copies = [content, content.get(second..).unwrap_or_default()]
+        .map(|c| c.get(..HEADER_BYTES).unwrap_or_default());
+    let found = copies.map(Header::decode);
+    let broken = copies
+        .iter()
+        .zip(&found)
+        .any(|(c, f)| f.is_none() && c.iter().any(|b| *b != 0));
+    match found.iter().flatten().find(|h| h.id == id) {
+        Some(header) => Headers::Found(*header, broken),
+        // Both are on disk before the first frame is: one of an earlier use says that nothing was written since.
+        None if broken && found.iter().all(Option::is_none) => Headers::Damaged,
+        None => Headers::Unused,
+    }
+}
+
+/// A number that nobody who sends messages can know.
+fn salt() -> u64 {
+    use std::hash::{BuildHasher as _, RandomState};
+    RandomState::new().hash_one(std::process::id())
 }
 
 /// What one full file holds.
@@ -52,6 +114,8 @@ pub(crate) fn read_header(bytes: &[u8]) -> Option<(u64, u64)> {
 pub(crate) struct Contents {
     /// Highest entry of each group in it.
     pub(crate) highest: HashMap<GroupId, LogIndex>,
+    /// Something in it does not verify: it is kept aside, not used again.
+    pub(crate) damaged: bool,
 }
 
 /// All files but the one being written.
@@ -113,26 +177,64 @@ impl Files {
             .map(|(id, _)| *id)
             .collect();
         for id in free {
-            self.full.remove(&id);
-            if self.spare.len() < self.spares_max {
+            let damaged = self.full.remove(&id).is_some_and(|c| c.damaged);
+            let path = self.path(id);
+            if damaged {
+                self.disk.rename(&path, &path.with_extension(DAMAGED))?;
+            } else if self.spare.len() < self.spares_max {
                 self.spare.push(id);
             } else {
-                self.disk.remove(&self.path(id))?;
+                self.disk.remove(&path)?;
             }
         }
         Ok(())
     }
 
-    /// A file to be written from the start under the new `id`: one used before if there is any.
-    pub(crate) fn create(&mut self, id: u64, first_lsn: u64) -> io::Result<Arc<dyn DiskFile>> {
+    /// A file to be written from the start under the new `id`: one used before if there is any. Whatever fails, the file
+    /// may be there half made: [`CreateError`] says whether that can be tried again.
+    pub(crate) fn create(&mut self, id: u64, first_lsn: u64, follows: u64) -> Result<Created, CreateError> {
         let path = self.path(id);
-        if let Some(old) = self.spare.pop() {
-            self.disk.rename(&self.path(old), &path)?;
+        if let Some(old) = self.spare.last() {
+            self.disk
+                .rename(&self.path(*old), &path)
+                .map_err(CreateError::Write)?;
+            self.spare.pop();
+            // The new header must not come to be seen under the old name.
+            self.disk.sync_dir(&self.dir).map_err(CreateError::Sync)?;
         }
-        let file = self.disk.open(&path)?;
-        file.write_at(&mut [IoSlice::new(&header(id, first_lsn))], 0)?;
-        file.sync_data()?;
-        self.disk.sync_dir(&self.dir)?;
-        Ok(file)
+        let header = Header {
+            id,
+            first_lsn,
+            follows,
+            salt: salt(),
+        };
+        let bytes = header.encode();
+        let file = self.disk.open(&path).map_err(CreateError::Write)?;
+        for at in [0, SECOND_AT] {
+            file.write_at(&mut [IoSlice::new(&bytes)], at)
+                .map_err(CreateError::Write)?;
+        }
+        file.sync_data().map_err(CreateError::Sync)?;
+        self.disk.sync_dir(&self.dir).map_err(CreateError::Sync)?;
+        Ok(Created {
+            file,
+            seed: header.seed(),
+        })
     }
+}
+
+/// A file ready to be written.
+#[derive(Debug)]
+pub(crate) struct Created {
+    pub(crate) file: Arc<dyn DiskFile>,
+    pub(crate) seed: Seed,
+}
+
+/// Why a file could not be made.
+#[derive(Debug)]
+pub(crate) enum CreateError {
+    /// It can be tried again.
+    Write(io::Error),
+    /// What was written may be gone without another word: nothing may rely on the file.
+    Sync(io::Error),
 }

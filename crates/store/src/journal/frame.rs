@@ -1,9 +1,11 @@
 //! One entry in the journal as bytes. Layout in `FORMAT.md`.
 //!
 //! ```text
-//! u32 len | u32 crc | u64 lsn | u64 synced | u32 group | u8 kind | u8 flags | u16 reserved | u32 count | u64 term | u64 index | u64 base_seq | body | pad to 8
+//! u32 len | u32 crc | u64 lsn | u64 synced | u32 group | u8 kind | u8 flags | u16 reserved | u32 count | u64 term | u64 index | u64 base_seq | u32 head_crc | body | pad to 8
 //! ```
-//! The checksum is seeded with the id of the file, so that what an earlier use of a recycled file left never verifies.
+//! Both checksums start from the file's seed (its id and a number nobody can guess), so that neither what an earlier use
+//! of a recycled file left nor a frame that somebody put in a message ever verifies. The head has a checksum of its own:
+//! damage in a body does not hide how long it is.
 //! `synced` is the last frame known to be on disk when this one was written: a damaged frame up to there is damage, one
 //! behind it may just be a write that a crash cut short.
 
@@ -14,6 +16,30 @@ use crate::ids::{GroupId, LogIndex, Seq};
 pub(crate) const HEADER_BYTES: usize = 60;
 /// Header with the padding that keeps bodies aligned to records.
 pub(crate) const BODY_AT: usize = 64;
+
+/// What the checksums of a file's frames start from.
+#[derive(Debug, Clone)]
+pub(crate) struct Seed(crc32fast::Hasher);
+
+impl Seed {
+    pub(crate) fn new(file: u64, salt: u64) -> Self {
+        let mut hasher = crc32fast::Hasher::new();
+        hasher.update(&file.to_le_bytes());
+        hasher.update(&salt.to_le_bytes());
+        Self(hasher)
+    }
+}
+
+/// What was found where a frame may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Read {
+    /// An intact frame, with its length without padding.
+    Whole(Frame, usize),
+    /// An intact head and a body that does not verify.
+    Damaged(Frame, usize),
+    /// No frame.
+    Nothing,
+}
 
 /// What a frame holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,7 +93,7 @@ fn field<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
 
 impl Frame {
     /// The header bytes for `body`, which follows them at once.
-    pub(crate) fn encode(&self, file_id: u64, body: &[u8]) -> Option<[u8; BODY_AT]> {
+    pub(crate) fn encode(&self, seed: &Seed, body: &[u8]) -> Option<[u8; BODY_AT]> {
         let mut out = [0; BODY_AT];
         let len = u32::try_from(BODY_AT + body.len()).ok()?;
         out[0..4].copy_from_slice(&len.to_le_bytes());
@@ -79,34 +105,88 @@ impl Frame {
         out[36..44].copy_from_slice(&self.term.to_le_bytes());
         out[44..52].copy_from_slice(&self.index.0.to_le_bytes());
         out[52..60].copy_from_slice(&self.base_seq.0.to_le_bytes());
-        let crc = checksum(file_id, &out, body);
+        let head_crc = head_checksum(seed, &out);
+        out[HEADER_BYTES..].copy_from_slice(&head_crc.to_le_bytes());
+        let crc = checksum(seed, &out, body);
         out[4..8].copy_from_slice(&crc.to_le_bytes());
         Some(out)
     }
 
-    /// The frame at the start of `bytes` and its length without padding, if it is whole, intact and of this file.
-    pub(crate) fn decode(file_id: u64, bytes: &[u8]) -> Option<(Self, usize)> {
-        let len = usize::try_from(u32::from_le_bytes(field(bytes, 0))).ok()?;
-        if len < BODY_AT {
+    /// What is at the start of `bytes`.
+    pub(crate) fn read(seed: &Seed, bytes: &[u8]) -> Read {
+        let Some((frame, len)) = Self::head(seed, bytes) else {
+            return Read::Nothing;
+        };
+        let Some((header, body)) = bytes.get(..len).and_then(|b| b.split_first_chunk()) else {
+            return Read::Nothing;
+        };
+        if checksum(seed, header, body) == u32::from_le_bytes(field(bytes, 4)) {
+            Read::Whole(frame, len)
+        } else {
+            Read::Damaged(frame, len)
+        }
+    }
+
+    /// The head at the start of `bytes` and the frame's length without padding, if the head is intact and of this file.
+    fn head(seed: &Seed, bytes: &[u8]) -> Option<(Self, usize)> {
+        let header: &[u8; BODY_AT] = bytes.first_chunk()?;
+        let len = usize::try_from(u32::from_le_bytes(field(header, 0))).ok()?;
+        // Cheap refusals first: a search asks this at every eighth byte.
+        if len < BODY_AT || header[29..32] != [0; 3] {
             return None;
         }
-        let whole = bytes.get(..len)?;
-        let (header, body) = whole.split_at(BODY_AT);
-        let header: &[u8; BODY_AT] = header.try_into().ok()?;
-        if checksum(file_id, header, body) != u32::from_le_bytes(field(bytes, 4)) {
+        let kind = Kind::from_byte(header[28])?;
+        if head_checksum(seed, header) != u32::from_le_bytes(field(header, HEADER_BYTES)) {
             return None;
         }
         let frame = Self {
-            lsn: u64::from_le_bytes(field(bytes, 8)),
-            synced: u64::from_le_bytes(field(bytes, 16)),
-            group: GroupId(u32::from_le_bytes(field(bytes, 24))),
-            kind: Kind::from_byte(bytes[28])?,
-            count: u32::from_le_bytes(field(bytes, 32)),
-            term: u64::from_le_bytes(field(bytes, 36)),
-            index: LogIndex(u64::from_le_bytes(field(bytes, 44))),
-            base_seq: Seq(u64::from_le_bytes(field(bytes, 52))),
+            lsn: u64::from_le_bytes(field(header, 8)),
+            synced: u64::from_le_bytes(field(header, 16)),
+            group: GroupId(u32::from_le_bytes(field(header, 24))),
+            kind,
+            count: u32::from_le_bytes(field(header, 32)),
+            term: u64::from_le_bytes(field(header, 36)),
+            index: LogIndex(u64::from_le_bytes(field(header, 44))),
+            base_seq: Seq(u64::from_le_bytes(field(header, 52))),
         };
-        Some((frame, len))
+        (frame.synced < frame.lsn).then_some((frame, len))
+    }
+
+    /// Turns back the one bit of the head at the start of `bytes` that keeps it from verifying, if one does.
+    pub(crate) fn mend_head(seed: &Seed, bytes: &mut [u8]) -> bool {
+        let Some(header) = bytes.first_chunk::<BODY_AT>() else {
+            return false;
+        };
+        for bit in 0..BODY_AT * 8 {
+            // The checksum of the whole is not under that of the head.
+            if (4..8).contains(&(bit / 8)) {
+                continue;
+            }
+            let mut tried = *header;
+            tried[bit / 8] ^= 1 << (bit % 8);
+            if Self::head(seed, &tried).is_some() {
+                bytes[..BODY_AT].copy_from_slice(&tried);
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Turns back the one bit behind the head that keeps the frame of `len` bytes at the start of `bytes` from verifying, if
+    /// one does. Returns which, so that it can be turned again.
+    pub(crate) fn mend_body(seed: &Seed, bytes: &mut [u8], len: usize) -> Option<(usize, u8)> {
+        let (header, body) = bytes.get(..len)?.split_first_chunk()?;
+        let difference = checksum(seed, header, body) ^ u32::from_le_bytes(field(bytes, 4));
+        let (at, bit) = if difference.is_power_of_two() {
+            // The bit is in the checksum itself.
+            let bit = usize::try_from(difference.trailing_zeros()).ok()?;
+            (4 + bit / 8, u8::try_from(bit % 8).ok()?)
+        } else {
+            let (at, bit) = super::correct::flipped(body.len(), difference)?;
+            (BODY_AT + at, bit)
+        };
+        bytes[at] ^= 1 << bit;
+        Some((at, bit))
     }
 
     /// The entry this frame holds, with its body.
@@ -123,12 +203,18 @@ impl Frame {
     }
 }
 
-fn checksum(file_id: u64, header: &[u8; BODY_AT], body: &[u8]) -> u32 {
-    let mut hasher = crc32fast::Hasher::new();
-    hasher.update(&file_id.to_le_bytes());
+fn checksum(seed: &Seed, header: &[u8; BODY_AT], body: &[u8]) -> u32 {
+    let mut hasher = seed.0.clone();
     hasher.update(&header[0..4]);
     hasher.update(&header[8..]);
     hasher.update(body);
+    hasher.finalize()
+}
+
+fn head_checksum(seed: &Seed, header: &[u8; BODY_AT]) -> u32 {
+    let mut hasher = seed.0.clone();
+    hasher.update(&header[0..4]);
+    hasher.update(&header[8..HEADER_BYTES]);
     hasher.finalize()
 }
 

@@ -1,9 +1,12 @@
 //! One journal per store directory, shared by all groups: what is appended is acknowledged after one sync that covers
 //! everything that waited. Knows frames and groups; nothing of messages.
 
+mod correct;
 pub(crate) mod files;
 pub(crate) mod frame;
 pub(crate) mod recover;
+mod reserve;
+mod scan;
 mod writer;
 
 use std::collections::HashMap;
@@ -17,6 +20,9 @@ use crate::batch::EntryBody;
 use crate::disk::Disk;
 use crate::ids::{GroupId, LogIndex};
 use files::{Contents, Files};
+
+/// Name of the file that keeps space back.
+const RESERVE: &str = "RESERVE";
 
 /// When appended data is forced to disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -75,6 +81,8 @@ struct Queue {
     bytes: usize,
     released: Vec<(GroupId, Option<LogIndex>)>,
     stop: bool,
+    /// The thread is gone: nothing that waits will be answered.
+    ended: bool,
     flush: Vec<std::sync::mpsc::SyncSender<()>>,
     poison: Option<String>,
 }
@@ -88,12 +96,45 @@ pub(crate) struct Shared {
     full: std::sync::atomic::AtomicBool,
 }
 
+impl Shared {
+    pub(crate) fn poison(&self) -> Option<String> {
+        self.queue.lock().poison.clone()
+    }
+
+    /// Ends all writing; the first reason is kept, and returned.
+    pub(crate) fn set_poison(&self, why: &str) -> String {
+        self.queue
+            .lock()
+            .poison
+            .get_or_insert_with(|| why.to_owned())
+            .clone()
+    }
+}
+
+/// Lets go of everybody who waits when the thread ends, however it ends.
+struct Ended(Arc<Shared>);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        let mut queue = self.0.queue.lock();
+        (queue.stop, queue.ended) = (true, true);
+        let waiting = (
+            std::mem::take(&mut queue.pending),
+            std::mem::take(&mut queue.flush),
+        );
+        drop(queue);
+        drop(waiting);
+    }
+}
+
 /// Settings of the journal.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Settings {
     pub(crate) sync: SyncMode,
     /// Size of a file, bytes.
     pub(crate) file_bytes: u64,
+    /// Kept back for when the disk is full, bytes.
+    pub(crate) reserve_bytes: u64,
     /// Full files allowed before groups are asked to let go of the oldest.
     pub(crate) files_max: usize,
 }
@@ -116,6 +157,8 @@ impl std::fmt::Debug for Journal {
 #[derive(Debug)]
 pub(crate) struct Start {
     pub(crate) next_lsn: u64,
+    /// The last frame that counts.
+    pub(crate) last_lsn: u64,
     pub(crate) next_file: u64,
     pub(crate) files: Vec<(u64, Contents)>,
     pub(crate) released: HashMap<GroupId, LogIndex>,
@@ -136,14 +179,19 @@ impl Journal {
             pinning: Mutex::default(),
             full: std::sync::atomic::AtomicBool::new(false),
         });
+        let held = reserve::Reserve::new(Arc::clone(&disk), dir.join(RESERVE), settings.reserve_bytes);
         let mut files = Files::new(disk, &dir, 2);
         for (id, contents) in std::mem::take(&mut start.files) {
             files.add_full(id, contents);
         }
-        let writer = writer::Writer::new(Arc::clone(&shared), settings, files, start);
-        let thread = std::thread::Builder::new()
-            .name("journal".into())
-            .spawn(move || writer.run())?;
+        let writer = writer::Writer::new(Arc::clone(&shared), settings, (files, held), start);
+        let thread = std::thread::Builder::new().name("journal".into()).spawn({
+            let ended = Ended(Arc::clone(&shared));
+            move || {
+                let _until_here = ended;
+                writer.run();
+            }
+        })?;
         Ok(Self {
             shared,
             thread: Mutex::new(Some(thread)),
@@ -188,7 +236,12 @@ impl Journal {
     /// Waits until everything appended so far is written and synced.
     pub(crate) fn flush(&self) {
         let (sender, receiver) = std::sync::mpsc::sync_channel(1);
-        self.shared.queue.lock().flush.push(sender);
+        let mut queue = self.shared.queue.lock();
+        if queue.ended {
+            return;
+        }
+        queue.flush.push(sender);
+        drop(queue);
         self.shared.wake.notify_one();
         // The thread has ended if this fails, and then nothing waits any more.
         let _ended = receiver.recv();
@@ -196,7 +249,12 @@ impl Journal {
 
     /// Why nothing is accepted any more, if so.
     pub(crate) fn poison(&self) -> Option<String> {
-        self.shared.queue.lock().poison.clone()
+        self.shared.poison()
+    }
+
+    /// Ends all writing: a sync failed.
+    pub(crate) fn set_poison(&self, why: &str) {
+        self.shared.set_poison(why);
     }
 
     /// Whether the last write found the disk full.
@@ -212,7 +270,9 @@ impl Journal {
     pub(crate) fn stop(&self) {
         self.shared.queue.lock().stop = true;
         self.shared.wake.notify_one();
-        if let Some(thread) = self.thread.lock().take() {
+        let thread = self.thread.lock().take();
+        // What runs on the thread may hold the last reference to all this; it ends by itself then.
+        if let Some(thread) = thread.filter(|t| t.thread().id() != std::thread::current().id()) {
             let _panicked = thread.join();
         }
     }

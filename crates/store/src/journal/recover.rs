@@ -1,29 +1,24 @@
 //! Reading the journal back after a stop of any kind: every whole entry in order, and what is damaged.
+//!
+//! A frame that does not verify is damage when something says it was on disk, and what a crash cut short otherwise. What
+//! lies behind a cut was never acknowledged; its heads are overwritten, so that no later recovery takes it for entries.
 
 use std::collections::HashMap;
-use std::io;
+use std::collections::hash_map::Entry;
+use std::io::{self, IoSlice};
 use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
 
 use super::Start;
-use super::files::{self, Contents, FRAMES_AT};
-use super::frame::{BODY_AT, Frame, stride};
-use crate::batch::Committed;
+use super::files::{self, Contents};
+use super::frame::{BODY_AT, Kind};
+use super::scan::{Found, How, Scan};
+use crate::batch::{Batch, Committed, EntryBody};
 use crate::disk::Disk;
-use crate::ids::GroupId;
-
-/// A place where the journal cannot be read although it was synced.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct JournalDamage {
-    /// File name.
-    pub file: String,
-    /// First byte that does not verify.
-    pub offset: u64,
-    /// Bytes passed over.
-    pub bytes: u64,
-}
+use crate::ids::{GroupId, Seq};
+use crate::record::{self, NewRecord, RecordView, flags};
 
 /// What the journal holds.
 #[derive(Debug)]
@@ -31,136 +26,181 @@ pub(crate) struct Recovered {
     pub(crate) start: Start,
     /// Entries of each group, in order.
     pub(crate) entries: HashMap<GroupId, Vec<Committed>>,
-    pub(crate) damage: Vec<JournalDamage>,
+    /// What is damaged, in words.
+    pub(crate) damage: Vec<String>,
+    /// Whether anything that was on disk is gone.
+    pub(crate) lossy: bool,
+    /// Frames behind a cut: the file of each and where it begins.
+    cut: Vec<(u64, u64)>,
+    /// Frames that count and may not be on disk: they were read from memory that a sync has failed to force out, maybe, and
+    /// another sync would not. File, place and bytes.
+    unsure: Vec<(u64, u64, Bytes)>,
 }
 
-struct Found {
-    frame: Frame,
-    body: Bytes,
-    file: u64,
-}
-
-/// Reads all files of `dir`.
+/// Reads all files of `dir` and overwrites what a crash cut off.
 pub(crate) fn recover(disk: &Arc<dyn Disk>, dir: &Path) -> io::Result<Recovered> {
+    let recovered = read(disk, dir)?;
+    recovered.cut_off(disk, dir)?;
+    Ok(recovered)
+}
+
+/// Reads all files of `dir`, changing nothing.
+pub(crate) fn read(disk: &Arc<dyn Disk>, dir: &Path) -> io::Result<Recovered> {
     let mut ids: Vec<u64> = disk.list(dir)?.iter().filter_map(|n| files::id_of(n)).collect();
     ids.sort_unstable();
     let mut scan = Scan::default();
     for id in &ids {
-        scan.file(disk, dir, *id)?;
+        scan.file(disk.as_ref(), dir, *id)?;
     }
-    let Scan {
-        mut found,
-        gaps,
-        known,
-    } = scan;
+    let mut found = std::mem::take(&mut scan.found);
     found.sort_by_key(|f| f.frame.lsn);
     let synced = found.iter().map(|f| f.frame.synced).max().unwrap_or(0);
-    // Whatever lies behind the first gap above the synced mark belongs to a write that was cut short.
-    let mut next = found.first().map_or(1, |f| f.frame.lsn);
-    let mut keep = 0;
-    for item in &found {
-        if item.frame.lsn != next && next > synced {
-            break;
+    let highest = found.last().map_or(0, |f| f.frame.lsn);
+    let first = scan.first_lsn.unwrap_or(1);
+    let cut = found.split_off(whole_until(&found, first, synced));
+    let mut recovered = Recovered {
+        start: Start {
+            // Numbers of frames that were cut are not used again: a later recovery must not take them for these.
+            next_lsn: highest + 1,
+            last_lsn: found
+                .last()
+                .map_or_else(|| first.saturating_sub(1), |f| f.frame.lsn),
+            next_file: ids.last().map_or(1, |id| id + 1),
+            files: Vec::new(),
+            released: HashMap::new(),
+        },
+        entries: HashMap::new(),
+        damage: Vec::new(),
+        lossy: false,
+        unsure: found
+            .iter()
+            .filter(|f| f.frame.lsn > synced)
+            .map(|f| (f.file, f.offset, f.bytes.clone()))
+            .collect(),
+        cut: cut.iter().map(|f| (f.file, f.offset)).collect(),
+    };
+    let mut contents: HashMap<u64, Contents> = ids.iter().map(|id| (*id, Contents::default())).collect();
+    for mut note in scan.notes {
+        // A gap counts as damage when a frame that was on disk is behind it.
+        if note.behind < synced {
+            contents.entry(note.file).or_default().damaged = true;
+            recovered.lossy |= note.lossy;
+            recovered.damage.push(std::mem::take(&mut note.text));
+        }
+    }
+    for item in found {
+        recovered.take(item, &mut contents);
+    }
+    recovered.start.files = contents.into_iter().collect();
+    Ok(recovered)
+}
+
+/// How many of `found` count, of which `first` should be the first: whatever lies behind the first gap above the synced mark belongs to a write that was cut
+/// short.
+fn whole_until(found: &[Found], first: u64, synced: u64) -> usize {
+    let mut next = first;
+    for (n, item) in found.iter().enumerate() {
+        let unsure = matches!(item.how, How::Guessed | How::Broken) && item.frame.lsn > synced;
+        if unsure || (item.frame.lsn != next && next > synced) {
+            return n;
         }
         next = item.frame.lsn + 1;
-        keep += 1;
     }
-    let highest = found.last().map_or(0, |f| f.frame.lsn);
-    found.truncate(keep);
-    // A gap counts as damage when a frame that was synced is behind it.
-    let damage = gaps
-        .into_iter()
-        .filter(|(_, before)| *before < synced)
-        .map(|(d, _)| d)
-        .collect();
-    let mut contents: HashMap<u64, Contents> = known.iter().map(|id| (*id, Contents::default())).collect();
-    let mut entries: HashMap<GroupId, Vec<Committed>> = HashMap::new();
-    for item in found {
-        let Some(body) = item.frame.entry(item.body) else {
-            continue;
-        };
+    found.len()
+}
+
+impl Recovered {
+    fn take(&mut self, item: Found, contents: &mut HashMap<u64, Contents>) {
         let (group, index) = (item.frame.group, item.frame.index);
-        let highest = contents
-            .entry(item.file)
-            .or_default()
-            .highest
-            .entry(group)
-            .or_default();
-        *highest = (*highest).max(index);
-        entries.entry(group).or_default().push(Committed { index, body });
-    }
-    let start = Start {
-        // Numbers of frames that were cut are not used again: a later recovery must not take them for these.
-        next_lsn: highest + 1,
-        next_file: ids.last().map_or(1, |id| id + 1),
-        files: contents.into_iter().collect(),
-        released: HashMap::new(),
-    };
-    Ok(Recovered {
-        start,
-        entries,
-        damage,
-    })
-}
-
-/// What reading the files has found so far.
-#[derive(Default)]
-struct Scan {
-    found: Vec<Found>,
-    /// Places that do not verify, with the last frame before each.
-    gaps: Vec<(JournalDamage, u64)>,
-    known: Vec<u64>,
-}
-
-impl Scan {
-    fn file(&mut self, disk: &Arc<dyn Disk>, dir: &Path, id: u64) -> io::Result<()> {
-        let name = files::name(id);
-        let content = Bytes::from(crate::disk::read_file(disk.as_ref(), &dir.join(&name))?);
-        self.known.push(id);
-        // A recycled file whose header was not rewritten holds nothing of ours; a damaged header does not hide its frames.
-        if files::read_header(&content).is_some_and(|(file_id, _)| file_id != id) {
-            return Ok(());
+        let content = contents.entry(item.file).or_default();
+        let place = format!("journal {}: the entry at {}", files::name(item.file), item.offset);
+        if item.how != How::Whole {
+            content.damaged = true;
         }
-        let mut at = usize::try_from(FRAMES_AT).unwrap_or(64);
-        let mut last_lsn = self.found.last().map_or(0, |f| f.frame.lsn);
-        while at + BODY_AT <= content.len() {
-            if let Some((frame, len)) = Frame::decode(id, &content[at..]) {
-                last_lsn = frame.lsn;
-                self.found.push(Found {
-                    frame,
-                    body: content.slice(at + BODY_AT..at + len),
-                    file: id,
-                });
-                at += stride(len);
-                continue;
+        let body = match item.how {
+            How::Whole => item.frame.entry(item.body()),
+            How::Mended | How::Guessed => {
+                self.damage
+                    .push(format!("{place} had a flipped bit, which was put right"));
+                item.frame.entry(item.body())
             }
-            let Some(next) = next_frame(id, &content, at + 8) else {
-                break;
+            How::Broken => {
+                self.damage
+                    .push(format!("{place} (group {group}, index {index}) does not verify"));
+                self.lossy = true;
+                (item.frame.kind == Kind::Messages).then(|| {
+                    EntryBody::Messages(salvage(&item.body(), item.frame.base_seq, item.frame.count))
+                })
+            }
+        };
+        let Some(body) = body else { return };
+        let highest = content.highest.entry(group).or_default();
+        *highest = (*highest).max(index);
+        self.entries
+            .entry(group)
+            .or_default()
+            .push(Committed { index, body });
+    }
+
+    /// Overwrites the heads of what lies behind a cut, and forces that, and what counts, to disk before anything new is written.
+    fn cut_off(&self, disk: &Arc<dyn Disk>, dir: &Path) -> io::Result<()> {
+        let heads = self.cut.iter().map(|(file, at)| (*file, *at, &[0; BODY_AT][..]));
+        let frames = self
+            .unsure
+            .iter()
+            .map(|(file, at, bytes)| (*file, *at, &bytes[..]));
+        let mut open = HashMap::new();
+        for (file, at, bytes) in heads.chain(frames) {
+            let handle = match open.entry(file) {
+                Entry::Occupied(entry) => entry.into_mut(),
+                Entry::Vacant(entry) => entry.insert(disk.open_existing(&dir.join(files::name(file)))?),
             };
-            let damage = JournalDamage {
-                file: name.clone(),
-                offset: at as u64,
-                bytes: (next - at) as u64,
-            };
-            self.gaps.push((damage, last_lsn));
-            at = next;
+            handle.write_at(&mut [IoSlice::new(bytes)], at)?;
         }
-        Ok(())
+        open.values().try_for_each(|file| file.sync_data())
     }
 }
 
-/// The next place at or behind `at` where a frame of this file verifies.
-fn next_frame(id: u64, content: &[u8], mut at: usize) -> Option<usize> {
-    while at + BODY_AT <= content.len() {
-        // Nothing but zeros follows in a file that was never full.
-        if content[at..].iter().take(4096).all(|b| *b == 0) {
-            let skip = content[at..].iter().position(|b| *b != 0)?;
-            at += skip / 8 * 8;
+/// The records of a damaged body that verify, with a mark for each that does not.
+fn salvage(body: &[u8], base: Seq, count: u32) -> Batch {
+    let mut out = Vec::with_capacity(body.len());
+    let (mut at, mut next) = (0, base);
+    let end = Seq(base.0.saturating_add(u64::from(count)));
+    while next < end {
+        let found = find_record(body, at, next, end);
+        let until = found.map_or(end, |(_, view)| view.seq());
+        while next < until {
+            let lost = NewRecord {
+                seq: next,
+                flags: flags::SKIP | flags::LOST,
+                ..NewRecord::default()
+            };
+            let _stride = record::encode(&lost, &mut out);
+            next = next.next();
         }
-        if Frame::decode(id, content.get(at..)?).is_some() {
-            return Some(at);
+        if let Some((place, view)) = found {
+            out.extend_from_slice(&body[place..place + view.stride()]);
+            at = place + view.stride();
+            next = next.next();
         }
-        at += 8;
+    }
+    Batch {
+        body: out.into(),
+        base_seq: base,
+        count,
+    }
+}
+
+/// The next record at or behind `at` with a sequence from `next` on and before `end`.
+fn find_record(body: &[u8], mut at: usize, next: Seq, end: Seq) -> Option<(usize, RecordView<'_>)> {
+    while at < body.len() {
+        if let Some(view) = RecordView::check(&body[at..])
+            && (next..end).contains(&view.seq())
+            && at + view.stride() <= body.len()
+        {
+            return Some((at, view));
+        }
+        at += record::ALIGN;
     }
     None
 }

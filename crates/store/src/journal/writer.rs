@@ -1,5 +1,6 @@
 //! The journal's thread: takes all that waits, writes it once, syncs once, tells everybody; meanwhile the next round
-//! gathers. A failed sync ends all writing.
+//! gathers. A failed sync ends all writing; a full disk refuses messages until there is space again, while commands go
+//! on in what was set aside for them.
 
 use std::collections::HashMap;
 use std::io::{self, IoSlice};
@@ -9,8 +10,9 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
-use super::files::{Contents, FRAMES_AT, Files};
-use super::frame::{BODY_AT, Frame, Kind, stride};
+use super::files::{Contents, CreateError, FRAMES_AT, Files};
+use super::frame::{BODY_AT, Frame, Kind, Seed, stride};
+use super::reserve::Reserve;
 use super::{AppendError, Completion, Pending, Settings, Shared, Start, SyncMode};
 use crate::batch::EntryBody;
 use crate::disk::DiskFile;
@@ -22,12 +24,17 @@ const ROUND_FRAMES_MAX: usize = 4096;
 const ROUND_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Space is set aside ahead of the writer in steps of this size.
 const RESERVE_BYTES: u64 = 4 * 1024 * 1024;
+/// Of the space set aside, so much is for commands only: what frees space must be possible on a full disk.
+const COMMAND_BYTES: u64 = 512 * 1024;
 
 struct Current {
     id: u64,
+    seed: Seed,
     file: Arc<dyn DiskFile>,
     at: u64,
     reserved: u64,
+    /// A write failed half way: so much behind `at` may hold frames that were refused.
+    soiled: u64,
     contents: Contents,
 }
 
@@ -35,8 +42,11 @@ pub(super) struct Writer {
     shared: Arc<Shared>,
     settings: Settings,
     files: Files,
+    reserve: Reserve,
     current: Option<Current>,
     next_lsn: u64,
+    /// The last frame written that counts.
+    last_lsn: u64,
     next_file: u64,
     /// Last frame known to be on disk.
     synced: u64,
@@ -55,9 +65,15 @@ struct Work {
 }
 
 impl Writer {
-    pub(super) fn new(shared: Arc<Shared>, settings: Settings, files: Files, start: Start) -> Self {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        settings: Settings,
+        (files, reserve): (Files, Reserve),
+        start: Start,
+    ) -> Self {
         let Start {
             next_lsn,
+            last_lsn,
             next_file,
             released,
             ..
@@ -67,8 +83,10 @@ impl Writer {
             shared,
             settings,
             files,
+            reserve,
             current: None,
             next_lsn,
+            last_lsn,
             next_file,
             synced,
             marked: synced,
@@ -161,6 +179,9 @@ impl Writer {
     }
 
     fn round(&mut self, pending: Vec<Pending>) {
+        if let Some(why) = self.shared.poison() {
+            return fail(pending, &AppendError::Poisoned(why));
+        }
         let mut done: Vec<Completion> = Vec::with_capacity(pending.len());
         let mut needs_sync = false;
         let mut frames = Vec::with_capacity(pending.len());
@@ -169,8 +190,8 @@ impl Writer {
             frames.push((item.group, item.index, item.body));
             done.push(item.done);
         }
-        let outcome = self.write(&frames);
-        let outcome = match outcome {
+        let outcome = match self.write(&frames) {
+            Err(AppendError::Full) if has_both(&frames) => return self.round_on_full_disk(frames, done),
             Ok(()) if needs_sync && self.settings.sync == SyncMode::Always => self.sync(),
             Ok(()) => {
                 self.dirty_since.get_or_insert_with(Instant::now);
@@ -183,12 +204,31 @@ impl Writer {
         }
     }
 
+    /// Commands may still fit where messages do not: deleting is how space comes back.
+    fn round_on_full_disk(&mut self, frames: Vec<(GroupId, LogIndex, EntryBody)>, done: Vec<Completion>) {
+        let commands: Vec<_> = frames.iter().filter(|f| is_command(&f.2)).cloned().collect();
+        let outcome = self.write(&commands).and_then(|()| self.sync());
+        for ((_, _, body), done) in frames.iter().zip(done) {
+            done(if is_command(body) {
+                outcome.clone()
+            } else {
+                Err(AppendError::Full)
+            });
+        }
+    }
+
     fn write(&mut self, frames: &[(GroupId, LogIndex, EntryBody)]) -> Result<(), AppendError> {
         let total: usize = frames
             .iter()
             .map(|(_, _, body)| stride(BODY_AT + body_bytes(body).len()))
             .sum();
-        self.ensure_file(total as u64).map_err(|e| self.failed(&e))?;
+        let commands = frames.iter().all(|f| is_command(&f.2));
+        if !commands && !self.reserve.is_held() {
+            self.shared.full.store(true, Ordering::Relaxed);
+            return Err(AppendError::Full);
+        }
+        self.ensure_file(total as u64, commands)?;
+        self.clean()?;
         let Some(current) = &mut self.current else {
             return Err(AppendError::Closed);
         };
@@ -209,7 +249,7 @@ impl Writer {
                 index: *index,
                 base_seq,
             };
-            let head = frame.encode(current.id, body_bytes(body));
+            let head = frame.encode(&current.seed, body_bytes(body));
             heads.push(head.ok_or_else(|| AppendError::Io("entry is too large".into()))?);
             lsn += 1;
         }
@@ -224,6 +264,7 @@ impl Writer {
         }
         let written = current.file.write_at(&mut slices, current.at);
         if let Err(error) = written {
+            current.soiled = current.soiled.max(total as u64);
             return Err(self.failed(&error));
         }
         current.at += total as u64;
@@ -232,7 +273,10 @@ impl Writer {
             *highest = (*highest).max(*index);
         }
         self.next_lsn = lsn;
-        self.shared.full.store(false, Ordering::Relaxed);
+        self.last_lsn = lsn.saturating_sub(1);
+        if !commands {
+            self.shared.full.store(false, Ordering::Relaxed);
+        }
         let mut stats = self.shared.stats.lock();
         stats.rounds += 1;
         stats.frames += frames.len() as u64;
@@ -240,40 +284,91 @@ impl Writer {
         Ok(())
     }
 
-    /// Makes room for `bytes` more: rolls to another file when this one is full, sets space aside ahead.
-    fn ensure_file(&mut self, bytes: u64) -> io::Result<()> {
-        if let Some(current) = &mut self.current
-            && current.at > FRAMES_AT
-            && current.at + bytes > self.settings.file_bytes
+    /// Makes room for `bytes` more: rolls to another file when this one is full, sets space aside ahead. On a full disk
+    /// commands stay in the file they are in.
+    fn ensure_file(&mut self, bytes: u64, commands: bool) -> Result<(), AppendError> {
+        let fits = |c: &Current| c.at <= FRAMES_AT || c.at + bytes <= self.settings.file_bytes;
+        if !self.current.as_ref().is_some_and(fits) {
+            let rolled = self.roll();
+            let stay = |c: &Current| commands && c.at + bytes <= c.reserved;
+            match rolled {
+                Err(AppendError::Full) if self.current.as_ref().is_some_and(stay) => return Ok(()),
+                other => other?,
+            }
+        }
+        let step = RESERVE_BYTES.min(self.settings.file_bytes);
+        let Some(current) = &mut self.current else {
+            return Err(AppendError::Closed);
+        };
+        let spare = if commands {
+            0
+        } else {
+            COMMAND_BYTES.min(self.settings.file_bytes / 8)
+        };
+        if current.at + bytes + spare <= current.reserved {
+            return Ok(());
+        }
+        let wanted = (current.at + bytes + spare).next_multiple_of(step);
+        if let Err(error) = current.file.fill(wanted) {
+            return Err(self.failed(&error));
+        }
+        current.reserved = wanted;
+        Ok(())
+    }
+
+    /// Ends the current file and begins another.
+    fn roll(&mut self) -> Result<(), AppendError> {
+        // What the old file holds must be on disk before anything in the new one is.
+        if let Some(current) = &self.current
+            && let Err(error) = current.file.sync_data()
         {
-            // What the old file holds must be on disk before anything in the new one is.
-            current.file.sync_data()?;
-            let (id, contents) = (current.id, std::mem::take(&mut current.contents));
-            self.files.add_full(id, contents);
-            self.current = None;
-            self.files.release(&self.released)?;
+            return Err(self.poison(&error));
+        }
+        // A file that cannot be removed now is tried again the next time.
+        let _left = self.files.release(&self.released);
+        let created = match self.files.create(self.next_file, self.next_lsn, self.last_lsn) {
+            Ok(created) => created,
+            Err(CreateError::Write(error)) => return Err(self.failed(&error)),
+            Err(CreateError::Sync(error)) => return Err(self.poison(&error)),
+        };
+        let reserved = created.file.len().map_err(|e| self.poison(&e))?;
+        let old = self.current.replace(Current {
+            id: self.next_file,
+            seed: created.seed,
+            file: created.file,
+            at: FRAMES_AT,
+            reserved,
+            soiled: 0,
+            contents: Contents::default(),
+        });
+        self.next_file += 1;
+        if let Some(old) = old {
+            self.files.add_full(old.id, old.contents);
             self.ask_pinning();
         }
-        if self.current.is_none() {
-            let file = self.files.create(self.next_file, self.next_lsn)?;
-            let reserved = file.len()?;
-            self.current = Some(Current {
-                id: self.next_file,
-                file,
-                at: FRAMES_AT,
-                reserved,
-                contents: Contents::default(),
-            });
-            self.next_file += 1;
-        }
-        if let Some(current) = &mut self.current
-            && current.at + bytes > current.reserved
-        {
-            let wanted = (current.at + bytes).next_multiple_of(RESERVE_BYTES);
-            current.file.fill(wanted)?;
-            current.reserved = wanted;
-        }
         Ok(())
+    }
+
+    /// Overwrites what a failed write may have left behind the last frame: it was refused and must never be read back.
+    fn clean(&mut self) -> Result<(), AppendError> {
+        let Some(current) = self.current.as_mut().filter(|c| c.soiled > 0) else {
+            return Ok(());
+        };
+        let until = (current.at + current.soiled).min(current.file.len().unwrap_or(current.at));
+        let zeros = vec![0; usize::try_from(until.saturating_sub(current.at)).unwrap_or(0)];
+        if let Err(error) = current.file.write_at(&mut [IoSlice::new(&zeros)], current.at) {
+            return Err(self.failed(&error));
+        }
+        if let Err(error) = current.file.sync_data() {
+            return Err(self.poison(&error));
+        }
+        current.soiled = 0;
+        Ok(())
+    }
+
+    /// Ends all writing: after a failed sync nobody can tell what is on disk.
+    fn poison(&self, error: &io::Error) -> AppendError {
+        AppendError::Poisoned(self.shared.set_poison(&error.to_string()))
     }
 
     fn sync(&mut self) -> Result<(), AppendError> {
@@ -281,9 +376,7 @@ impl Writer {
             return Ok(());
         };
         if let Err(error) = current.file.sync_data() {
-            let why = error.to_string();
-            self.shared.queue.lock().poison = Some(why.clone());
-            return Err(AppendError::Poisoned(why));
+            return Err(self.poison(&error));
         }
         self.synced = self.next_lsn - 1;
         self.dirty_since = None;
@@ -293,7 +386,9 @@ impl Writer {
 
     fn sync_now(&mut self) {
         // A failure is kept as poison and told to the next append.
-        if self.synced + 1 < self.next_lsn {
+        if self.shared.poison().is_some() {
+            self.dirty_since = None;
+        } else if self.synced + 1 < self.next_lsn {
             let _poisoned = self.sync();
         }
     }
@@ -303,7 +398,7 @@ impl Writer {
         self.marked = self.synced;
         let bytes = BODY_AT as u64;
         let Some(current) = &mut self.current else { return };
-        if current.at + bytes > current.reserved {
+        if current.at + bytes > current.reserved || current.soiled > 0 || self.shared.poison().is_some() {
             return;
         }
         let frame = Frame {
@@ -316,26 +411,43 @@ impl Writer {
             index: LogIndex(0),
             base_seq: Seq::ZERO,
         };
-        let Some(head) = frame.encode(current.id, &[]) else {
+        let Some(head) = frame.encode(&current.seed, &[]) else {
             return;
         };
-        if current
-            .file
-            .write_at(&mut [IoSlice::new(&head)], current.at)
-            .is_ok()
-        {
+        let written = current.file.write_at(&mut [IoSlice::new(&head)], current.at);
+        if written.is_ok() {
             current.at += bytes;
+            self.last_lsn = self.next_lsn;
             self.next_lsn += 1;
+        } else {
+            current.soiled = bytes;
         }
     }
 
-    fn failed(&self, error: &io::Error) -> AppendError {
+    /// A full disk is waited out; whatever else goes wrong with writing is as bad as a failed sync.
+    fn failed(&mut self, error: &io::Error) -> AppendError {
         if error.kind() == io::ErrorKind::StorageFull || error.kind() == io::ErrorKind::QuotaExceeded {
             self.shared.full.store(true, Ordering::Relaxed);
+            self.reserve.give_up();
             return AppendError::Full;
         }
-        AppendError::Io(error.to_string())
+        self.poison(error)
     }
+}
+
+fn fail(pending: Vec<Pending>, why: &AppendError) {
+    for item in pending {
+        (item.done)(Err(why.clone()));
+    }
+}
+
+const fn is_command(body: &EntryBody) -> bool {
+    matches!(body, EntryBody::Command(_))
+}
+
+fn has_both(frames: &[(GroupId, LogIndex, EntryBody)]) -> bool {
+    let commands = frames.iter().filter(|f| is_command(&f.2)).count();
+    commands > 0 && commands < frames.len()
 }
 
 const fn body_bytes(body: &EntryBody) -> &Bytes {

@@ -9,6 +9,9 @@ use crate::ids::Seq;
 use crate::record::{RecordView, flags};
 use crate::traits::{Limits, Purge, Removed};
 
+/// Messages named as lost one by one.
+const LOST_MAX: usize = 1 << 20;
+
 impl StreamLog {
     pub(super) fn apply_append(&mut self, entry: &Committed, removed: &mut dyn Removed) {
         self.applied = entry.index;
@@ -16,9 +19,8 @@ impl StreamLog {
             return;
         };
         for (at, record) in batch.records() {
-            // After damage in the journal entries may be missing: their sequences are given up as lost.
             if record.seq() > self.last().next() {
-                self.lose_range(self.last().next(), record.seq());
+                self.give_up(self.last().next(), record.seq());
             }
             if record.seq() != self.last().next() {
                 continue;
@@ -34,6 +36,10 @@ impl StreamLog {
         self.state.last_ts_ns = record.ts_ns();
         self.last_append_ns = record.ts_ns();
         if record.flags() & flags::SKIP != 0 {
+            if record.flags() & flags::LOST != 0 {
+                self.lost.get_mut().insert(seq, 0);
+                self.context.damage.lost(self.group, seq);
+            }
             self.push_hole();
             return;
         }
@@ -175,44 +181,18 @@ impl StreamLog {
         }
     }
 
-    pub(super) fn apply_skip(&mut self, last: Seq, ts_ns: i64) {
-        if last <= self.last() {
-            return;
+    /// Gives up `from..to`. After damage in the journal entries may be missing: then the messages are lost. Otherwise they
+    /// were refused, on a full disk say, and what was decided behind them was not.
+    fn give_up(&mut self, from: Seq, to: Seq) {
+        if self.context.lossy && self.applied <= self.replay_end {
+            let lost = (from.0..to.0).take(LOST_MAX).map(|seq| (Seq(seq), 0));
+            self.lost.get_mut().extend(lost);
+            self.context.damage.note(format!(
+                "group {}: messages {from} to {} are missing from the journal",
+                self.group,
+                to.previous()
+            ));
         }
-        if self.state.msgs == 0 && self.jobs.draining.is_empty() {
-            // All that is left are holes, and nobody is copying them.
-            self.tail.clear();
-            self.tail_bytes = 0;
-            self.tail_placed = 0;
-        }
-        if self.tail.is_empty() {
-            // Nothing to keep in step: the tail simply starts later.
-            self.tail_base = last.next();
-        } else {
-            for _ in self.last().0..last.0 {
-                self.tail.push_back(None);
-            }
-        }
-        self.state.last_seq = last;
-        if ts_ns > 0 {
-            self.state.last_ts_ns = ts_ns;
-        }
-        if self.state.msgs == 0 {
-            self.state.first_seq = last.next();
-        }
-        self.changed();
-    }
-
-    /// Gives up `from..to` as lost to damage.
-    fn lose_range(&mut self, from: Seq, to: Seq) {
-        for seq in from.0..to.0.min(from.0 + (1 << 20)) {
-            self.lost.insert(Seq(seq));
-        }
-        self.context.damage.note(format!(
-            "group {}: messages {from} to {} are missing from the journal",
-            self.group,
-            to.previous()
-        ));
         self.apply_skip(to.previous(), 0);
     }
 }

@@ -11,6 +11,7 @@ use super::StreamLog;
 use crate::codec::{self, In, Out};
 use crate::disk::{Disk, read_file, replace_file};
 use crate::ids::{LogIndex, Seq};
+use crate::journal::Journal;
 use crate::log::Storage;
 use crate::segment::Segment;
 
@@ -30,6 +31,15 @@ pub(crate) struct SegmentEntry {
     pub(crate) deleted: Vec<(u32, u32)>,
 }
 
+/// Bytes of a deleted record that are still to be overwritten.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Erase {
+    pub(crate) base: Seq,
+    pub(crate) generation: u32,
+    pub(crate) at: u64,
+    pub(crate) len: u64,
+}
+
 /// All a checkpoint says.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Checkpoint {
@@ -43,6 +53,7 @@ pub(crate) struct Checkpoint {
     pub(crate) last_ts_ns: i64,
     pub(crate) segments: Vec<SegmentEntry>,
     pub(crate) lost: Vec<Seq>,
+    pub(crate) erase: Vec<Erase>,
 }
 
 impl Checkpoint {
@@ -73,6 +84,13 @@ impl Checkpoint {
         out.len(self.lost.len());
         for seq in &self.lost {
             out.u64(seq.0);
+        }
+        out.len(self.erase.len());
+        for e in &self.erase {
+            out.u64(e.base.0);
+            out.u32(e.generation);
+            out.u64(e.at);
+            out.u64(e.len);
         }
         codec::seal(MAGIC, &out.0)
     }
@@ -108,6 +126,14 @@ impl Checkpoint {
         for _ in 0..fields.count()? {
             checkpoint.lost.push(Seq(fields.u64()?));
         }
+        for _ in 0..fields.count()? {
+            checkpoint.erase.push(Erase {
+                base: Seq(fields.u64()?),
+                generation: fields.u32()?,
+                at: fields.u64()?,
+                len: fields.u64()?,
+            });
+        }
         Some(checkpoint)
     }
 
@@ -119,24 +145,38 @@ impl Checkpoint {
             .try_for_each(|name| replace_file(disk, &dir.join(name), &file))
     }
 
-    /// The newest intact copy, and the names of damaged ones.
-    pub(crate) fn read(disk: &dyn Disk, dir: &Path) -> (Option<Self>, Vec<PathBuf>) {
-        let (mut newest, mut damaged) = (None::<Self>, Vec::new());
+    /// What the two copies say.
+    pub(crate) fn read(disk: &dyn Disk, dir: &Path) -> Copies {
+        let mut copies = Copies::default();
+        let mut whole = 0;
         for name in NAMES {
             let path = dir.join(name);
             let Ok(file) = read_file(disk, &path) else {
                 continue;
             };
-            match Self::decode(&file) {
-                Some(found) if newest.as_ref().is_none_or(|n| n.applied < found.applied) => {
-                    newest = Some(found)
-                }
-                Some(_) => {}
-                None => damaged.push(path),
+            let Some(found) = Self::decode(&file) else {
+                copies.damaged.push(path);
+                continue;
+            };
+            whole += 1;
+            copies.alike = whole == NAMES.len() && copies.newest.as_ref() == Some(&found);
+            if copies.newest.as_ref().is_none_or(|n| n.applied < found.applied) {
+                copies.newest = Some(found);
             }
         }
-        (newest, damaged)
+        copies
     }
+}
+
+/// The copies of a checkpoint as they are found.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Copies {
+    /// The newest intact one.
+    pub(crate) newest: Option<Checkpoint>,
+    /// Whether all are there and say the same.
+    pub(crate) alike: bool,
+    /// Those that do not verify.
+    pub(crate) damaged: Vec<PathBuf>,
 }
 
 impl StreamLog {
@@ -152,6 +192,7 @@ impl StreamLog {
         }
         self.place_tail();
         self.jobs.garbage_at_checkpoint = self.jobs.garbage.len();
+        self.jobs.erase_at_checkpoint = self.jobs.erase.len();
         let checkpoint = Checkpoint {
             applied,
             label: self.label.clone(),
@@ -162,7 +203,8 @@ impl StreamLog {
             last_seq: self.state.last_seq,
             last_ts_ns: self.state.last_ts_ns,
             segments: self.segments.iter().filter(|s| s.slots > 0).map(entry).collect(),
-            lost: self.lost.iter().copied().collect(),
+            lost: self.lost.lock().keys().copied().collect(),
+            erase: self.jobs.erase.clone(),
         };
         let open: Vec<_> = self
             .segments
@@ -172,12 +214,21 @@ impl StreamLog {
             .collect();
         let (disk, dir, group) = (Arc::clone(&self.context.disk), self.dir.clone(), self.group);
         let journal = Arc::clone(&self.context.journal);
+        let unwritten = Arc::clone(&self.jobs.unwritten);
         // The worker does this behind the appends that were given to it before.
         self.jobs.checkpoint = Some(self.context.worker.submit(move || -> io::Result<()> {
-            for [data, _] in &open {
-                disk.open_existing(data)?.sync_data()?;
+            if unwritten.load(std::sync::atomic::Ordering::Relaxed) > 0 {
+                return Err(io::Error::other("not all messages are in segments yet"));
             }
-            disk.sync_dir(&dir)?;
+            // What failed may have been a segment's: another sync of it would succeed without bringing anything back.
+            if let Some(why) = journal.poison() {
+                return Err(io::Error::other(why));
+            }
+            for [data, _] in &open {
+                let file = disk.open_existing(data)?;
+                force(&journal, file.sync_data())?;
+            }
+            force(&journal, disk.sync_dir(&dir))?;
             checkpoint.write(disk.as_ref(), &dir)?;
             journal.release(group, Some(applied));
             Ok(())
@@ -196,6 +247,14 @@ impl StreamLog {
         self.jobs.checkpoint = None;
         match outcome {
             Ok(()) => {
+                for erase in self
+                    .jobs
+                    .erase
+                    .drain(..self.jobs.erase_at_checkpoint)
+                    .collect::<Vec<_>>()
+                {
+                    self.submit_erase(erase);
+                }
                 let gone: Vec<PathBuf> = self
                     .jobs
                     .garbage
@@ -220,6 +279,15 @@ impl StreamLog {
             }
         }
     }
+}
+
+/// After a failed sync of a segment nobody can tell what is on disk, and another sync would not bring it back: all writing
+/// ends. The journal still holds everything.
+pub(crate) fn force(journal: &Journal, synced: io::Result<()>) -> io::Result<()> {
+    if let Err(error) = &synced {
+        journal.set_poison(&error.to_string());
+    }
+    synced
 }
 
 fn entry(segment: &Segment) -> SegmentEntry {
@@ -257,20 +325,25 @@ mod tests {
                 deleted: vec![(0, 2), (5, 1)],
             }],
             lost: vec![Seq(6)],
+            erase: vec![Erase {
+                base: Seq(5),
+                generation: 1,
+                at: 40,
+                len: 24,
+            }],
             ..Checkpoint::default()
         };
         checkpoint.write(&disk, folder.path()).unwrap();
-        assert_eq!(
-            Checkpoint::read(&disk, folder.path()),
-            (Some(checkpoint.clone()), vec![])
-        );
+        let both = Checkpoint::read(&disk, folder.path());
+        assert_eq!((both.newest.as_ref(), both.alike), (Some(&checkpoint), true));
         let first = folder.path().join(NAMES[0]);
         let mut bytes = std::fs::read(&first).unwrap();
         bytes[40] ^= 1;
         std::fs::write(&first, bytes).unwrap();
+        let one = Checkpoint::read(&disk, folder.path());
         assert_eq!(
-            Checkpoint::read(&disk, folder.path()),
-            (Some(checkpoint), vec![first])
+            (one.newest, one.alike, one.damaged),
+            (Some(checkpoint), false, vec![first])
         );
     }
 }

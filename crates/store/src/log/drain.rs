@@ -5,9 +5,11 @@ use std::collections::VecDeque;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use bytes::Bytes;
 
+use super::checkpoint::{Erase, force};
 use super::{
     CHECKPOINT_AGE_NS, CHECKPOINT_BYTES, COMPACT_BYTES_MIN, COMPACT_SHARE, DRAIN_BYTES, DRAIN_IDLE_NS,
     Storage, StreamLog,
@@ -15,7 +17,7 @@ use super::{
 use crate::ids::Seq;
 use crate::record::{ALIGN, RecordView};
 use crate::segment::write::{self, Appended, Sealed, Target};
-use crate::segment::{HOLE, Offsets, RECORDS_AT, Segment};
+use crate::segment::{HOLE, Offsets, RECORDS_AT, Segment, data_name};
 use crate::traits::Upkeep;
 use crate::worker::Outcome;
 
@@ -25,19 +27,21 @@ const RETRY_NS: i64 = 1_000_000_000;
 /// Records on their way to a segment.
 #[derive(Debug)]
 pub(super) struct Draining {
-    base: Seq,
+    pub(super) base: Seq,
     generation: u32,
-    at: u64,
-    records: Vec<Bytes>,
+    pub(super) at: u64,
+    pub(super) records: Vec<Bytes>,
     /// Sequences at the front of the tail this covers.
-    covers: usize,
+    pub(super) covers: usize,
     outcome: Option<Outcome<io::Result<Appended>>>,
+    /// The last try failed; shared with the worker.
+    failed: Arc<AtomicBool>,
     retry_ns: i64,
 }
 
 #[derive(Debug)]
 pub(super) struct Rewriting {
-    base: Seq,
+    pub(super) base: Seq,
     old_generation: u32,
     new_generation: u32,
     outcome: Outcome<io::Result<Sealed>>,
@@ -47,12 +51,17 @@ pub(super) struct Rewriting {
 #[derive(Debug, Default)]
 pub(super) struct Jobs {
     pub(super) draining: VecDeque<Draining>,
-    sealing: Vec<(Seq, u32, Outcome<io::Result<Sealed>>)>,
-    rewriting: Option<Rewriting>,
+    /// How many of these could not be written so far: no checkpoint may say that they are there.
+    pub(super) unwritten: Arc<AtomicUsize>,
+    pub(super) sealing: Vec<(Seq, u32, Outcome<io::Result<Sealed>>)>,
+    pub(super) rewriting: Option<Rewriting>,
     pub(super) checkpoint: Option<Outcome<io::Result<()>>>,
     /// Files that no checkpoint names any more once the next one is durable.
     pub(super) garbage: Vec<PathBuf>,
     pub(super) garbage_at_checkpoint: usize,
+    /// Deleted records to be overwritten once a checkpoint says that they are deleted.
+    pub(super) erase: Vec<Erase>,
+    pub(super) erase_at_checkpoint: usize,
 }
 
 impl StreamLog {
@@ -75,14 +84,20 @@ impl StreamLog {
         {
             self.place_tail();
         }
-        self.start_rewrite();
+        let full = self.context.journal.is_full();
+        if !full {
+            self.start_rewrite();
+        }
+        // On a full disk a checkpoint is what lets go of files.
+        let stuck = full && !self.jobs.garbage.is_empty();
         let pinned = self.storage == Storage::File && self.context.journal.is_pinning(self.group);
         let old = self
             .dirty_since_ns
             .is_some_and(|since| now_ns.saturating_sub(since) > CHECKPOINT_AGE_NS);
         let large = self.bytes_since_checkpoint > CHECKPOINT_BYTES;
         Upkeep {
-            wants_checkpoint: (pinned || old || large) && self.jobs.checkpoint.is_none(),
+            wants_checkpoint: (pinned || old || large || stuck || !self.jobs.erase.is_empty())
+                && self.jobs.checkpoint.is_none(),
             busy: !self.jobs.draining.is_empty()
                 || self.jobs.checkpoint.is_some()
                 || self.jobs.rewriting.is_some(),
@@ -105,7 +120,8 @@ impl StreamLog {
             .is_some_and(|s| !s.sealed && s.end() == from && s.len < self.segment_bytes);
         if !fits {
             self.seal_last();
-            self.segments.push_back(Segment::new(from, 0));
+            self.avoid_garbage(from);
+            self.segments.push_back(Segment::new(from, self.generation));
         }
         let limit = self.segment_bytes;
         let Some(segment) = self.segments.back_mut() else {
@@ -148,6 +164,7 @@ impl StreamLog {
             records,
             covers,
             outcome: None,
+            failed: Arc::default(),
             retry_ns: 0,
         };
         self.submit_drain(&mut job);
@@ -181,11 +198,19 @@ impl StreamLog {
             .find(|s| s.base == job.base)
             .and_then(|s| s.file.clone());
         let (at, records, cap) = (job.at, job.records.clone(), self.segment_bytes + DRAIN_BYTES);
-        job.outcome = Some(
-            self.context
-                .worker
-                .submit(move || write::append(&target, file, at, &records, cap)),
-        );
+        let (failed, unwritten) = (Arc::clone(&job.failed), Arc::clone(&self.jobs.unwritten));
+        job.outcome = Some(self.context.worker.submit(move || {
+            let appended = write::append(&target, file, at, &records, cap);
+            match (
+                failed.swap(appended.is_err(), Ordering::Relaxed),
+                appended.is_err(),
+            ) {
+                (false, true) => unwritten.fetch_add(1, Ordering::Relaxed),
+                (true, false) => unwritten.fetch_sub(1, Ordering::Relaxed),
+                _ => 0,
+            };
+            appended
+        }));
     }
 
     /// Takes placed records off the tail: from now on they are read from their segment.
@@ -203,24 +228,32 @@ impl StreamLog {
         self.drop_empty_segments();
     }
 
-    fn drop_empty_segments(&mut self) {
-        while let Some(first) = self.segments.front() {
-            let readable = first.end() <= self.tail_base;
-            if !(first.sealed
-                && first.live() == 0
-                && readable
-                && self.jobs.sealing.iter().all(|s| s.0 != first.base))
-            {
+    /// Chooses a generation under which a segment at `base` has not the name of one that is still to be removed: after
+    /// sequences were taken back, the same place is filled again.
+    fn avoid_garbage(&mut self, base: Seq) {
+        let taken = |generation| {
+            let path = self.dir.join(data_name(base, generation));
+            self.jobs.garbage.contains(&path)
+        };
+        let mut generation = self.generation;
+        while taken(generation) {
+            generation += 2;
+        }
+        self.generation = generation;
+    }
+
+    pub(super) fn drop_empty_segments(&mut self) {
+        while self.segments.front().is_some_and(|s| s.sealed && s.live() == 0) {
+            if !self.drop_segment(0) {
                 return;
             }
-            self.drop_segment(0);
         }
     }
 
-    /// Lets go of a segment without live messages.
-    pub(super) fn drop_segment(&mut self, n: usize) {
+    /// Lets go of a segment without live messages, unless something is still being done with it.
+    pub(super) fn drop_segment(&mut self, n: usize) -> bool {
         let Some(segment) = self.segments.get(n) else {
-            return;
+            return false;
         };
         let busy = segment.end() > self.tail_base
             || self.jobs.sealing.iter().any(|s| s.0 == segment.base)
@@ -230,12 +263,13 @@ impl StreamLog {
                 .as_ref()
                 .is_some_and(|r| r.base == segment.base);
         if busy {
-            return;
+            return false;
         }
         if self.storage == Storage::File {
             self.jobs.garbage.extend(segment.paths(&self.dir));
         }
         self.segments.remove(n);
+        true
     }
 
     /// Ends the last segment: nothing more is placed in it.
@@ -260,18 +294,45 @@ impl StreamLog {
             },
             offsets.clone(),
         );
+        let (journal, unwritten) = (
+            Arc::clone(&self.context.journal),
+            Arc::clone(&self.jobs.unwritten),
+        );
         // Runs behind the appends of this segment, which the worker does first.
         let outcome = self.context.worker.submit(move || {
+            // An index made now would lack what is still to be written, and nobody would force that to disk.
+            if unwritten.load(Ordering::Relaxed) > 0 {
+                return Err(io::Error::other("not all of its messages are written yet"));
+            }
             let file = target
                 .disk
                 .open_existing(&target.dir.join(crate::segment::data_name(base, generation)))?;
+            force(&journal, file.sync_data())?;
             write::seal(&target, &file, len, &offsets)
         });
         self.jobs.sealing.push((base, generation, outcome));
     }
 
+    /// Gives up what could not be written and has been deleted since: on a full disk nothing else would let go of it.
+    fn forget_deleted(&mut self) {
+        while let Some(first) = self.jobs.draining.front() {
+            let dead = self
+                .segments
+                .iter()
+                .any(|s| s.base == first.base && s.live() == 0);
+            if first.outcome.is_some() || !first.failed.load(Ordering::Relaxed) || !dead {
+                return;
+            }
+            self.jobs.unwritten.fetch_sub(1, Ordering::Relaxed);
+            if let Some(job) = self.jobs.draining.pop_front() {
+                self.drop_front(job.covers);
+            }
+        }
+    }
+
     /// Installs what the worker has finished.
     fn collect(&mut self, now_ns: i64) {
+        self.forget_deleted();
         while let Some(first) = self.jobs.draining.front_mut() {
             let Some(outcome) = &first.outcome else {
                 if now_ns < first.retry_ns {
@@ -437,20 +498,20 @@ impl StreamLog {
         self.drop_empty_segments();
     }
 
-    /// Has `len` bytes at `at` of a segment overwritten.
-    pub(super) fn submit_erase(&self, n: usize, at: u64, len: usize) {
-        let Some(segment) = self.segments.get(n).filter(|_| self.storage == Storage::File) else {
-            return;
-        };
-        let target = self.target(segment.base, segment.generation);
-        let (base, generation) = (segment.base, segment.generation);
-        debug_assert!(at.is_multiple_of(ALIGN as u64), "records are aligned");
-        let _outcome = self.context.worker.submit(move || -> io::Result<()> {
-            let file = target
-                .disk
-                .open_existing(&target.dir.join(crate::segment::data_name(base, generation)))?;
-            file.write_at(&mut [io::IoSlice::new(&vec![0xa5; len])], at)?;
-            file.sync_data()
+    /// Has bytes of a segment overwritten. A failure is tried again when the stream is opened the next time, for as long as
+    /// its checkpoint says so; a segment that is gone needs nothing.
+    pub(super) fn submit_erase(&self, erase: Erase) {
+        let target = self.target(erase.base, erase.generation);
+        debug_assert!(erase.at.is_multiple_of(ALIGN as u64), "records are aligned");
+        let context = Arc::clone(&self.context);
+        let _outcome = self.context.worker.submit(move || {
+            if let Err(error) = write::erase(&target, erase.at, erase.len)
+                && error.kind() != io::ErrorKind::NotFound
+            {
+                context
+                    .damage
+                    .trouble(format!("overwriting a deleted message failed: {error}"));
+            }
         });
     }
 }

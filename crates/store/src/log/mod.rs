@@ -8,6 +8,7 @@
 mod append;
 mod checkpoint;
 mod drain;
+mod ends;
 mod expiry;
 mod open;
 mod read;
@@ -15,12 +16,13 @@ mod remove;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use bytes::Bytes;
 use natterjack_subject::{Filter, FilterSet};
+use parking_lot::Mutex;
 
 use crate::batch::Committed;
 use crate::ids::{GroupId, LogIndex, Seq};
@@ -31,7 +33,8 @@ use crate::subjects::{SubjectState, Subjects};
 use crate::traits::{Due, Limits, LoadError, MsgStore, PendingCount, Purge, Removed, State, TooMany, Upkeep};
 use std::sync::Arc;
 
-pub(crate) use open::StreamFiles;
+pub(crate) use checkpoint::{Checkpoint, Copies};
+pub(crate) use open::{Replay, StreamFiles};
 
 /// Where a stream keeps its messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -57,7 +60,7 @@ pub struct StreamOptions {
 /// Default size of a segment, bytes.
 const SEGMENT_BYTES: u64 = 16 * 1024 * 1024;
 /// Smallest size of a segment, bytes.
-const SEGMENT_BYTES_MIN: u64 = 64 * 1024;
+const SEGMENT_BYTES_MIN: u64 = 4 * 1024;
 /// The tail is copied to a segment at this size, bytes.
 const DRAIN_BYTES: u64 = 1024 * 1024;
 /// The tail is copied to a segment when nothing came for so long, nanoseconds.
@@ -84,6 +87,8 @@ pub(crate) struct StreamLog {
     segment_bytes: u64,
     label: Bytes,
     segments: VecDeque<Segment>,
+    /// Generation of segments to be made.
+    generation: u32,
     tail: VecDeque<Option<Bytes>>,
     tail_base: Seq,
     tail_bytes: u64,
@@ -95,7 +100,10 @@ pub(crate) struct StreamLog {
     ttl: BTreeSet<(i64, Seq)>,
     /// Messages that never expire and are older than the age limit: looked at already.
     age_cursor: Seq,
-    lost: BTreeSet<Seq>,
+    /// Damaged messages and their bytes; reading may find more.
+    lost: Mutex<BTreeMap<Seq, u64>>,
+    /// Entries up to here come from the journal when the stream is opened.
+    replay_end: LogIndex,
     jobs: drain::Jobs,
     bytes_since_checkpoint: u64,
     dirty_since_ns: Option<i64>,
@@ -174,7 +182,10 @@ impl MsgStore for StreamLog {
     fn state(&self) -> State {
         let mut state = self.state;
         state.num_subjects = self.subjects.len() as u64;
-        state.lost_msgs = self.lost.len() as u64;
+        let lost = self.lost.lock();
+        state.lost_msgs = lost.len() as u64;
+        state.lost_bytes = lost.values().sum();
+        drop(lost);
         if state.msgs == 0 {
             state.first_ts_ns = 0;
         }

@@ -7,15 +7,26 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use parking_lot::Mutex;
 
 use super::checkpoint::{Checkpoint, SegmentEntry};
 use super::{SEGMENT_BYTES, SEGMENT_BYTES_MIN, Storage, StreamLog, StreamOptions};
+use crate::disk::make_dir;
 use crate::ids::{GroupId, LogIndex, Seq};
 use crate::segment::index::SegmentIndex;
 use crate::segment::{HOLE, Offsets, Segment, parse_name, write};
 use crate::store::Context;
 use crate::subjects::Subjects;
 use crate::traits::{Limits, State};
+
+/// What the journal holds of a stream.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Replay {
+    /// Its entries from the first on.
+    pub(crate) whole: bool,
+    /// The last.
+    pub(crate) end: LogIndex,
+}
 
 /// Where a stream's files are.
 #[derive(Debug, Clone)]
@@ -32,7 +43,7 @@ impl StreamLog {
         options: &StreamOptions,
     ) -> io::Result<Self> {
         if options.storage == Storage::File {
-            context.disk.create_dir_all(&files.dir)?;
+            make_dir(context.disk.as_ref(), &files.dir)?;
         }
         let wanted = if options.segment_bytes == 0 {
             SEGMENT_BYTES
@@ -47,6 +58,7 @@ impl StreamLog {
             segment_bytes: wanted.clamp(SEGMENT_BYTES_MIN, SEGMENT_BYTES),
             label: options.label.clone(),
             segments: VecDeque::new(),
+            generation: 0,
             tail: VecDeque::new(),
             tail_base: Seq(1),
             tail_bytes: 0,
@@ -59,7 +71,8 @@ impl StreamLog {
             limits: Limits::default(),
             ttl: BTreeSet::new(),
             age_cursor: Seq::ZERO,
-            lost: BTreeSet::new(),
+            lost: Mutex::default(),
+            replay_end: LogIndex(0),
             jobs: super::drain::Jobs::default(),
             bytes_since_checkpoint: 0,
             dirty_since_ns: None,
@@ -69,24 +82,37 @@ impl StreamLog {
     }
 
     /// Opens a stream from its checkpoint. Gives the owner's state and the index it is of, if there was a checkpoint.
-    /// `journal_whole` says that the journal has the stream's entries from the first on.
     pub(crate) fn open(
         context: Arc<Context>,
         group: GroupId,
         files: StreamFiles,
         options: &StreamOptions,
-        journal_whole: bool,
+        journal: Replay,
     ) -> io::Result<(Self, Option<(LogIndex, Bytes)>)> {
         let mut log = Self::create(Arc::clone(&context), group, files, options)?;
         if log.storage == Storage::Memory {
             return Ok((log, None));
         }
-        let (checkpoint, damaged) = Checkpoint::read(context.disk.as_ref(), &log.dir);
-        for path in damaged {
-            context.damage.quarantine(context.disk.as_ref(), &path);
+        log.replay_end = journal.end;
+        let disk = context.disk.as_ref();
+        let found = Checkpoint::read(disk, &log.dir);
+        for path in &found.damaged {
+            context.damage.quarantine(disk, path);
         }
+        // What only the older copy names must stay until both are the same again.
+        let healed = match &found.newest {
+            Some(newest) if !found.alike => newest.write(disk, &log.dir),
+            _ => Ok(()),
+        };
+        if let Err(error) = &healed {
+            let dir = log.dir.display();
+            context
+                .damage
+                .trouble(format!("{dir}: a copy of the checkpoint is missing: {error}"));
+        }
+        let checkpoint = found.newest;
         let Some(checkpoint) = checkpoint else {
-            if journal_whole {
+            if journal.whole {
                 log.remove_strays(&Checkpoint::default())?;
             } else {
                 log.salvage()?;
@@ -94,7 +120,9 @@ impl StreamLog {
             return Ok((log, None));
         };
         log.load_checkpoint(&checkpoint)?;
-        log.remove_strays(&checkpoint)?;
+        if healed.is_ok() {
+            log.remove_strays(&checkpoint)?;
+        }
         Ok((log, Some((checkpoint.applied, checkpoint.owner))))
     }
 
@@ -108,7 +136,7 @@ impl StreamLog {
         self.last_append_ns = checkpoint.last_ts_ns;
         self.applied = checkpoint.applied;
         self.tail_base = checkpoint.last_seq.next();
-        self.lost = checkpoint.lost.iter().copied().collect();
+        *self.lost.lock() = checkpoint.lost.iter().map(|seq| (*seq, 0)).collect();
         for entry in &checkpoint.segments {
             let segment = self.open_segment(entry)?;
             self.segments.push_back(segment);
@@ -119,6 +147,9 @@ impl StreamLog {
         }
         self.build_subjects();
         self.state.first_ts_ns = self.timestamp(self.state.first_seq).unwrap_or(0);
+        for erase in &checkpoint.erase {
+            self.submit_erase(*erase);
+        }
         Ok(())
     }
 
@@ -164,12 +195,7 @@ impl StreamLog {
             segment.index = Some(Arc::new(index));
             return Ok(segment);
         }
-        let (mut offsets, damaged) = write::scan(&segment.data, entry.base, entry.len);
-        if damaged {
-            self.context
-                .damage
-                .note(format!("{}: some records do not verify", data_path.display()));
-        }
+        let (mut offsets, _) = write::scan(&segment.data, entry.base, entry.len);
         offsets.resize(segment.slots, HOLE);
         segment.offsets = Offsets::Ram(offsets);
         Ok(segment)
@@ -186,33 +212,39 @@ impl StreamLog {
                 path.display()
             ));
         }
-        index.filter(|i| i.slots as u64 == entry.slots)
+        index.filter(|i| i.slots as u64 == entry.slots && i.data_len == entry.len)
     }
 
     /// What is known of subjects, times to live and damage, from the segments.
     fn build_subjects(&mut self) {
         let segments = std::mem::take(&mut self.segments);
+        let mut bytes = 0;
         for segment in &segments {
-            self.learn(segment);
+            bytes += self.learn(segment);
         }
+        // Damaged messages count as messages, but nobody knows their bytes: when they are removed none are taken off.
+        self.state.bytes = bytes;
         self.segments = segments;
     }
 
-    fn learn(&mut self, segment: &Segment) {
-        let mut slot = 0;
+    fn learn(&mut self, segment: &Segment) -> u64 {
+        let (mut slot, mut bytes) = (0, 0);
         while let Some(live) = segment.deleted.next_absent(slot, segment.slots) {
             slot = live + 1;
             let seq = Seq(segment.base.0 + live as u64);
             match segment.view(live) {
                 Some(view) => {
+                    bytes += self.accounted(view);
                     self.subjects.add(view.subject(), seq);
                     self.note_ttl(seq, view);
                 }
                 None => {
-                    self.lost.insert(seq);
+                    self.lost.lock().insert(seq, segment.space(live));
+                    self.context.damage.lost(self.group, seq);
                 }
             }
         }
+        bytes
     }
 
     /// Without a checkpoint, takes whatever segments are there.

@@ -15,7 +15,7 @@ impl StreamLog {
         if seq == Seq::ZERO || seq > self.last() {
             return Err(LoadError::NotFound);
         }
-        if self.lost.contains(&seq) {
+        if self.lost.lock().contains_key(&seq) {
             return Err(LoadError::Lost);
         }
         if let Some(slot) = self.tail_slot(seq) {
@@ -38,6 +38,7 @@ impl StreamLog {
             Ok(Some(message)) => Ok(message),
             Ok(None) => Err(LoadError::Deleted),
             Err(()) => {
+                self.lost.lock().insert(seq, segment.space(slot));
                 self.context.damage.lost(self.group, seq);
                 Err(LoadError::Lost)
             }
@@ -80,7 +81,7 @@ impl StreamLog {
     }
 
     /// The last live sequence at or before `up_to`.
-    fn previous_live(&self, up_to: Seq) -> Option<Seq> {
+    pub(super) fn previous_live(&self, up_to: Seq) -> Option<Seq> {
         let up_to = up_to.min(self.last());
         if up_to >= self.tail_base && !self.tail.is_empty() {
             let end = usize::try_from(up_to.0 - self.tail_base.0).ok()? + 1;

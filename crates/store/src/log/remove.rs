@@ -2,10 +2,11 @@
 
 use natterjack_subject::{Filter, FilterSet};
 
-use super::StreamLog;
+use super::checkpoint::Erase;
+use super::{Storage, StreamLog};
 use crate::ids::Seq;
 use crate::record::RecordView;
-use crate::traits::{Purge, Removed, Unheard};
+use crate::traits::{Purge, Removed};
 
 /// What is known of a message that leaves.
 struct Leaving {
@@ -26,7 +27,7 @@ impl StreamLog {
             return false;
         }
         let gone = if let Some(slot) = self.tail_slot(seq) {
-            self.remove_from_tail(seq, slot)
+            self.remove_from_tail(seq, slot, erase)
         } else {
             self.remove_from_segment(seq, erase)
         };
@@ -37,7 +38,7 @@ impl StreamLog {
             self.subjects.remove(&gone.subject, seq);
             removed.removed(seq, &gone.subject);
         }
-        self.lost.remove(&seq);
+        self.lost.get_mut().remove(&seq);
         if seq == self.state.first_seq {
             self.advance_first(seq.next());
         }
@@ -45,7 +46,7 @@ impl StreamLog {
         true
     }
 
-    fn remove_from_tail(&mut self, seq: Seq, slot: usize) -> Option<Leaving> {
+    fn remove_from_tail(&mut self, seq: Seq, slot: usize, erase: bool) -> Option<Leaving> {
         let bytes = self.tail.get_mut(slot)?.take()?;
         self.tail_bytes = self.tail_bytes.saturating_sub(bytes.len() as u64);
         let gone = RecordView::check(&bytes).map(|record| self.leaving(record));
@@ -56,6 +57,17 @@ impl StreamLog {
             if let Some(slot) = segment.slot(seq) {
                 segment.deleted.insert(slot);
                 segment.live_bytes = segment.live_bytes.saturating_sub(bytes.len() as u64);
+                let at = segment.offset(slot).unwrap_or(0) as u64 + 8;
+                let (base, generation) = (segment.base, segment.generation);
+                if erase && self.storage == Storage::File {
+                    let len = bytes.len().saturating_sub(8) as u64;
+                    self.jobs.erase.push(Erase {
+                        base,
+                        generation,
+                        at,
+                        len,
+                    });
+                }
             }
         }
         gone
@@ -166,33 +178,21 @@ impl StreamLog {
         count
     }
 
-    pub(super) fn apply_truncate(&mut self, last: Seq) {
-        while self.last() > last {
-            let seq = self.last();
-            self.apply_remove(seq, false, &mut Unheard);
-            if self.tail_slot(seq).is_some() {
-                self.tail.pop_back();
-                self.tail_placed = self.tail_placed.min(self.tail.len());
-            }
-            self.state.last_seq = seq.previous();
-        }
-        if self.state.msgs == 0 {
-            self.state.first_seq = self.last().next();
-        }
-        if self.tail.is_empty() {
-            self.tail_base = self.last().next();
-        }
-        self.state.last_ts_ns = self.timestamp(self.last()).unwrap_or(self.state.last_ts_ns);
-        self.changed();
-    }
-
-    /// Overwrites the bytes of a deleted record.
-    fn erase(&self, n: usize, slot: usize) {
+    /// Has the bytes of a deleted record overwritten once a checkpoint says that it is deleted: until then a restart reads
+    /// the record to tell what goes.
+    fn erase(&mut self, n: usize, slot: usize) {
         let segment = &self.segments[n];
         let (Some(at), Some(view)) = (segment.offset(slot), segment.view(slot)) else {
             return;
         };
-        let (at, len) = (at as u64 + 8, view.stride().saturating_sub(8));
-        self.submit_erase(n, at, len);
+        let erase = Erase {
+            base: segment.base,
+            generation: segment.generation,
+            at: at as u64 + 8,
+            len: view.stride().saturating_sub(8) as u64,
+        };
+        if self.storage == Storage::File {
+            self.jobs.erase.push(erase);
+        }
     }
 }

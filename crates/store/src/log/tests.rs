@@ -24,6 +24,7 @@ enum Step {
     Upkeep,
     Restart,
     Skip(u64),
+    Truncate(u64),
 }
 
 const SUBJECTS: [&str; 5] = ["a.x", "a.y", "b.x", "b.y.z", "c"];
@@ -39,6 +40,8 @@ fn step() -> impl Strategy<Value = Step> {
         3 => Just(Step::Upkeep),
         1 => Just(Step::Restart),
         1 => (1u64..6).prop_map(Step::Skip),
+        1 => Just(Step::Skip(1 << 40)),
+        1 => (1u64..30).prop_map(Step::Truncate),
     ]
 }
 
@@ -84,6 +87,7 @@ struct Run {
     storage: Storage,
     _folder: tempfile::TempDir,
     path: PathBuf,
+    options: StreamOptions,
     store: Store,
     group: Group,
     log: Box<dyn MsgStore>,
@@ -107,6 +111,10 @@ fn encode(step: &Step) -> Vec<u8> {
 
 impl Run {
     fn new(storage: Storage) -> Self {
+        Self::sized(storage, 1)
+    }
+
+    fn sized(storage: Storage, segment_bytes: u64) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().to_owned();
         let options = StoreOptions {
@@ -114,11 +122,16 @@ impl Run {
             ..StoreOptions::default()
         };
         let store = Store::open(Arc::new(OsDisk), &path, &options).unwrap();
-        let (group, log) = store.create_stream(GroupId(1), &stream_options(storage)).unwrap();
+        let stream = StreamOptions {
+            segment_bytes,
+            ..stream_options(storage)
+        };
+        let (group, log) = store.create_stream(GroupId(1), &stream).unwrap();
         Self {
             storage,
             _folder: folder,
             path,
+            options: stream,
             store,
             group,
             log,
@@ -199,10 +212,7 @@ impl Run {
             ..StoreOptions::default()
         };
         self.store = Store::open(Arc::new(OsDisk), &self.path, &options).unwrap();
-        let (mut group, mut log) = self
-            .store
-            .open_stream(GroupId(1), &stream_options(self.storage))
-            .unwrap();
+        let (mut group, mut log) = self.store.open_stream(GroupId(1), &self.options).unwrap();
         if let Some((_, owner)) = group.checkpoint() {
             command(log.as_mut(), &decode(owner));
         }
@@ -267,6 +277,11 @@ impl Run {
                 model.enforce(self.storage);
             }
             Step::Skip(n) => model.last += n,
+            Step::Truncate(n) => {
+                model.last = model.last.saturating_sub(*n);
+                let keep = model.last + 1;
+                drop(model.messages.split_off(&keep));
+            }
             Step::Checkpoint | Step::Upkeep | Step::Restart => {}
         }
     }
@@ -284,7 +299,16 @@ impl Run {
             .copied()
             .unwrap_or(self.model.last + 1);
         assert_eq!(state.first_seq.0, first);
-        for seq in 1..=self.model.last {
+        let near = self
+            .model
+            .messages
+            .keys()
+            .flat_map(|n| [n.saturating_sub(1), *n, n + 1]);
+        let end = self.model.last;
+        for seq in near
+            .chain(end.saturating_sub(30)..=end)
+            .filter(|n| (1..=end).contains(n))
+        {
             let loaded = self.log.load(Seq(seq)).ok().map(|m| {
                 (
                     String::from_utf8(m.subject().to_vec()).unwrap(),
@@ -395,6 +419,10 @@ fn command(log: &mut dyn MsgStore, step: &Step) {
             let last = log.state().last_seq;
             log.skip_to(Seq(last.0 + n), 0);
         }
+        Step::Truncate(n) => {
+            let last = log.state().last_seq;
+            log.truncate(Seq(last.0.saturating_sub(*n)));
+        }
         Step::Append(_) | Step::Checkpoint | Step::Upkeep | Step::Restart => {}
     }
 }
@@ -422,6 +450,8 @@ fn decode(text: &[u8]) -> Step {
         )
     } else if text.starts_with("Limits") {
         Step::Limits(fields[0], fields[1], fields[2])
+    } else if text.starts_with("Truncate") {
+        Step::Truncate(fields[0].unwrap())
     } else {
         Step::Skip(fields[0].unwrap())
     }
@@ -456,7 +486,7 @@ proptest! {
 
 #[test]
 fn full_segments_are_sealed_rewritten_and_removed() {
-    let mut run = Run::new(Storage::File);
+    let mut run = Run::sized(Storage::File, 64 * 1024);
     for round in 0..60u8 {
         run.apply(&Step::Append((0..200).map(|n| (n % 5, 59)).collect()));
         if round % 4 == 0 {
@@ -487,4 +517,28 @@ fn full_segments_are_sealed_rewritten_and_removed() {
         run.model.messages.len()
     );
     run.store.shutdown();
+}
+
+#[test]
+fn a_place_that_is_filled_again_is_not_removed() {
+    let append = |count| Step::Append(vec![(0, 30); count]);
+    let mut run = Run::new(Storage::File);
+    let steps = [
+        append(3),
+        Step::Checkpoint,
+        Step::Upkeep,
+        Step::Purge(None, None, 0),
+        Step::Truncate(2),
+        append(9),
+        Step::Restart,
+        append(2),
+    ];
+    for step in &steps {
+        run.apply(step);
+        run.check();
+    }
+    for step in [Step::Checkpoint, Step::Upkeep, Step::Restart] {
+        run.maintain(&step);
+    }
+    run.check();
 }

@@ -25,6 +25,8 @@ pub(crate) struct SegmentIndex {
     entries: Bytes,
     texts: Bytes,
     pub(crate) slots: usize,
+    /// Bytes of the segment it is of.
+    pub(crate) data_len: u64,
 }
 
 fn word(bytes: &[u8], at: usize) -> u32 {
@@ -69,7 +71,7 @@ impl SegmentIndex {
     pub(crate) fn open(file: &Bytes, base: Seq) -> Option<Self> {
         let content = file.slice_ref(codec::unseal(MAGIC, file)?);
         let mut fields = In(&content);
-        let (found_base, _data_len) = (fields.u64()?, fields.u64()?);
+        let (found_base, data_len) = (fields.u64()?, fields.u64()?);
         let (slots, subjects) = (fields.count()?, fields.count()?);
         let offsets_at = content.len() - fields.0.len();
         let entries_at = offsets_at.checked_add(slots.checked_mul(4)?)?;
@@ -82,6 +84,7 @@ impl SegmentIndex {
             entries: content.slice(entries_at..texts_at),
             texts: content.slice(texts_at..),
             slots,
+            data_len,
         })
     }
 

@@ -135,6 +135,14 @@ impl Segment {
         }
     }
 
+    /// Bytes between the record in `slot` and the next one: what is known of a damaged one. 0 if nothing is.
+    pub(crate) fn space(&self, slot: usize) -> u64 {
+        let Some(at) = self.offset(slot) else { return 0 };
+        let next = (slot + 1..self.slots).find_map(|n| self.offset(n));
+        let end = next.or_else(|| usize::try_from(self.len).ok()).unwrap_or(at);
+        end.saturating_sub(at) as u64
+    }
+
     /// A view of the record in `slot` for the store's own use, live or not.
     pub(crate) fn view(&self, slot: usize) -> Option<RecordView<'_>> {
         RecordView::check(self.data.get(self.offset(slot)?..)?)

@@ -16,7 +16,7 @@ use crate::ids::Seq;
 use crate::record::RecordView;
 
 /// The smallest a segment file grows to, bytes.
-const GROW_BYTES_MIN: u64 = 64 * 1024;
+const GROW_BYTES_MIN: u64 = 4 * 1024;
 
 /// The header of a segment file.
 fn header(base: Seq, generation: u32) -> [u8; 32] {
@@ -27,6 +27,11 @@ fn header(base: Seq, generation: u32) -> [u8; 32] {
     let crc = crc32fast::hash(&out[0..20]);
     out[20..24].copy_from_slice(&crc.to_le_bytes());
     out
+}
+
+/// Whether `data` begins with the header of this segment.
+pub(crate) fn header_is_intact(data: &[u8], base: Seq, generation: u32) -> bool {
+    data.starts_with(&header(base, generation))
 }
 
 /// Which file a job is about.
@@ -126,14 +131,13 @@ fn write_index(target: &Target, data: &Bytes, len: u64, offsets: &[u32]) -> io::
         .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "index does not read back"))
 }
 
-/// Forces a full segment to disk and writes its index.
+/// Writes the index of a full segment, which has to be on disk.
 pub(crate) fn seal(
     target: &Target,
     file: &Arc<dyn DiskFile>,
     len: u64,
     offsets: &[u32],
 ) -> io::Result<Sealed> {
-    file.sync_data()?;
     let mapped = usize::try_from(len).map_err(|_| io::Error::from(io::ErrorKind::FileTooLarge))?;
     let data = file.map(mapped)?;
     let index = write_index(target, &data, len, offsets)?;
@@ -151,6 +155,7 @@ pub(crate) fn rewrite(
     let file = target.disk.open(&target.data_path())?;
     let head = header(target.base, target.generation);
     file.write_at(&mut [IoSlice::new(&head), IoSlice::new(&packed)], 0)?;
+    file.sync_data()?;
     target.disk.sync_dir(&target.dir)?;
     seal(target, &file, RECORDS_AT + packed.len() as u64, &new_offsets)
 }
@@ -183,6 +188,14 @@ pub(crate) fn pack(data: &Bytes, offsets: &[u32], deleted: &SlotSet) -> (Vec<u8>
         packed.extend_from_slice(bytes);
     }
     (packed, new_offsets)
+}
+
+/// Overwrites `len` bytes at `at`, as far as the file has them.
+pub(crate) fn erase(target: &Target, at: u64, len: u64) -> io::Result<()> {
+    let file = target.disk.open_existing(&target.data_path())?;
+    let len = usize::try_from(file.len()?.saturating_sub(at).min(len)).unwrap_or(0);
+    file.write_at(&mut [IoSlice::new(&vec![0xa5; len])], at)?;
+    file.sync_data()
 }
 
 /// Offsets of the records found by reading `data` up to `len` from the start: for segments without a usable index. Gives

@@ -1,0 +1,247 @@
+//! Checks a store directory that nobody has open: every entry of the journal, every record, index and checkpoint. Says in
+//! plain words what is damaged and what can be kept. Changes nothing unless asked to.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::batch::EntryBody;
+use crate::codec;
+use crate::disk::{Disk, read_file};
+use crate::journal::recover;
+use crate::log::{Checkpoint, Copies};
+use crate::segment::index::SegmentIndex;
+use crate::segment::{RECORDS_AT, Segment, index_name, parse_name, write};
+use crate::store::{GROUP_MAGIC, GROUP_NAMES, Store, StoreOptions};
+
+/// What a check found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Entries in the journal that verify.
+    pub entries: u64,
+    /// Streams.
+    pub streams: u64,
+    /// Messages in segments that verify.
+    pub messages: u64,
+    /// Messages that are damaged or missing.
+    pub lost: u64,
+    /// What is damaged, in words.
+    pub damage: Vec<String>,
+    /// What was mended, in words.
+    pub repaired: Vec<String>,
+}
+
+impl Report {
+    /// Whether all is well.
+    #[must_use]
+    pub const fn is_clean(&self) -> bool {
+        self.damage.is_empty()
+    }
+}
+
+/// Checks the store in `root`, changing nothing.
+///
+/// # Errors
+/// When there is no store, or the disk cannot be read. Damage is no error.
+pub fn check(disk: &Arc<dyn Disk>, root: &Path) -> io::Result<Report> {
+    let names = disk.list(root)?;
+    if !names.iter().any(|n| n == "journal") {
+        let text = format!("{}: no store is there", root.display());
+        return Err(io::Error::new(io::ErrorKind::NotFound, text));
+    }
+    let mut report = Report::default();
+    let journal = recover::read(disk, &root.join("journal"))?;
+    report.entries = journal.entries.values().map(|e| e.len() as u64).sum();
+    report.damage.extend(journal.damage);
+    for entry in journal.entries.values().flatten() {
+        if let EntryBody::Messages(batch) = &entry.body {
+            let lost = batch
+                .records()
+                .filter(|(_, r)| r.flags() & crate::record::flags::LOST != 0);
+            report.lost += lost.count() as u64;
+        }
+    }
+    for name in list_numbers(disk.as_ref(), &root.join("groups"))? {
+        check_group(disk.as_ref(), &root.join("groups").join(name), &mut report);
+    }
+    for name in list_numbers(disk.as_ref(), &root.join("streams"))? {
+        report.streams += 1;
+        check_stream(disk.as_ref(), &root.join("streams").join(name), &mut report)?;
+    }
+    Ok(report)
+}
+
+/// Checks the store in `root` and mends what can be mended: copies of checkpoints and indexes are made anew, what a crash
+/// cut off is removed, damaged files are kept aside. Damaged messages stay damaged.
+///
+/// # Errors
+/// As [`check`], and when the disk cannot be written.
+pub fn repair(disk: &Arc<dyn Disk>, root: &Path) -> io::Result<Report> {
+    let mut report = check(disk, root)?;
+    if report.is_clean() {
+        return Ok(report);
+    }
+    for name in list_numbers(disk.as_ref(), &root.join("streams"))? {
+        let dir = root.join("streams").join(name);
+        let Copies { newest, damaged, .. } = Checkpoint::read(disk.as_ref(), &dir);
+        let Some(checkpoint) = newest else { continue };
+        if !damaged.is_empty() {
+            for path in damaged {
+                set_aside(disk.as_ref(), &path, &mut report)?;
+            }
+            checkpoint.write(disk.as_ref(), &dir)?;
+            report
+                .repaired
+                .push(format!("{}: the checkpoint is there twice again", dir.display()));
+        }
+        for entry in &checkpoint.segments {
+            let path = dir.join(index_name(entry.base, entry.generation));
+            if read_file(disk.as_ref(), &path).is_ok()
+                && open_index(disk.as_ref(), &path, entry.base).is_none()
+            {
+                // It is read from the records while it is missing.
+                set_aside(disk.as_ref(), &path, &mut report)?;
+            }
+        }
+    }
+    // Opening the store carries out the rest: what was cut off goes, single bits of the journal are right in memory.
+    let store = Store::open(Arc::clone(disk), root, &StoreOptions::default())?;
+    store.shutdown();
+    Ok(report)
+}
+
+fn set_aside(disk: &dyn Disk, path: &Path, report: &mut Report) -> io::Result<()> {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".damaged");
+    let aside = path.with_file_name(name);
+    disk.rename(path, &aside)?;
+    report
+        .repaired
+        .push(format!("{}: kept as {}", path.display(), aside.display()));
+    Ok(())
+}
+
+/// Folders with the number of a group for a name.
+fn list_numbers(disk: &dyn Disk, dir: &Path) -> io::Result<Vec<String>> {
+    let mut names = disk.list(dir)?;
+    names.retain(|n| u32::from_str_radix(n, 16).is_ok());
+    names.sort_unstable();
+    Ok(names)
+}
+
+fn check_group(disk: &dyn Disk, dir: &Path, report: &mut Report) {
+    for name in GROUP_NAMES {
+        let path = dir.join(name);
+        if let Ok(file) = read_file(disk, &path)
+            && codec::unseal(GROUP_MAGIC, &file).is_none()
+        {
+            let text = format!("{}: does not verify; the other copy is used", path.display());
+            report.damage.push(text);
+        }
+    }
+}
+
+fn check_stream(disk: &dyn Disk, dir: &Path, report: &mut Report) -> io::Result<()> {
+    let copies = Checkpoint::read(disk, dir);
+    for path in &copies.damaged {
+        let other = if copies.newest.is_some() {
+            "the other copy is used"
+        } else {
+            "messages can be taken from segments"
+        };
+        report
+            .damage
+            .push(format!("{}: does not verify; {other}", path.display()));
+    }
+    let Some(checkpoint) = copies.newest else {
+        return check_loose(disk, dir, report);
+    };
+    for entry in &checkpoint.segments {
+        let mut segment = Segment::new(entry.base, entry.generation);
+        segment.slots = usize::try_from(entry.slots).unwrap_or(0);
+        segment.len = entry.len;
+        for (first, count) in &entry.deleted {
+            for slot in *first..first.saturating_add(*count) {
+                segment.deleted.insert(slot as usize);
+            }
+        }
+        if segment.live() == 0 {
+            continue;
+        }
+        let [path, index] = segment.paths(dir);
+        let Ok(data) = read_file(disk, &path) else {
+            let live = segment.live() as u64;
+            report.lost += live;
+            report.damage.push(format!(
+                "{}: cannot be read; {live} messages are lost",
+                path.display()
+            ));
+            continue;
+        };
+        segment.data = data.into();
+        check_records(&mut segment, &path, report);
+        if entry.sealed
+            && disk.open_existing(&index).is_ok()
+            && open_index(disk, &index, entry.base).is_none()
+        {
+            let text = format!(
+                "{}: does not verify; it is made from the records",
+                index.display()
+            );
+            report.damage.push(text);
+        }
+    }
+    Ok(())
+}
+
+fn open_index(disk: &dyn Disk, path: &Path, base: crate::ids::Seq) -> Option<SegmentIndex> {
+    SegmentIndex::open(&Bytes::from(read_file(disk, path).ok()?), base)
+}
+
+fn check_records(segment: &mut Segment, path: &Path, report: &mut Report) {
+    if !write::header_is_intact(&segment.data, segment.base, segment.generation) {
+        let text = format!(
+            "{}: the header does not verify; all records can be read",
+            path.display()
+        );
+        report.damage.push(text);
+    }
+    let (mut offsets, _) = write::scan(&segment.data, segment.base, segment.len.max(RECORDS_AT));
+    offsets.resize(segment.slots, crate::segment::HOLE);
+    segment.offsets = crate::segment::Offsets::Ram(offsets);
+    let mut slot = 0;
+    while let Some(live) = segment.deleted.next_absent(slot, segment.slots) {
+        slot = live + 1;
+        if segment.view(live).is_some() {
+            report.messages += 1;
+            continue;
+        }
+        report.lost += 1;
+        let seq = segment.base.0 + live as u64;
+        report
+            .damage
+            .push(format!("{}: message {seq} is damaged", path.display()));
+    }
+}
+
+/// Without a checkpoint, the journal has everything, or segments are all there is.
+fn check_loose(disk: &dyn Disk, dir: &Path, report: &mut Report) -> io::Result<()> {
+    for name in disk.list(dir)? {
+        let Some((base, generation)) = parse_name(&name) else {
+            continue;
+        };
+        let path: PathBuf = dir.join(&name);
+        let data = read_file(disk, &path)?;
+        let (offsets, _) = write::scan(&data, base, data.len() as u64);
+        let there = offsets.iter().filter(|o| **o != crate::segment::HOLE).count();
+        report.messages += there as u64;
+        if !write::header_is_intact(&data, base, generation) {
+            report
+                .damage
+                .push(format!("{}: the header does not verify", path.display()));
+        }
+    }
+    Ok(())
+}

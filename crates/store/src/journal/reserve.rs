@@ -1,0 +1,62 @@
+//! Space kept back for the day the disk is full: given up then, so that what was deleted can be written down and its
+//! files removed. Messages are taken again only once it is there again.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::disk::Disk;
+
+/// Between tries to get the space back.
+const RETRY: Duration = Duration::from_millis(250);
+
+#[derive(Debug)]
+pub(crate) struct Reserve {
+    disk: Arc<dyn Disk>,
+    path: PathBuf,
+    bytes: u64,
+    held: bool,
+    tried: Option<Instant>,
+}
+
+impl Reserve {
+    /// Sets the space aside, if there is as much.
+    pub(crate) fn new(disk: Arc<dyn Disk>, path: PathBuf, bytes: u64) -> Self {
+        let mut reserve = Self {
+            disk,
+            path,
+            bytes,
+            held: false,
+            tried: None,
+        };
+        reserve.take();
+        reserve
+    }
+
+    /// Gives the space up.
+    pub(crate) fn give_up(&mut self) {
+        self.held = false;
+        // If it is not removed there is less room than there could be, and nothing worse.
+        let _left = self.disk.remove(&self.path);
+    }
+
+    /// Whether the space is set aside; tries to, every now and then.
+    pub(crate) fn is_held(&mut self) -> bool {
+        if !self.held && self.tried.is_none_or(|at| at.elapsed() >= RETRY) {
+            self.take();
+        }
+        self.held
+    }
+
+    fn take(&mut self) {
+        self.tried = Some(Instant::now());
+        let taken = self
+            .disk
+            .open(&self.path)
+            .and_then(|file| file.reserve(self.bytes));
+        self.held = taken.is_ok();
+        if !self.held {
+            self.give_up();
+        }
+    }
+}

@@ -1,0 +1,350 @@
+//! What is done to a store before it crashes.
+
+use crate::driver::Step::{self, *};
+use crate::model::Change::{self, *};
+
+/// A named list of steps.
+pub(crate) struct Script {
+    pub(crate) name: &'static str,
+    pub(crate) streams: u32,
+    pub(crate) steps: Vec<Step>,
+}
+
+fn script(name: &'static str, streams: u32, steps: Vec<Step>) -> Script {
+    Script { name, streams, steps }
+}
+
+/// `steps`, so many times.
+fn again(times: usize, steps: &[Step]) -> Vec<Step> {
+    steps.iter().cycle().take(steps.len() * times).cloned().collect()
+}
+
+/// `first`, then a checkpoint, then `behind`.
+fn around(first: &[Change], behind: &[Change]) -> Vec<Step> {
+    let mut steps: Vec<Step> = first.iter().map(|c| Do(*c)).collect();
+    steps.extend([Upkeep, Checkpoint(1)]);
+    steps.extend(behind.iter().map(|c| Do(*c)));
+    steps.extend([
+        Upkeep,
+        Checkpoint(1),
+        Do(Append(1, 50)),
+        Restart,
+        Do(Append(1, 50)),
+    ]);
+    steps
+}
+
+fn simple() -> Vec<Script> {
+    vec![
+        script("append", 1, again(8, &[Do(Append(1, 40))])),
+        script("append batches", 1, again(4, &[Do(Append(7, 100))])),
+        script(
+            "append a large one",
+            1,
+            vec![
+                Do(Append(1, 6000)),
+                Do(Append(1, 9000)),
+                Do(Append(1, 10)),
+                Upkeep,
+            ],
+        ),
+        script("roll the journal", 1, again(9, &[Do(Append(3, 700))])),
+        script("append and drain", 1, again(5, &[Do(Append(3, 200)), Upkeep])),
+        script("seal segments", 1, again(5, &[Do(Append(6, 600)), Upkeep])),
+        script("checkpoint", 1, again(3, &[Do(Append(3, 100)), Checkpoint(1)])),
+        script(
+            "a checkpoint without change",
+            1,
+            vec![Do(Append(3, 100)), Checkpoint(1), Checkpoint(1), Restart],
+        ),
+        script(
+            "roll with checkpoints",
+            1,
+            again(6, &[Do(Append(4, 700)), Checkpoint(1)]),
+        ),
+        script("restarts", 1, again(4, &[Do(Append(2, 100)), Restart])),
+        script(
+            "checkpoints and restarts",
+            1,
+            again(
+                3,
+                &[Do(Append(2, 300)), Checkpoint(1), Do(Append(2, 100)), Restart],
+            ),
+        ),
+        script("nothing", 1, vec![Upkeep, Checkpoint(1), Restart]),
+    ]
+}
+
+fn removing() -> Vec<Script> {
+    let ten = [Append(5, 100), Append(5, 100)];
+    vec![
+        script(
+            "remove from the tail",
+            1,
+            vec![
+                Do(Append(5, 50)),
+                Do(Remove(2)),
+                Do(Remove(1)),
+                Do(Append(1, 50)),
+                Do(Remove(6)),
+            ],
+        ),
+        script(
+            "remove behind a checkpoint",
+            1,
+            around(&ten, &[Remove(1), Remove(5), Remove(10), Append(1, 20)]),
+        ),
+        script(
+            "erase",
+            1,
+            around(&ten, &[Erase(1), Erase(7), Append(1, 20), Erase(11)]),
+        ),
+        script("erase, then rewrite", 1, {
+            let mut steps = again(3, &[Do(Append(6, 600)), Upkeep]);
+            steps.extend((1..=15).filter(|n| n % 4 != 0).map(|n| Do(Erase(n))));
+            steps.extend([
+                Checkpoint(1),
+                Upkeep,
+                Upkeep,
+                Checkpoint(1),
+                Upkeep,
+                Restart,
+                Upkeep,
+            ]);
+            steps
+        }),
+        script("purge", 1, around(&ten, &[Purge, Append(2, 30), Purge])),
+        script(
+            "purge one subject",
+            1,
+            around(
+                &ten,
+                &[PurgeFilter(1), PurgeFilter(2), Append(3, 30), PurgeFilter(0)],
+            ),
+        ),
+        script(
+            "purge but a few",
+            1,
+            around(&ten, &[PurgeKeep(3), Append(3, 30), PurgeKeep(1)]),
+        ),
+        script(
+            "purge up to a sequence",
+            1,
+            around(&ten, &[PurgeTo(4), PurgeTo(8), PurgeTo(5000), Append(2, 30)]),
+        ),
+    ]
+}
+
+fn ends() -> Vec<Script> {
+    let ten = [Append(5, 100), Append(5, 100)];
+    vec![
+        script(
+            "limits",
+            1,
+            around(
+                &[MaxMsgs(4), Append(6, 50)],
+                &[
+                    Append(2, 50),
+                    MaxBytes(300),
+                    Append(2, 50),
+                    MaxPerSubject(1),
+                    Append(8, 20),
+                ],
+            ),
+        ),
+        script(
+            "skip",
+            1,
+            around(&ten, &[Skip(3), Append(1, 30), Skip(100_000), Append(2, 30)]),
+        ),
+        script(
+            "skip far with a tail",
+            1,
+            vec![
+                Do(Append(5, 50)),
+                Upkeep,
+                Do(Append(3, 50)),
+                Do(Skip(1 << 40)),
+                Do(Append(2, 30)),
+                Upkeep,
+                Checkpoint(1),
+                Restart,
+            ],
+        ),
+        script(
+            "truncate",
+            1,
+            around(
+                &ten,
+                &[
+                    Truncate(8),
+                    Append(3, 40),
+                    Truncate(9),
+                    Truncate(2),
+                    Append(4, 40),
+                ],
+            ),
+        ),
+    ]
+}
+
+fn ends_of_tails() -> Vec<Script> {
+    vec![
+        script(
+            "truncate the tail",
+            1,
+            vec![
+                Do(Append(9, 40)),
+                Do(Truncate(4)),
+                Do(Append(2, 40)),
+                Upkeep,
+                Do(Truncate(3)),
+                Do(Append(5, 60)),
+                Upkeep,
+                Checkpoint(1),
+                Do(Append(1, 10)),
+                Restart,
+            ],
+        ),
+        script(
+            "expire",
+            1,
+            vec![
+                Do(Mortal(1)),
+                Do(Append(2, 40)),
+                Do(Mortal(100)),
+                Checkpoint(1),
+                Expire(2),
+                Do(Append(1, 40)),
+                Upkeep,
+                Restart,
+                Expire(200),
+                Checkpoint(1),
+            ],
+        ),
+    ]
+}
+
+fn many() -> Vec<Script> {
+    let burst = Burst(vec![
+        (1, Append(2, 60)),
+        (2, Append(1, 300)),
+        (1, Append(1, 30)),
+        (3, Append(3, 30)),
+        (2, Remove(1)),
+    ]);
+    vec![
+        script("rewrite sparse segments", 1, compact(4)),
+        script("remove whole segments", 1, compact(1000)),
+        script("three streams", 3, again(3, std::slice::from_ref(&burst))),
+        script(
+            "three streams, one checkpointed",
+            3,
+            again(4, &[burst.clone(), Checkpoint(2)]),
+        ),
+        script(
+            "three streams, all checkpointed",
+            3,
+            again(
+                3,
+                &[
+                    burst,
+                    Upkeep,
+                    Checkpoint(1),
+                    Checkpoint(2),
+                    Checkpoint(3),
+                    On(3, Append(4, 700)),
+                ],
+            ),
+        ),
+        script(
+            "work while a checkpoint is made",
+            2,
+            again(
+                3,
+                &[
+                    On(1, Append(4, 500)),
+                    BeginCheckpoint(1),
+                    On(2, Append(3, 300)),
+                    On(1, Remove(2)),
+                    BeginCheckpoint(2),
+                    On(1, Append(1, 50)),
+                    Upkeep,
+                ],
+            ),
+        ),
+    ]
+}
+
+fn mixed() -> Vec<Script> {
+    vec![
+        script(
+            "streams and restarts",
+            2,
+            again(
+                2,
+                &[
+                    burst_of_two(),
+                    Restart,
+                    Upkeep,
+                    Checkpoint(1),
+                    burst_of_two(),
+                    Restart,
+                ],
+            ),
+        ),
+        script(
+            "fill the disk",
+            1,
+            vec![
+                Do(Append(4, 300)),
+                Checkpoint(1),
+                Capacity(30_000),
+                Do(Append(8, 2000)),
+                Do(Append(8, 2000)),
+                Do(Append(1, 10)),
+                Do(Remove(1)),
+                Capacity(1 << 30),
+                Do(Append(2, 100)),
+                Upkeep,
+                Checkpoint(1),
+                Restart,
+            ],
+        ),
+    ]
+}
+
+fn burst_of_two() -> Step {
+    Burst(vec![
+        (1, Append(2, 60)),
+        (2, Append(2, 200)),
+        (2, Remove(1)),
+        (1, Append(1, 20)),
+    ])
+}
+
+/// Segments of which one message in `keep` is left.
+fn compact(keep: u64) -> Vec<Step> {
+    let mut steps = again(4, &[Do(Append(6, 600)), Upkeep]);
+    steps.extend((1..=24).filter(|n| n % keep != 0).map(|n| Do(Remove(n))));
+    steps.extend([
+        Upkeep,
+        Upkeep,
+        Upkeep,
+        Checkpoint(1),
+        Upkeep,
+        Do(Append(1, 60)),
+        Checkpoint(1),
+        Restart,
+        Upkeep,
+    ]);
+    steps
+}
+
+/// All of them.
+pub(crate) fn scripts() -> Vec<Script> {
+    [simple(), removing(), ends(), ends_of_tails(), many(), mixed()]
+        .into_iter()
+        .flatten()
+        .collect()
+}

@@ -1,0 +1,122 @@
+//! Checking a store that nobody has open: damage is named, what can be mended is, and nothing is changed unasked.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test ends where something is not as it should be"
+)]
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, mpsc};
+
+use natterjack_store::disk::sim::{Crash, SimDisk};
+use natterjack_store::{
+    BatchBuilder, Committed, Disk, EntryBody, GroupId, NewRecord, Seq, Store, StoreOptions, StreamOptions,
+    Unheard, fsck,
+};
+
+const ROOT: &str = "/s";
+
+/// A store of twenty messages in segments, and one behind them.
+fn make() -> SimDisk {
+    let disk = SimDisk::default();
+    let store = Store::open(Arc::new(disk.clone()), Path::new(ROOT), &StoreOptions::default()).unwrap();
+    let options = StreamOptions {
+        segment_bytes: 1,
+        ..StreamOptions::default()
+    };
+    let (group, mut log) = store.create_stream(GroupId(1), &options).unwrap();
+    for (first, count) in [(1, 20), (21, 1)] {
+        let mut builder = BatchBuilder::default();
+        for seq in first..first + count {
+            assert!(builder.push(&NewRecord {
+                seq: Seq(seq),
+                subject: b"s",
+                payload: &[7; 400],
+                ..NewRecord::default()
+            }));
+        }
+        let body = EntryBody::Messages(builder.finish());
+        let (sender, receiver) = mpsc::channel();
+        let done = Box::new(move |outcome| sender.send(outcome).unwrap());
+        let index = group.append(body.clone(), false, done).unwrap();
+        receiver.recv().unwrap().unwrap();
+        log.append(&Committed { index, body }, &mut Unheard);
+        if first == 1 {
+            log.checkpoint(index, b"owner".as_slice().into());
+            store.flush();
+        }
+    }
+    store.shutdown();
+    disk
+}
+
+fn check(disk: &SimDisk) -> fsck::Report {
+    let disk: Arc<dyn Disk> = Arc::new(disk.clone());
+    fsck::check(&disk, Path::new(ROOT)).unwrap()
+}
+
+fn file(disk: &SimDisk, ending: &str) -> PathBuf {
+    let found = disk
+        .files()
+        .into_iter()
+        .find(|(p, _)| p.to_string_lossy().ends_with(ending));
+    found.unwrap().0
+}
+
+#[test]
+fn a_whole_store_is_clean_and_stays_as_it_is() {
+    let disk = make();
+    let before = disk.operations();
+    let report = check(&disk);
+    assert!(report.is_clean(), "{report:?}");
+    assert_eq!(
+        (report.streams, report.messages, report.lost, report.entries),
+        (1, 20, 0, 2)
+    );
+    assert_eq!(disk.operations(), before);
+}
+
+#[test]
+fn every_kind_of_file_is_named_when_damaged() {
+    let disk = make();
+    for ending in ["CHECKPOINT", "CHECKPOINT.copy", ".idx", ".dat", ".jnl"] {
+        let damaged = disk.crash(disk.operations(), Crash::Keep);
+        let path = file(&damaged, ending);
+        let at = if ending == ".jnl" { 4300 } else { 60 };
+        assert!(damaged.flip(&path, at, 3));
+        let report = check(&damaged);
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        assert!(
+            report.damage.iter().any(|t| t.contains(&name)),
+            "{ending}: {report:?}"
+        );
+        assert_eq!(report.lost, u64::from(ending == ".dat"), "{ending}");
+    }
+}
+
+#[test]
+fn what_can_be_mended_is() {
+    for ending in ["CHECKPOINT", "CHECKPOINT.copy", ".idx"] {
+        let disk = make();
+        let path = file(&disk, ending);
+        assert!(disk.flip(&path, 60, 3));
+        let shared: Arc<dyn Disk> = Arc::new(disk.clone());
+        let report = fsck::repair(&shared, Path::new(ROOT)).unwrap();
+        assert!(
+            !report.is_clean() && !report.repaired.is_empty(),
+            "{ending}: {report:?}"
+        );
+        let again = check(&disk);
+        assert!(again.is_clean(), "{ending}: {again:?}");
+        assert_eq!(again.messages, 20);
+        let mut aside = path.into_os_string();
+        aside.push(".damaged");
+        assert!(disk.content(Path::new(&aside)).is_some(), "{ending} is kept");
+    }
+}
+
+#[test]
+fn a_place_without_a_store_is_an_error() {
+    let disk: Arc<dyn Disk> = Arc::new(SimDisk::default());
+    assert!(fsck::check(&disk, Path::new("/nowhere")).is_err());
+}

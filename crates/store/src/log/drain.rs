@@ -306,7 +306,7 @@ impl StreamLog {
             }
             let file = target
                 .disk
-                .open_existing(&target.dir.join(crate::segment::data_name(base, generation)))?;
+                .open_existing(&target.dir.join(data_name(base, generation)))?;
             force(&journal, file.sync_data())?;
             write::seal(&target, &file, len, &offsets)
         });

@@ -527,11 +527,10 @@ fn a_place_that_is_filled_again_is_not_removed() {
         append(3),
         Step::Checkpoint,
         Step::Upkeep,
-        Step::Purge(None, None, 0),
-        Step::Truncate(2),
-        append(9),
         Step::Restart,
-        append(2),
+        Step::Purge(None, None, 0),
+        Step::Truncate(3),
+        append(5),
     ];
     for step in &steps {
         run.apply(step);

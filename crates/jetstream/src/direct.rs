@@ -5,10 +5,8 @@ use natterjack_jsapi::request::MsgGet;
 use natterjack_store::{Message, MsgStore, Seq};
 use natterjack_subject::{Filter, FilterSet};
 
+use crate::limits::MULTI_LAST_MAX;
 use crate::stream::push_header;
-
-/// Subjects a request for several last messages may yield.
-const MULTI_LAST_MAX: usize = 1024;
 
 /// Why nothing is found: a status line.
 pub type Status = &'static str;

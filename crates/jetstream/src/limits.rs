@@ -12,15 +12,11 @@ pub const HEADER_BYTES_MAX: usize = 65_535;
 pub const SUBJECT_BYTES_MAX: usize = 65_535;
 
 /// One entry of the log carries at most so many messages.
-pub const ENTRY_MESSAGES_MAX: u32 = 512;
+pub const ENTRY_MESSAGES_MAX: u32 = 4096;
 /// An entry of messages is closed when it has grown to this, bytes. One message may be larger and then goes alone.
-pub const ENTRY_BYTES: usize = 256 * 1024;
+pub const ENTRY_BYTES: usize = 1024 * 1024;
 /// Entries that may wait for their commit.
 pub const IN_FLIGHT_ENTRIES_MAX: usize = 64;
-/// Bytes that may wait for their commit before no more input is wanted.
-pub const IN_FLIGHT_BYTES: usize = 8 * 1024 * 1024;
-/// Messages removed by one entry.
-pub const REMOVALS_PER_ENTRY_MAX: usize = 16 * 1024;
 
 /// Default window in which message ids are remembered, nanoseconds.
 pub const DUPLICATE_WINDOW_NS: i64 = 120_000_000_000;
@@ -49,7 +45,5 @@ pub const INFO_SUBJECTS_MAX: u64 = 100_000;
 /// Subjects a direct get of several last messages may yield.
 pub const MULTI_LAST_MAX: usize = 1_024;
 
-// A batch of removals and a batch of messages both fit the window, and a page of messages an entry.
-const _: () = assert!(ENTRY_BYTES * 2 <= IN_FLIGHT_BYTES);
+// The default window is one that may be asked for.
 const _: () = assert!(DUPLICATE_WINDOW_NS > WINDOW_NS_MIN);
-const _: () = assert!(ENTRY_MESSAGES_MAX as usize <= REMOVALS_PER_ENTRY_MAX);

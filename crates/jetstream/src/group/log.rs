@@ -9,13 +9,8 @@ use super::{Group, Outcome, Proposal, Ticket, Waits};
 use crate::clock::Now;
 use crate::command::Command;
 use crate::effect::Effects;
+use crate::limits::{ENTRY_BYTES, ENTRY_MESSAGES_MAX, IN_FLIGHT_ENTRIES_MAX};
 
-/// Records of one entry.
-const BATCH_RECORDS_MAX: u32 = 4096;
-/// Bytes of one entry, unless a single message is larger.
-const BATCH_BYTES_MAX: usize = 1024 * 1024;
-/// Entries on their way at a time.
-const IN_FLIGHT_MAX: usize = 64;
 /// Deliveries are written down this much later, so that many go together, nanoseconds.
 const CHANGES_DELAY_NS: u64 = 10_000_000;
 
@@ -23,12 +18,12 @@ impl Group {
     /// Whether another publish fits before a proposal has to be taken.
     #[must_use]
     pub fn batch_is_full(&self) -> bool {
-        self.batch.len() >= BATCH_RECORDS_MAX || self.batch.bytes() >= BATCH_BYTES_MAX
+        self.batch.len() >= ENTRY_MESSAGES_MAX || self.batch.bytes() >= ENTRY_BYTES
     }
 
     /// What should go to the log next, if anything.
     pub fn take_proposal(&mut self, now: Now) -> Option<Proposal> {
-        if self.in_flight.len() >= IN_FLIGHT_MAX {
+        if self.in_flight.len() >= IN_FLIGHT_ENTRIES_MAX {
             return None;
         }
         if let Some((body, waits)) = self.closed.pop_front() {

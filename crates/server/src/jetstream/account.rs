@@ -80,16 +80,13 @@ fn server_limits(jetstream: &JetStream) -> ServerLimits {
         max_request_batch: options.jetstream.max_request_batch,
         max_ack_pending: options.jetstream.max_ack_pending,
         default_max_consumers: options.jetstream.default_max_consumers,
-        max_payload_bytes: options.limits.max_payload_bytes,
-        max_pending_bytes: options.limits.max_pending_bytes,
-        ..ServerLimits::default()
     }
 }
 
 impl JsAccount {
     /// JetStream of `account`, with `limits` if it is on for it.
     pub(super) fn new(jetstream: &Arc<JetStream>, account: Arc<Account>, limits: Option<Limits>) -> Self {
-        let mut environment = Environment::new(&account.name, &jetstream.server.name);
+        let mut environment = Environment::new(&account.name);
         environment
             .domain
             .clone_from(&jetstream.server.options.jetstream.domain);

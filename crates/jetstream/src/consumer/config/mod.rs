@@ -10,13 +10,10 @@ use natterjack_jsapi::subjects::{NAME_BYTES_MAX, check_name};
 use natterjack_jsapi::{ApiError, Nanos, errors, versioning};
 use natterjack_subject::{collides, is_literal, is_subset, is_valid_subject};
 
+use crate::limits::{DESCRIPTION_BYTES_MAX, METADATA_BYTES_MAX};
 use defaults::fill_defaults;
 use policy::{check_flow_ack, check_groups, check_start};
 
-/// Longest description, bytes.
-const DESCRIPTION_BYTES_MAX: usize = 4096;
-/// Keys and values of metadata together, bytes.
-const METADATA_BYTES_MAX: usize = 128 * 1024;
 /// Shortest heartbeat.
 const HEARTBEAT_MIN: Nanos = Nanos::from_millis(100);
 /// What the server and the account allow.

@@ -113,7 +113,7 @@ pub(super) fn stream(change: impl FnOnce(&mut StreamConfig)) -> StreamConfig {
         ..StreamConfig::default()
     };
     change(&mut config);
-    let environment = Environment::new("$G", "here");
+    let environment = Environment::new("$G");
     let context = Context {
         environment: &environment,
         streams: &Alone,

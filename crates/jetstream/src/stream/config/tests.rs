@@ -62,7 +62,7 @@ fn answer(known: &mut Known, environment: &Environment, line: &str) -> String {
 
 #[test]
 fn as_the_peer_answers() {
-    let environment = Environment::new("$G", "server");
+    let environment = Environment::new("$G");
     let mut known = Known::default();
     crate::transcript::run("stream/config.txt", |line| answer(&mut known, &environment, line));
 }
@@ -78,7 +78,7 @@ fn refusal(config: StreamConfig, environment: &Environment) -> String {
 
 #[test]
 fn long_texts_are_refused() {
-    let environment = Environment::new("$G", "server");
+    let environment = Environment::new("$G");
     let named = StreamConfig {
         name: "T".into(),
         ..StreamConfig::default()
@@ -103,7 +103,7 @@ fn long_texts_are_refused() {
 
 #[test]
 fn limits_of_server_and_account_hold() {
-    let mut environment = Environment::new("$G", "server");
+    let mut environment = Environment::new("$G");
     environment.limits.duplicate_window_ns = 60_000_000_000;
     environment.account_limits.max_bytes_required = true;
     environment.account_limits.storage_max_stream_bytes = 100;

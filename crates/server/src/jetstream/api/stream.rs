@@ -3,6 +3,7 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+use natterjack_jetstream::limits::INFO_SUBJECTS_MAX;
 use natterjack_jetstream::stream::{Create, check_create, check_update};
 use natterjack_jetstream::{Command, Outcome};
 use natterjack_jsapi::cluster::ClusterInfo;
@@ -17,8 +18,6 @@ use crate::clock;
 use crate::jetstream::owner::Owner;
 use crate::jetstream::{services, upstream};
 
-/// Subjects of a page.
-const SUBJECTS_MAX: u64 = 100_000;
 /// Deleted sequences shown at most.
 const DELETED_MAX: usize = 100_000;
 
@@ -167,7 +166,7 @@ impl Asked {
             let subjects = &mut info.state.subjects;
             let mut seen = 0;
             if let Ok(filter) = Filter::parse(wanted.subjects_filter.as_bytes()) {
-                let page = skip..skip.saturating_add(SUBJECTS_MAX);
+                let page = skip..skip.saturating_add(INFO_SUBJECTS_MAX);
                 let mut visit = |subject: &[u8], count| {
                     let shown = page.contains(&seen);
                     shown.then(|| subjects.insert(String::from_utf8_lossy(subject).into_owned(), count));
@@ -180,7 +179,7 @@ impl Asked {
                 at = Page {
                     total: seen,
                     offset: skip.min(seen),
-                    limit: SUBJECTS_MAX,
+                    limit: INFO_SUBJECTS_MAX,
                 };
             }
         }

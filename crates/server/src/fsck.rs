@@ -36,9 +36,9 @@ pub(crate) fn run(dir: &str, repair: bool, json: bool) -> (String, ExitCode) {
         return (text, ExitCode::from(FAILED));
     }
     let outcome = if repair {
-        fsck::repair(&disk, &root)
+        fsck::repair(&disk, &root, None)
     } else {
-        fsck::check(&disk, &root)
+        fsck::check(&disk, &root, None)
     };
     match outcome {
         Ok(report) => {

@@ -124,6 +124,8 @@ impl Stream {
         if !config.allow_batched {
             self.flows.clear();
         }
+        self.store
+            .set_compression(config.compression == Compression::S2);
         self.config = config;
         self.derive_upstreams();
     }

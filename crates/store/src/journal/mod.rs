@@ -1,7 +1,7 @@
 //! One journal per store directory, shared by all groups: what is appended is acknowledged after one sync that covers
 //! everything that waited. Knows frames and groups; nothing of messages.
 
-mod correct;
+pub(crate) mod correct;
 pub(crate) mod files;
 pub(crate) mod frame;
 pub(crate) mod recover;
@@ -19,6 +19,7 @@ use parking_lot::{Condvar, Mutex};
 use crate::batch::EntryBody;
 use crate::disk::Disk;
 use crate::ids::{GroupId, LogIndex};
+use crate::seal::Vault;
 use files::{Contents, Files};
 
 /// Name of the file that keeps space back.
@@ -170,6 +171,7 @@ impl Journal {
         disk: Arc<dyn Disk>,
         dir: PathBuf,
         settings: Settings,
+        vault: Option<Arc<Vault>>,
         mut start: Start,
     ) -> std::io::Result<Self> {
         let shared = Arc::new(Shared {
@@ -180,7 +182,7 @@ impl Journal {
             full: std::sync::atomic::AtomicBool::new(false),
         });
         let held = reserve::Reserve::new(Arc::clone(&disk), dir.join(RESERVE), settings.reserve_bytes);
-        let mut files = Files::new(disk, &dir, 2);
+        let mut files = Files::new(disk, vault, &dir, 2);
         for (id, contents) in std::mem::take(&mut start.files) {
             files.add_full(id, contents);
         }

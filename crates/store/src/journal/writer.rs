@@ -17,6 +17,7 @@ use super::{AppendError, Completion, Pending, Settings, Shared, Start, SyncMode}
 use crate::batch::EntryBody;
 use crate::disk::DiskFile;
 use crate::ids::{GroupId, LogIndex, Seq};
+use crate::seal::{SEAL_BYTES, Sealer};
 
 /// Entries of one write.
 const ROUND_FRAMES_MAX: usize = 4096;
@@ -30,6 +31,7 @@ const COMMAND_BYTES: u64 = 512 * 1024;
 struct Current {
     id: u64,
     seed: Seed,
+    sealer: Option<Sealer>,
     file: Arc<dyn DiskFile>,
     at: u64,
     reserved: u64,
@@ -220,7 +222,7 @@ impl Writer {
     fn write(&mut self, frames: &[(GroupId, LogIndex, EntryBody)]) -> Result<(), AppendError> {
         let total: usize = frames
             .iter()
-            .map(|(_, _, body)| stride(BODY_AT + body_bytes(body).len()))
+            .map(|(_, _, body)| stride(BODY_AT + body_bytes(body).len() + self.files.seal_bytes()))
             .sum();
         let commands = frames.iter().all(|f| is_command(&f.2));
         if !commands && !self.reserve.is_held() {
@@ -233,6 +235,7 @@ impl Writer {
             return Err(AppendError::Closed);
         };
         let mut heads = Vec::with_capacity(frames.len());
+        let mut bodies = Vec::with_capacity(frames.len());
         let mut lsn = self.next_lsn;
         for (group, index, body) in frames {
             let (kind, count, base_seq) = match body {
@@ -249,14 +252,15 @@ impl Writer {
                 index: *index,
                 base_seq,
             };
-            let head = frame.encode(&current.seed, body_bytes(body));
+            let body = sealed(current.sealer.as_ref(), &frame, body_bytes(body))?;
+            let head = frame.encode(&current.seed, &body);
+            bodies.push(body);
             heads.push(head.ok_or_else(|| AppendError::Io("entry is too large".into()))?);
             lsn += 1;
         }
         const PAD: [u8; 8] = [0; 8];
         let mut slices = Vec::with_capacity(frames.len() * 3);
-        for (head, (_, _, body)) in heads.iter().zip(frames) {
-            let body = body_bytes(body);
+        for (head, body) in heads.iter().zip(&bodies) {
             let len = BODY_AT + body.len();
             slices.push(IoSlice::new(head));
             slices.push(IoSlice::new(body));
@@ -335,11 +339,15 @@ impl Writer {
         let old = self.current.replace(Current {
             id: self.next_file,
             seed: created.seed,
+            contents: Contents {
+                sealed: created.sealer.is_some(),
+                ..Contents::default()
+            },
+            sealer: created.sealer,
             file: created.file,
             at: FRAMES_AT,
             reserved,
             soiled: 0,
-            contents: Contents::default(),
         });
         self.next_file += 1;
         if let Some(old) = old {
@@ -455,6 +463,18 @@ const fn body_bytes(body: &EntryBody) -> &Bytes {
         EntryBody::Messages(batch) => &batch.body,
         EntryBody::Command(body) => body,
     }
+}
+
+/// The body of `frame` as it is written: without a key, the bytes themselves.
+fn sealed(sealer: Option<&Sealer>, frame: &Frame, body: &Bytes) -> Result<Bytes, AppendError> {
+    let Some(sealer) = sealer else {
+        return Ok(body.clone());
+    };
+    let mut out = Vec::with_capacity(body.len() + SEAL_BYTES);
+    sealer
+        .seal(&frame.place(), body, &mut out)
+        .map_err(|e| AppendError::Io(e.to_string()))?;
+    Ok(out.into())
 }
 
 /// Leaves in `pending` what fits one write; returns the rest.

@@ -161,6 +161,15 @@ impl Default for AccountJetStream {
     }
 }
 
+/// Where an account's messages are traced to when their `traceparent` asks for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MessageTrace {
+    /// The subject traces go to.
+    pub dest: String,
+    /// Share of those messages that is traced, percent.
+    pub sampling: u8,
+}
+
 /// One account.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Account {
@@ -174,6 +183,8 @@ pub struct Account {
     pub default_permissions: Option<Arc<Permissions>>,
     /// Subject mappings.
     pub mappings: Vec<Mapping>,
+    /// Where messages are traced to.
+    pub trace: Option<MessageTrace>,
     /// Connections at a time.
     pub max_connections: Option<u64>,
     /// Subscriptions of a connection.

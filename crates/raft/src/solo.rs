@@ -59,6 +59,13 @@ impl Solo {
         }
     }
 
+    /// Takes messages again after it refused some: nothing proposed is on its way any more.
+    pub fn resume(&self) {
+        if let Some(log) = &self.log {
+            log.resume();
+        }
+    }
+
     /// Whether the log has as much waiting as it may.
     #[must_use]
     pub fn is_busy(&self) -> bool {

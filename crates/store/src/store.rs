@@ -4,7 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -235,6 +235,7 @@ impl Store {
             checkpoint,
             entries: entries.into(),
             next: AtomicU64::new(last.0 + 1),
+            refused: Arc::default(),
         }
     }
 
@@ -358,6 +359,7 @@ pub struct Group {
     checkpoint: Option<(LogIndex, Bytes)>,
     entries: VecDeque<Committed>,
     next: AtomicU64,
+    refused: Arc<AtomicBool>,
 }
 
 impl Group {
@@ -382,6 +384,9 @@ impl Group {
     /// Appends an entry. `done` is called from the journal's thread once it is durable, or has failed; entries become
     /// durable in the order they were appended. With `relaxed` it is called once the entry is written.
     ///
+    /// Messages that find the disk full are refused, and so are those appended behind them, which have later sequences,
+    /// until [`Group::resume`]. Commands are taken as long as they fit what is kept back for them.
+    ///
     /// # Errors
     /// [`AppendError`] when the journal accepts nothing; `done` is not called then.
     pub fn append(&self, body: EntryBody, relaxed: bool, done: Completion) -> Result<LogIndex, AppendError> {
@@ -390,10 +395,17 @@ impl Group {
             group: self.id,
             index,
             body,
+            refused: Arc::clone(&self.refused),
             relaxed,
             done,
         })?;
         Ok(index)
+    }
+
+    /// Messages are taken again behind refused ones. To be called when all completions have run: the next messages then
+    /// have the sequences of those that were refused.
+    pub fn resume(&self) {
+        self.refused.store(false, Ordering::Release);
     }
 
     /// Index of the last entry appended.

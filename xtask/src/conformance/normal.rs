@@ -13,6 +13,12 @@ const VOLATILE: &[&str] = &[
     "nonce",
     "xkey",
     "connect_urls",
+    "cid",
+    "mem",
+    "cpu",
+    "rtt",
+    "uptime",
+    "idle",
 ];
 /// Durations since something; -1 (never) stays.
 const SINCE: &[&str] = &["active", "pause_remaining"];
@@ -129,6 +135,17 @@ impl Names {
         match value {
             // A unique id without a digit looks like any word; here it stands in its place.
             Json::Text(id) if key == "id" && id.len() == NUID_LENGTH => Json::Text("<nuid>".to_owned()),
+            // What a server says of itself counts how often it did.
+            Json::Object(members) if key == "server" => {
+                let members = members.into_iter().map(|(key, value)| match key.as_str() {
+                    "seq" => (key, Json::Bare("<count>".into())),
+                    _ => {
+                        let value = self.member(&key, value);
+                        (key, value)
+                    }
+                });
+                Json::Object(members.collect())
+            }
             value => self.json(value),
         }
     }

@@ -13,6 +13,7 @@ mod calls;
 mod fast;
 mod log;
 mod publish;
+mod refusal;
 mod upstream;
 
 pub use admit::{Admitted, Form, check_form};
@@ -109,6 +110,8 @@ pub struct Group {
     /// Messages consumers have let go of, to be removed with the next entry.
     remove: Vec<(u64, u64)>,
     changes_due: Option<u64>,
+    /// Why the log refused messages whose followers are still on their way.
+    refusal: Option<String>,
     applied: LogIndex,
     json: Vec<u8>,
     restoring: bool,
@@ -138,6 +141,7 @@ impl Group {
             answers: Vec::new(),
             remove: Vec::new(),
             changes_due: None,
+            refusal: None,
             applied: LogIndex(0),
             json: Vec::new(),
             restoring: false,

@@ -167,6 +167,25 @@ impl Stream {
         };
     }
 
+    /// Messages that were decided on did not make it into the log, and nothing is on its way: goes on as if they had never
+    /// come. Fast batches cannot go on without theirs, origins and schedules are asked again.
+    pub(crate) fn rewind(&mut self) {
+        self.reset_overlay();
+        self.flows.clear();
+        self.schedules.rewind();
+        let last = self.overlay.last_seq;
+        let id = self.store.load(last).ok().and_then(|message| {
+            let id = header(message.headers(), natterjack_jsapi::headers::MSG_ID)?;
+            Some((Box::from(id), last))
+        });
+        self.dedup.set_last(id);
+        for upstream in &mut self.upstreams {
+            upstream.at.seq = 0;
+        }
+        self.resume_upstreams();
+        self.recharge();
+    }
+
     /// Counts what it holds and what is on its way.
     pub(crate) fn recharge(&mut self) {
         self.charge.set(self.store.state().bytes + self.overlay.bytes);

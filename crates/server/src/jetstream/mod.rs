@@ -9,6 +9,7 @@ mod owner;
 mod place;
 mod services;
 pub(crate) mod stream;
+mod traced;
 mod upstream;
 mod watch;
 mod wire;

@@ -191,7 +191,7 @@ fn account_stats(server: &Server) -> Value {
 }
 
 /// As Go writes JSON: signs that mean something in HTML are escaped.
-fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     text.replace('<', "\\u003c")
         .replace('>', "\\u003e")
         .replace('&', "\\u0026")

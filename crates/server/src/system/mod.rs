@@ -9,6 +9,9 @@ use serde_json::{Map, Value, json};
 
 use crate::account::Account;
 use crate::clock;
+use crate::monitor::escape;
+use crate::router::lane::Lane;
+use crate::router::message::Routed;
 use crate::router::sub::Sub;
 use crate::server::Server;
 use user_info::UserInfo;
@@ -31,8 +34,27 @@ pub(crate) fn serve(account: &Account) {
     account.subscribe(&sub);
 }
 
+/// Says `body` on `subject` in the lane's account, in the way of the peer's own messages: with a reply that is empty.
+pub(crate) fn say(lane: &mut Lane, subject: &[u8], body: &Value) {
+    lane.route(&Routed {
+        subject,
+        reply: Some(b""),
+        body: escape(&body.to_string()).as_bytes(),
+        ..Routed::default()
+    });
+}
+
+/// The subject of the system account on which a service answers what `account` asks on `subject`.
+pub(crate) fn served_as(account: &str, subject: &[u8]) -> Option<String> {
+    let subject = std::str::from_utf8(subject).ok()?;
+    if subject == "$SYS.REQ.USER.INFO" {
+        return Some(format!("$SYS.REQ.USER.{account}.INFO"));
+    }
+    subject.starts_with("$JS.API.").then(|| subject.to_owned())
+}
+
 /// The server, as its answers and events name it.
-fn server_info(server: &Server) -> Value {
+pub(crate) fn server_info(server: &Server) -> Value {
     let live = server.live.load();
     let options = &live.options;
     let jetstream = server.jetstream.get().is_some();

@@ -12,6 +12,7 @@ mod writer;
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
@@ -72,6 +73,8 @@ pub(crate) struct Pending {
     pub(crate) group: GroupId,
     pub(crate) index: LogIndex,
     pub(crate) body: EntryBody,
+    /// Messages of the group were refused: those behind them are as well, until the owner has heard of it.
+    pub(crate) refused: Arc<AtomicBool>,
     pub(crate) relaxed: bool,
     pub(crate) done: Completion,
 }
@@ -94,7 +97,7 @@ pub(crate) struct Shared {
     stats: Mutex<JournalStats>,
     /// Groups that hold back old files, asked to make a checkpoint.
     pinning: Mutex<Vec<GroupId>>,
-    full: std::sync::atomic::AtomicBool,
+    full: AtomicBool,
 }
 
 impl Shared {
@@ -179,7 +182,7 @@ impl Journal {
             wake: Condvar::new(),
             stats: Mutex::default(),
             pinning: Mutex::default(),
-            full: std::sync::atomic::AtomicBool::new(false),
+            full: AtomicBool::new(false),
         });
         let held = reserve::Reserve::new(Arc::clone(&disk), dir.join(RESERVE), settings.reserve_bytes);
         let mut files = Files::new(disk, vault, &dir, 2);

@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 use std::io::{self, IoSlice};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -64,6 +64,66 @@ struct Work {
     released: Vec<(GroupId, Option<LogIndex>)>,
     flush: Vec<std::sync::mpsc::SyncSender<()>>,
     stop: bool,
+}
+
+/// Entries that are written together, and who waits for them.
+#[derive(Default)]
+struct Round {
+    frames: Vec<(GroupId, LogIndex, EntryBody)>,
+    needs_sync: bool,
+    /// Who waits, in the order of appends; whether the entry is among the frames.
+    waiting: Vec<Waiting>,
+}
+
+struct Waiting {
+    done: Completion,
+    /// Of messages: set when they are refused.
+    refused: Option<Arc<AtomicBool>>,
+    is_written: bool,
+}
+
+impl Round {
+    /// Takes an entry in, unless it holds messages that follow refused ones: they have the sequences behind.
+    fn take(&mut self, item: Pending) {
+        let is_messages = !is_command(&item.body);
+        let is_written = !is_messages || !item.refused.load(Ordering::Acquire);
+        if is_written {
+            self.needs_sync |= !item.relaxed;
+            self.frames.push((item.group, item.index, item.body));
+        }
+        self.waiting.push(Waiting {
+            done: item.done,
+            refused: is_messages.then_some(item.refused),
+            is_written,
+        });
+    }
+
+    /// Commands may still fit where messages do not: deleting is how space comes back.
+    fn refuse_messages(&mut self) {
+        self.frames.retain(|f| is_command(&f.2));
+        for waiting in self.waiting.iter_mut().filter(|w| w.refused.is_some()) {
+            waiting.is_written = false;
+        }
+    }
+
+    fn tell(self, outcome: &Result<(), AppendError>) {
+        for Waiting {
+            done,
+            refused,
+            is_written,
+        } in self.waiting
+        {
+            let outcome = if is_written {
+                outcome.clone()
+            } else {
+                Err(AppendError::Full)
+            };
+            if let Some(refused) = refused.filter(|_| outcome.is_err()) {
+                refused.store(true, Ordering::Release);
+            }
+            done(outcome);
+        }
+    }
 }
 
 impl Writer {
@@ -184,39 +244,23 @@ impl Writer {
         if let Some(why) = self.shared.poison() {
             return fail(pending, &AppendError::Poisoned(why));
         }
-        let mut done: Vec<Completion> = Vec::with_capacity(pending.len());
-        let mut needs_sync = false;
-        let mut frames = Vec::with_capacity(pending.len());
+        let mut round = Round::default();
         for item in pending {
-            needs_sync |= !item.relaxed;
-            frames.push((item.group, item.index, item.body));
-            done.push(item.done);
+            round.take(item);
         }
-        let outcome = match self.write(&frames) {
-            Err(AppendError::Full) if has_both(&frames) => return self.round_on_full_disk(frames, done),
-            Ok(()) if needs_sync && self.settings.sync == SyncMode::Always => self.sync(),
+        let outcome = match self.write(&round.frames) {
+            Err(AppendError::Full) if has_both(&round.frames) => {
+                round.refuse_messages();
+                self.write(&round.frames).and_then(|()| self.sync())
+            }
+            Ok(()) if round.needs_sync && self.settings.sync == SyncMode::Always => self.sync(),
             Ok(()) => {
                 self.dirty_since.get_or_insert_with(Instant::now);
                 Ok(())
             }
             Err(error) => Err(error),
         };
-        for done in done {
-            done(outcome.clone());
-        }
-    }
-
-    /// Commands may still fit where messages do not: deleting is how space comes back.
-    fn round_on_full_disk(&mut self, frames: Vec<(GroupId, LogIndex, EntryBody)>, done: Vec<Completion>) {
-        let commands: Vec<_> = frames.iter().filter(|f| is_command(&f.2)).cloned().collect();
-        let outcome = self.write(&commands).and_then(|()| self.sync());
-        for ((_, _, body), done) in frames.iter().zip(done) {
-            done(if is_command(body) {
-                outcome.clone()
-            } else {
-                Err(AppendError::Full)
-            });
-        }
+        round.tell(&outcome);
     }
 
     fn write(&mut self, frames: &[(GroupId, LogIndex, EntryBody)]) -> Result<(), AppendError> {

@@ -72,7 +72,12 @@ pub fn check(disk: &Arc<dyn Disk>, root: &Path, encryption: Option<&Encryption>)
     }
     for name in list_numbers(disk.as_ref(), &root.join("streams"))? {
         report.streams += 1;
-        check_stream(disk.as_ref(), &pool, &root.join("streams").join(name), &mut report)?;
+        check_stream(
+            disk.as_ref(),
+            &pool,
+            &root.join("streams").join(name),
+            &mut report,
+        )?;
     }
     report.damage.extend(pool.reports());
     Ok(report)

@@ -424,14 +424,15 @@ impl Group {
     pub fn save(&self, applied: LogIndex, state: &[u8]) {
         let (context, dir, id) = (Arc::clone(&self.context), self.dir.clone(), self.id);
         let state = state.to_vec();
-        let _outcome = self.context.worker.submit(move || {
-            match write_group(&context, &dir, applied, &state) {
-                Ok(()) => context.journal.release(id, Some(applied)),
-                Err(error) => context
-                    .damage
-                    .trouble(format!("group {id}: a checkpoint failed: {error}")),
-            }
-        });
+        let _outcome =
+            self.context
+                .worker
+                .submit(move || match write_group(&context, &dir, applied, &state) {
+                    Ok(()) => context.journal.release(id, Some(applied)),
+                    Err(error) => context
+                        .damage
+                        .trouble(format!("group {id}: a checkpoint failed: {error}")),
+                });
     }
 
     /// Lets go of the group's entries in the journal: the group is gone.

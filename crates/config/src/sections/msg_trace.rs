@@ -66,7 +66,10 @@ fn sampling(key: &str, value: &Value, f: &mut Findings) -> Option<u8> {
         Kind::Text(text) => match text.strip_suffix('%').unwrap_or(text).parse() {
             Ok(n) => n,
             Err(_) => {
-                f.error(value, format!("Invalid trace destination sampling value {text:?}"));
+                f.error(
+                    value,
+                    format!("Invalid trace destination sampling value {text:?}"),
+                );
                 return None;
             }
         },

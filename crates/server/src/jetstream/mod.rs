@@ -6,7 +6,7 @@ mod backup;
 pub(crate) mod domain;
 mod inbox;
 mod owner;
-mod place;
+pub(crate) mod place;
 mod services;
 pub(crate) mod stream;
 mod traced;
@@ -36,7 +36,7 @@ use tokio::sync::oneshot;
 
 pub(crate) use account::JsAccount;
 use owner::Owner;
-use place::{folder, lock, resources};
+use place::{encryption, folder, lock, resources};
 use stream::Stream;
 use wire::Wire;
 
@@ -108,6 +108,7 @@ impl JetStream {
         };
         let settings = StoreOptions {
             sync,
+            encryption: encryption(&server.options),
             ..StoreOptions::default()
         };
         let store = Store::open(Arc::new(OsDisk), &folder, &settings).map_err(|e| e.to_string())?;

@@ -61,7 +61,10 @@ pub(crate) fn purpose(id: u64) -> Vec<u8> {
 
 /// The error for a file that is encrypted with a key nobody has.
 pub(crate) fn sealed_with_another_key(id: u64) -> io::Error {
-    let text = format!("journal {} is encrypted with a key that KEYS does not hold", name(id));
+    let text = format!(
+        "journal {} is encrypted with a key that KEYS does not hold",
+        name(id)
+    );
     io::Error::new(io::ErrorKind::PermissionDenied, text)
 }
 
@@ -176,12 +179,7 @@ pub(crate) struct Files {
 }
 
 impl Files {
-    pub(crate) fn new(
-        disk: Arc<dyn Disk>,
-        vault: Option<Arc<Vault>>,
-        dir: &Path,
-        spares_max: usize,
-    ) -> Self {
+    pub(crate) fn new(disk: Arc<dyn Disk>, vault: Option<Arc<Vault>>, dir: &Path, spares_max: usize) -> Self {
         Self {
             disk,
             vault,

@@ -153,9 +153,8 @@ impl Recovered {
                 self.damage
                     .push(format!("{place} (group {group}, index {index}) does not verify"));
                 self.lossy = true;
-                (item.frame.kind == Kind::Messages).then(|| {
-                    EntryBody::Messages(salvage(&item.body, item.frame.base_seq, item.frame.count))
-                })
+                (item.frame.kind == Kind::Messages)
+                    .then(|| EntryBody::Messages(salvage(&item.body, item.frame.base_seq, item.frame.count)))
             }
         };
         let Some(body) = body else { return };

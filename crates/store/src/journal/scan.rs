@@ -147,13 +147,17 @@ impl<'a> Scan<'a> {
         let last = places.last().map_or(header.follows, |p| p.frame.lsn);
         self.before = Some((id, last));
         let content = Bytes::from(content);
-        self.found.extend(places.into_iter().map(|p| Found {
-            frame: p.frame,
-            bytes: content.slice(p.at..p.at + p.len),
-            body: p.opened.unwrap_or_else(|| content.slice(p.at + BODY_AT..p.at + p.len)),
-            file: id,
-            offset: p.at as u64,
-            how: p.how,
+        self.found.extend(places.into_iter().map(|p| {
+            Found {
+                frame: p.frame,
+                bytes: content.slice(p.at..p.at + p.len),
+                body: p
+                    .opened
+                    .unwrap_or_else(|| content.slice(p.at + BODY_AT..p.at + p.len)),
+                file: id,
+                offset: p.at as u64,
+                how: p.how,
+            }
         }));
         Ok(())
     }

@@ -16,10 +16,10 @@ use super::{
 };
 use crate::ids::Seq;
 use crate::record::{ALIGN, RecordView};
-use crate::segment::write::{self, Appended, Sealed, Target};
 use crate::segment::blocks::Blocks;
-use crate::segment::index;
 use crate::segment::data::Data;
+use crate::segment::index;
+use crate::segment::write::{self, Appended, Sealed, Target};
 use crate::segment::{HOLE, Offsets, RECORDS_AT, Segment, data_name};
 use crate::traits::Upkeep;
 use crate::worker::Outcome;
@@ -434,8 +434,8 @@ impl StreamLog {
         let sealing = self.storage == Storage::File && self.context.pool.vault.is_some();
         let wanted = |s: &&Segment| {
             let dead = s.len.saturating_sub(RECORDS_AT).saturating_sub(s.live_bytes);
-            let sparse = dead >= COMPACT_BYTES_MIN.min(self.segment_bytes / 4)
-                && s.live_bytes * COMPACT_SHARE < s.len;
+            let sparse =
+                dead >= COMPACT_BYTES_MIN.min(self.segment_bytes / 4) && s.live_bytes * COMPACT_SHARE < s.len;
             let scattered = || self.compress && s.data.blocks().is_some_and(|b| b.is_scattered());
             s.sealed
                 && s.live() > 0

@@ -104,7 +104,9 @@ impl StreamLog {
         }
         // What only the older copy names must stay until both are the same again.
         let healed = match &found.newest {
-            Some(newest) if !found.alike || found.plain && vault.is_some() => newest.write(disk, vault, &log.dir),
+            Some(newest) if !found.alike || found.plain && vault.is_some() => {
+                newest.write(disk, vault, &log.dir)
+            }
             _ => Ok(()),
         };
         if let Err(error) = &healed {

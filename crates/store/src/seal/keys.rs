@@ -141,7 +141,10 @@ pub(crate) fn open(
     for (name, file) in &found.0 {
         if matches!(decode(file), Copy::Damaged) {
             let path = root.join(name);
-            damage.note(format!("{}: does not verify; the other copy is used", path.display()));
+            damage.note(format!(
+                "{}: does not verify; the other copy is used",
+                path.display()
+            ));
         }
     }
     if !found.is_settled(encryption) {
@@ -157,7 +160,11 @@ pub(crate) fn open(
 ///
 /// # Errors
 /// As [`open`].
-pub(crate) fn look(disk: &dyn Disk, root: &Path, encryption: Option<&Encryption>) -> io::Result<Option<Vault>> {
+pub(crate) fn look(
+    disk: &dyn Disk,
+    root: &Path,
+    encryption: Option<&Encryption>,
+) -> io::Result<Option<Vault>> {
     let secret = Found::read(disk, root)?.unlock(encryption)?;
     let cipher = encryption.map_or_else(Cipher::default, |e| e.cipher);
     Ok(secret.map(|secret| Vault::new(secret, cipher)))
@@ -208,9 +215,15 @@ mod tests {
         let one = with("one", None, Cipher::default());
         assert_eq!(try_open(&disk, Some(&one)), Ok(Some(secret)));
         let wrong = try_open(&disk, Some(&with("two", None, Cipher::default()))).unwrap_err();
-        assert_eq!(wrong, "the store is encrypted with another key: unable to recover keys");
+        assert_eq!(
+            wrong,
+            "the store is encrypted with another key: unable to recover keys"
+        );
         let none = try_open(&disk, None).unwrap_err();
-        assert_eq!(none, "the store is encrypted and no key is set: encryption not enabled");
+        assert_eq!(
+            none,
+            "the store is encrypted and no key is set: encryption not enabled"
+        );
         assert_eq!(disk.content(&Path::new(ROOT).join("KEYS")), before);
     }
 
@@ -226,7 +239,11 @@ mod tests {
         for operations in start..=disk.operations() {
             for crash in [Crash::Lose, Crash::Keep, Crash::Seed(operations as u64)] {
                 let left = disk.crash(operations, crash);
-                assert_eq!(try_open(&left, Some(&rotate)), Ok(Some(secret)), "{crash:?} {operations}");
+                assert_eq!(
+                    try_open(&left, Some(&rotate)),
+                    Ok(Some(secret)),
+                    "{crash:?} {operations}"
+                );
                 assert_eq!(try_open(&left, Some(&two)), Ok(Some(secret)));
             }
         }

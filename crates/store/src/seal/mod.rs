@@ -89,7 +89,12 @@ pub struct Encryption {
 pub(crate) fn purpose(magic: [u8; 8], path: &Path) -> Vec<u8> {
     let folder = path.parent().and_then(Path::file_name).unwrap_or_default();
     let name = path.file_stem().unwrap_or_default();
-    let parts = [&magic[..], folder.as_encoded_bytes(), b"/", name.as_encoded_bytes()];
+    let parts = [
+        &magic[..],
+        folder.as_encoded_bytes(),
+        b"/",
+        name.as_encoded_bytes(),
+    ];
     parts.concat()
 }
 
@@ -114,12 +119,7 @@ pub(crate) fn seal_file(
 
 /// The content of the small file at `path`, if it is whole, intact, and the one it is taken for. What was written before
 /// there was a vault reads with one; it is not copied.
-pub(crate) fn unseal_file(
-    vault: Option<&Vault>,
-    magic: [u8; 8],
-    path: &Path,
-    file: &Bytes,
-) -> Option<Bytes> {
+pub(crate) fn unseal_file(vault: Option<&Vault>, magic: [u8; 8], path: &Path, file: &Bytes) -> Option<Bytes> {
     if let Some(content) = codec::unseal(magic, file) {
         return Some(file.slice_ref(content));
     }

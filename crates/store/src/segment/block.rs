@@ -55,7 +55,9 @@ impl Head {
             1 => Codec::S2,
             _ => return None,
         };
-        let raw = usize::try_from(word(head, 16)).ok().filter(|n| *n <= RAW_BYTES_MAX)?;
+        let raw = usize::try_from(word(head, 16))
+            .ok()
+            .filter(|n| *n <= RAW_BYTES_MAX)?;
         Some(Self {
             start: u64::from_le_bytes(*head[8..].first_chunk()?),
             raw,
@@ -74,6 +76,11 @@ impl Head {
             tried[bit / 8] ^= 1 << (bit % 8);
             Self::read(&tried)
         })
+    }
+
+    /// Whether this is what was stored.
+    pub(super) fn fits(&self, stored: &[u8]) -> bool {
+        crc32fast::hash(stored) == self.crc
     }
 
     /// Bytes of the block with its padding.

@@ -99,7 +99,10 @@ impl Seal {
         };
         let purpose = seal::purpose(SEALED_MAGIC, path);
         let Some(sealer) = pool.vault.as_ref().and_then(|v| v.open(&known, &purpose)) else {
-            let text = format!("{} is encrypted with a key that KEYS does not hold", path.display());
+            let text = format!(
+                "{} is encrypted with a key that KEYS does not hold",
+                path.display()
+            );
             return Err(io::Error::new(io::ErrorKind::PermissionDenied, text));
         };
         Ok(Self {
@@ -181,9 +184,15 @@ impl Blocks {
         let blocks = Self::create(pool, path.to_owned(), id, false);
         let mut state = blocks.state.lock();
         state.seal = Some(seal);
-        state.end = found.last().map_or(RECORDS_AT, |(at, head)| at + head.stride() as u64);
+        state.end = found
+            .last()
+            .map_or(RECORDS_AT, |(at, head)| at + head.stride() as u64);
         state.map = content;
         for (at, head) in found {
+            // What was written again may have been cut short; the old one is overwritten only behind it.
+            if state.is_whole(head.start) && !is_whole(&state.map, at, &head) {
+                continue;
+            }
             state.insert(at, head);
         }
         drop(state);
@@ -213,7 +222,12 @@ impl Blocks {
         let mut start = at;
         for raw in chunks(records) {
             let place = out.len();
-            block::encode((start, &raw), self.compress, (&seal.key, seal.sealer.as_deref()), &mut out)?;
+            block::encode(
+                (start, &raw),
+                self.compress,
+                (&seal.key, seal.sealer.as_deref()),
+                &mut out,
+            )?;
             heads.push((end + place as u64, Head::read(&out[place..])));
             start += raw.len() as u64;
         }
@@ -338,9 +352,14 @@ impl Blocks {
             && let Some(raw) = self.read(&entry)
         {
             let from = usize::try_from(at - entry.start).unwrap_or(usize::MAX);
-            let until = from.saturating_add(usize::try_from(len).unwrap_or(usize::MAX)).min(raw.len());
+            let until = from
+                .saturating_add(usize::try_from(len).unwrap_or(usize::MAX))
+                .min(raw.len());
             let mut raw = Vec::from(raw);
-            if let Some(bytes) = raw.get_mut(from..until).filter(|b| b.iter().any(|b| *b != ERASED)) {
+            if let Some(bytes) = raw
+                .get_mut(from..until)
+                .filter(|b| b.iter().any(|b| *b != ERASED))
+            {
                 bytes.fill(ERASED);
                 self.replace(&file, &entry, &raw)?;
             }
@@ -387,6 +406,14 @@ impl State {
         self.table.get(place).filter(|e| at < e.start + e.len)
     }
 
+    /// Whether there is a block from `start` on that is as it was written.
+    fn is_whole(&self, start: u64) -> bool {
+        match self.covering(start).map(|e| &e.place) {
+            Some(Place::Disk { at, head }) => head.start == start && is_whole(&self.map, *at, head),
+            Some(Place::Memory(_)) | None => false,
+        }
+    }
+
     /// Takes the block at `at` in; it takes the place of one that was there before.
     fn insert(&mut self, at: u64, head: Head) {
         let entry = Entry {
@@ -411,6 +438,14 @@ impl State {
         self.table
             .retain(|e| matches!(e.place, Place::Disk { .. }) || e.start < start || e.start >= end);
     }
+}
+
+fn is_whole(content: &[u8], at: u64, head: &Head) -> bool {
+    let from = usize::try_from(at)
+        .unwrap_or(usize::MAX)
+        .saturating_add(HEAD_BYTES);
+    let stored = content.get(from..from.saturating_add(head.stored));
+    stored.is_some_and(|stored| head.fits(stored))
 }
 
 /// Records put together to blocks.
@@ -553,7 +588,11 @@ mod tests {
             let content = disk.content(Path::new(PATH)).unwrap();
             assert!(compress || !content.windows(20).any(|w| w == [8; 20]));
             again.erase(&disk, at + 8, len - 8).unwrap();
-            assert_eq!(disk.content(Path::new(PATH)).unwrap(), content, "nothing was left to do");
+            assert_eq!(
+                disk.content(Path::new(PATH)).unwrap(),
+                content,
+                "nothing was left to do"
+            );
         }
     }
 

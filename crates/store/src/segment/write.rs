@@ -57,7 +57,12 @@ impl Target {
             return Data::default();
         }
         let id = (self.base, self.generation);
-        Data::Blocks(Arc::new(Blocks::create(&self.pool, self.data_path(), id, self.compress)))
+        Data::Blocks(Arc::new(Blocks::create(
+            &self.pool,
+            self.data_path(),
+            id,
+            self.compress,
+        )))
     }
 
     fn data_path(&self) -> PathBuf {
@@ -97,7 +102,10 @@ pub(crate) fn append(
         Some(file) => file,
         None => {
             let file = target.disk.open(&target.data_path())?;
-            file.write_at(&mut [IoSlice::new(&header(MAGIC, target.base, target.generation))], 0)?;
+            file.write_at(
+                &mut [IoSlice::new(&header(MAGIC, target.base, target.generation))],
+                0,
+            )?;
             file
         }
     };
@@ -196,7 +204,11 @@ pub(crate) fn rewrite(
     let len = RECORDS_AT + packed.len() as u64;
     let blocks = target.new_data().blocks();
     if let Some(blocks) = &blocks {
-        blocks.append(target.disk.as_ref(), RECORDS_AT, &split(packed.into(), &new_offsets))?;
+        blocks.append(
+            target.disk.as_ref(),
+            RECORDS_AT,
+            &split(packed.into(), &new_offsets),
+        )?;
     } else {
         let head = header(MAGIC, target.base, target.generation);
         let file = target.disk.open(&target.data_path())?;
@@ -240,10 +252,12 @@ pub(crate) fn pack(data: &Data, offsets: &[u32], deleted: &SlotSet) -> (Vec<u8>,
         let Some(record) = data.from(at) else {
             continue;
         };
-        let len = RecordView::check(&record).map(RecordView::stride).unwrap_or_else(|| {
-            let next = bounds.partition_point(|b| *b <= at);
-            bounds.get(next).map_or(record.len(), |next| next - at)
-        });
+        let len = RecordView::check(&record)
+            .map(RecordView::stride)
+            .unwrap_or_else(|| {
+                let next = bounds.partition_point(|b| *b <= at);
+                bounds.get(next).map_or(record.len(), |next| next - at)
+            });
         new_offsets[slot] = u32::try_from(RECORDS_AT + packed.len() as u64).unwrap_or(HOLE);
         packed.extend_from_slice(&record[..len.min(record.len())]);
     }
@@ -255,7 +269,14 @@ pub(crate) fn erase(target: &Target, blocks: Option<&Blocks>, at: u64, len: u64)
     if let Some(blocks) = blocks {
         return blocks.erase(target.disk.as_ref(), at, len);
     }
-    let file = target.disk.open_existing(&target.data_path())?;
+    let path = target.data_path();
+    let file = target.disk.open_existing(&path)?;
+    let content = file.map(usize::try_from(file.len()?).unwrap_or(0))?;
+    if let Data::Blocks(blocks) = Data::open(&target.pool, &path, (target.base, target.generation), content)?
+    {
+        // One that is rewritten already, and that the last checkpoint still names.
+        return blocks.erase(target.disk.as_ref(), at, len);
+    }
     let len = usize::try_from(file.len()?.saturating_sub(at).min(len)).unwrap_or(0);
     file.write_at(&mut [IoSlice::new(&vec![ERASED; len])], at)?;
     file.sync_data()

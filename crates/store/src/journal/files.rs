@@ -209,6 +209,11 @@ impl Files {
         self.full.len()
     }
 
+    /// Whether the store is encrypted and a file is still kept that is not.
+    pub(crate) fn has_readable(&self) -> bool {
+        self.vault.is_some() && self.full.values().any(|c| !c.sealed)
+    }
+
     /// Groups that keep the oldest file from being used again.
     pub(crate) fn pinning(&self, released: &HashMap<GroupId, LogIndex>) -> Vec<GroupId> {
         let Some(oldest) = self.full.values().next() else {

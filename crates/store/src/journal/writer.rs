@@ -158,6 +158,7 @@ impl Writer {
     }
 
     pub(super) fn run(mut self) {
+        self.ask_pinning();
         loop {
             let work = self.wait();
             self.let_go(work.released);
@@ -232,7 +233,7 @@ impl Writer {
     }
 
     fn ask_pinning(&self) {
-        let over = self.files.full_count() > self.settings.files_max;
+        let over = self.files.full_count() > self.settings.files_max || self.files.has_readable();
         *self.shared.pinning.lock() = if over {
             self.files.pinning(&self.released)
         } else {

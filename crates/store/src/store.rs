@@ -384,6 +384,12 @@ impl Group {
         self.context.journal.queued_bytes() > self.context.queue_bytes_max
     }
 
+    /// Whether old files of the journal wait for the group to make its state durable.
+    #[must_use]
+    pub fn is_pinning(&self) -> bool {
+        self.context.journal.is_pinning(self.id)
+    }
+
     /// Makes the owner's `state` as of `applied` durable in the background, for groups without messages.
     pub fn save(&self, applied: LogIndex, state: &[u8]) {
         let mut out = Out::default();

@@ -1,6 +1,6 @@
 //! A store directory: the journal, the streams in it, and opaque groups. Open it once.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -81,6 +81,8 @@ pub struct Store {
     context: Arc<Context>,
     root: PathBuf,
     recovered: Arc<Mutex<HashMap<GroupId, Vec<Committed>>>>,
+    /// Groups of which the journal has emptied entries.
+    erased: Arc<HashSet<GroupId>>,
 }
 
 impl Store {
@@ -117,6 +119,7 @@ impl Store {
             context: Arc::new(context),
             root: root.to_owned(),
             recovered: Arc::new(Mutex::new(recovered.entries)),
+            erased: Arc::new(recovered.erased),
         })
     }
 
@@ -156,7 +159,7 @@ impl Store {
         };
         let entries = self.recovered.lock().remove(&id).unwrap_or_default();
         let journal = Replay {
-            whole: is_whole(&entries),
+            whole: is_whole(&entries) && !self.erased.contains(&id),
             end: entries.last().map_or(LogIndex(0), |e| e.index),
         };
         let (log, checkpoint) = StreamLog::open(Arc::clone(&self.context), id, files, options, journal)?;
@@ -379,6 +382,12 @@ impl Group {
     #[must_use]
     pub fn is_busy(&self) -> bool {
         self.context.journal.queued_bytes() > self.context.queue_bytes_max
+    }
+
+    /// Whether old files of the journal wait for the group to make its state durable.
+    #[must_use]
+    pub fn is_pinning(&self) -> bool {
+        self.context.journal.is_pinning(self.id)
     }
 
     /// Makes the owner's `state` as of `applied` durable in the background, for groups without messages.

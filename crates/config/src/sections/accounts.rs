@@ -75,9 +75,7 @@ fn account(name: &str, value: &Value, f: &mut Findings) -> Option<Account> {
             "jetstream" => account.jetstream = jetstream(value, f),
             "limits" => limits(value, &mut account, f),
             "msg_trace" | "trace_dest" => account.trace = msg_trace::read(key, value, f),
-            "nkey" | "imports" | "exports" => {
-                f.not_yet(&format!("accounts.{key}"), value)
-            }
+            "nkey" | "imports" | "exports" => f.not_yet(&format!("accounts.{key}"), value),
             _ => f.unknown(key, value),
         }
     }

@@ -135,9 +135,10 @@ impl Session {
         headers::push(&mut block, "Nats-Subject", subject);
         headers::finish(&mut block);
         let found = self.lane.matches(reply);
-        let own = found.plain.iter().find(
-            |s| matches!(&s.0.target, Target::Client(conn) if Arc::ptr_eq(conn, &self.conn)),
-        );
+        let own = found
+            .plain
+            .iter()
+            .find(|s| matches!(&s.0.target, Target::Client(conn) if Arc::ptr_eq(conn, &self.conn)));
         let Some(own) = own.map(|s| Arc::clone(&s.0)) else {
             return;
         };

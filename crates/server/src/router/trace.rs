@@ -74,7 +74,9 @@ pub(crate) struct Trace {
 
 impl std::fmt::Debug for Trace {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Trace").field("only", &self.only).finish_non_exhaustive()
+        f.debug_struct("Trace")
+            .field("only", &self.only)
+            .finish_non_exhaustive()
     }
 }
 
@@ -104,7 +106,9 @@ fn is_sampled(value: &[u8]) -> bool {
 
 fn is_only(block: Headers<'_>) -> bool {
     let value = block.get(ONLY).unwrap_or_default();
-    [&b"1"[..], b"true", b"on"].iter().any(|on| value.eq_ignore_ascii_case(on))
+    [&b"1"[..], b"true", b"on"]
+        .iter()
+        .any(|on| value.eq_ignore_ascii_case(on))
 }
 
 /// What the header block `block` asks for; `account`: whether the account has a destination of its own. Allocates only
@@ -169,7 +173,13 @@ fn fields(block: &[u8]) -> BTreeMap<String, Vec<String>> {
 
 impl Trace {
     /// The trace of `message` of `conn`, for the subject `dest`.
-    pub(crate) fn new(dest: Vec<u8>, only: bool, message: &Routed<'_>, conn: &Conn, account: &Account) -> Self {
+    pub(crate) fn new(
+        dest: Vec<u8>,
+        only: bool,
+        message: &Routed<'_>,
+        conn: &Conn,
+        account: &Account,
+    ) -> Self {
         let mut event = Map::new();
         event.insert("kind".into(), KIND_CLIENT.into());
         event.insert("cid".into(), conn.id.into());
@@ -330,7 +340,10 @@ mod tests {
         let is = |lines: &str| asked(format!("NATS/1.0\r\n{lines}\r\n").as_bytes(), true);
         assert!(matches!(is("Nats-Trace-Dest: a.b\r\n"), Asked::Dest(d) if d == b"a.b"));
         assert!(matches!(is("nats-trace-dest: a.b\r\n"), Asked::Nothing));
-        assert!(matches!(is("Nats-Trace-Dest: trace disabled\r\n"), Asked::Nothing));
+        assert!(matches!(
+            is("Nats-Trace-Dest: trace disabled\r\n"),
+            Asked::Nothing
+        ));
         assert!(matches!(is("Nats-Trace-Dest: a.*\r\n"), Asked::Nothing));
         assert!(matches!(
             is("Nats-Trace-Dest: a.*\r\nNats-Trace-Only: TRUE\r\n"),

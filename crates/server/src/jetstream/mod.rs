@@ -24,7 +24,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use natterjack_config::Sync;
 use natterjack_jetstream::meta::{Assignment, Change, META_GROUP};
 use natterjack_jetstream::usage::Usage;
-use natterjack_jetstream::{Group, Silent};
+use natterjack_jetstream::{BatchLimits, Group, Silent};
 use natterjack_jsapi::account::Limits;
 use natterjack_jsapi::errors;
 use natterjack_jsapi::stream::Storage as ApiStorage;
@@ -59,6 +59,7 @@ pub(crate) struct JetStream {
     store: Store,
     /// What all streams hold in files and in memory.
     usage: [Arc<Usage>; 2],
+    batch_limits: BatchLimits,
     meta: Arc<MetaLog>,
     next: AtomicU32,
     accounts: Mutex<BTreeMap<Arc<str>, Arc<JsAccount>>>,
@@ -73,6 +74,19 @@ fn options(storage: ApiStorage) -> StreamOptions {
         },
         ..StreamOptions::default()
     }
+}
+
+fn batch_limits(server: &Server) -> BatchLimits {
+    let options = &server.options.jetstream;
+    BatchLimits {
+        messages_max: options.max_batch_size as u64,
+        timeout_ns: options.batch_timeout_ns,
+        ..BatchLimits::default()
+    }
+    .with_rooms(
+        options.max_batch_inflight_per_stream,
+        options.max_batch_inflight_total,
+    )
 }
 
 fn account_limits(limits: &natterjack_config::options::AccountJetStream) -> Limits {
@@ -115,6 +129,7 @@ impl JetStream {
             store,
             usage: [store_max, memory_max]
                 .map(|max| Arc::new(Usage::new(Some(max), errors::INSUFFICIENT_RESOURCES))),
+            batch_limits: batch_limits(server),
             next: AtomicU32::new(meta.next_group()),
             meta: Arc::new(meta),
             accounts: Mutex::default(),
@@ -254,6 +269,7 @@ impl JetStream {
     ) -> (Arc<Stream>, Owner) {
         let mut group = group;
         let config = group.stream().config().clone();
+        group.set_batch_limits(self.batch_limits.clone());
         group.set_charge(account.charge(config.storage, self));
         let stream = Arc::new(Stream::new(config, assignment, account.long_form()));
         let wire = Wire::new(&self.server, &account.account);

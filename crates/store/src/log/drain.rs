@@ -84,6 +84,7 @@ impl StreamLog {
         {
             self.place_tail();
         }
+        self.tend_subjects(now_ns);
         let full = self.context.journal.is_full();
         if !full {
             self.start_rewrite();
@@ -100,7 +101,8 @@ impl StreamLog {
                 && self.jobs.checkpoint.is_none(),
             busy: !self.jobs.draining.is_empty()
                 || self.jobs.checkpoint.is_some()
-                || self.jobs.rewriting.is_some(),
+                || self.jobs.rewriting.is_some()
+                || self.subjects.is_busy(),
         }
     }
 

@@ -10,13 +10,15 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 
 use super::checkpoint::{Checkpoint, SegmentEntry};
+use super::subjects::no_subjects;
 use super::{SEGMENT_BYTES, SEGMENT_BYTES_MIN, Storage, StreamLog, StreamOptions};
 use crate::disk::make_dir;
 use crate::ids::{GroupId, LogIndex, Seq};
+use crate::memory::Share;
 use crate::segment::index::SegmentIndex;
 use crate::segment::{HOLE, Offsets, Segment, parse_name, write};
 use crate::store::Context;
-use crate::subjects::Subjects;
+use crate::subjects::{Damaged, is_run};
 use crate::traits::{Limits, State};
 
 /// What the journal holds of a stream.
@@ -50,6 +52,8 @@ impl StreamLog {
         } else {
             options.segment_bytes
         };
+        let share = Share::new(Arc::clone(&context.memory));
+        let subjects = no_subjects(&context, &files.dir, options.storage);
         Ok(Self {
             context,
             group,
@@ -63,7 +67,9 @@ impl StreamLog {
             tail_base: Seq(1),
             tail_bytes: 0,
             tail_placed: 0,
-            subjects: Subjects::default(),
+            subjects,
+            share,
+            subjects_retry_ns: 0,
             state: State {
                 first_seq: Seq(1),
                 ..State::default()
@@ -95,6 +101,7 @@ impl StreamLog {
         }
         log.replay_end = journal.end;
         let disk = context.disk.as_ref();
+        log.remove_runs()?;
         let found = Checkpoint::read(disk, &log.dir);
         for path in &found.damaged {
             context.damage.quarantine(disk, path);
@@ -218,16 +225,21 @@ impl StreamLog {
     /// What is known of subjects, times to live and damage, from the segments.
     fn build_subjects(&mut self) {
         let segments = std::mem::take(&mut self.segments);
-        let mut bytes = 0;
-        for segment in &segments {
-            bytes += self.learn(segment);
-        }
+        let bytes = self.learn_all(&segments).unwrap_or_else(|Damaged| {
+            // What was just written does not read back.
+            self.subjects.reset(&self.context.worker);
+            self.learn_all(&segments).unwrap_or_default()
+        });
         // Damaged messages count as messages, but nobody knows their bytes: when they are removed none are taken off.
         self.state.bytes = bytes;
         self.segments = segments;
     }
 
-    fn learn(&mut self, segment: &Segment) -> u64 {
+    fn learn_all(&mut self, segments: &VecDeque<Segment>) -> Result<u64, Damaged> {
+        segments.iter().try_fold(0, |bytes, s| Ok(bytes + self.learn(s)?))
+    }
+
+    fn learn(&mut self, segment: &Segment) -> Result<u64, Damaged> {
         let (mut slot, mut bytes) = (0, 0);
         while let Some(live) = segment.deleted.next_absent(slot, segment.slots) {
             slot = live + 1;
@@ -235,7 +247,7 @@ impl StreamLog {
             match segment.view(live) {
                 Some(view) => {
                     bytes += self.accounted(view);
-                    self.subjects.add(view.subject(), seq);
+                    self.learn_subject(view.subject(), seq)?;
                     self.note_ttl(seq, view);
                 }
                 None => {
@@ -244,7 +256,16 @@ impl StreamLog {
                 }
             }
         }
-        bytes
+        Ok(bytes)
+    }
+
+    /// Removes what an earlier process wrote of what it knew of subjects.
+    fn remove_runs(&self) -> io::Result<()> {
+        let disk = self.context.disk.as_ref();
+        for name in disk.list(&self.dir)?.iter().filter(|n| is_run(n)) {
+            disk.remove(&self.dir.join(name))?;
+        }
+        Ok(())
     }
 
     /// Without a checkpoint, takes whatever segments are there.

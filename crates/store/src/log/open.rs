@@ -210,8 +210,8 @@ impl StreamLog {
 
     fn open_index(&self, path: &std::path::Path, entry: &SegmentEntry) -> Option<SegmentIndex> {
         let file = self.context.disk.open_existing(path).ok()?;
-        let mapped = file.map(usize::try_from(file.len().ok()?).ok()?).ok()?;
-        let index = SegmentIndex::open(&mapped, entry.base);
+        let len = usize::try_from(file.len().ok()?).ok()?;
+        let index = SegmentIndex::open(&file.map(len).ok()?, entry.base);
         if index.is_none() {
             // It can be made again from the records.
             self.context.damage.note(format!(
@@ -219,24 +219,39 @@ impl StreamLog {
                 path.display()
             ));
         }
-        index.filter(|i| i.slots as u64 == entry.slots && i.data_len == entry.len)
+        let index = index.filter(|i| i.slots as u64 == entry.slots && i.data_len == entry.len)?;
+        Some(index.mapped_anew(&file.map(len).ok()?, entry.base))
     }
 
     /// What is known of subjects, times to live and damage, from the segments.
     fn build_subjects(&mut self) {
-        let segments = std::mem::take(&mut self.segments);
-        let bytes = self.learn_all(&segments).unwrap_or_else(|Damaged| {
+        let mut segments = std::mem::take(&mut self.segments);
+        let bytes = self.learn_all(&mut segments).unwrap_or_else(|Damaged| {
             // What was just written does not read back.
             self.subjects.reset(&self.context.worker);
-            self.learn_all(&segments).unwrap_or_default()
+            self.learn_all(&mut segments).unwrap_or_default()
         });
         // Damaged messages count as messages, but nobody knows their bytes: when they are removed none are taken off.
         self.state.bytes = bytes;
         self.segments = segments;
     }
 
-    fn learn_all(&mut self, segments: &VecDeque<Segment>) -> Result<u64, Damaged> {
-        segments.iter().try_fold(0, |bytes, s| Ok(bytes + self.learn(s)?))
+    fn learn_all(&mut self, segments: &mut VecDeque<Segment>) -> Result<u64, Damaged> {
+        let mut bytes = 0;
+        for segment in segments {
+            bytes += self.learn(segment)?;
+            self.map_anew(segment);
+        }
+        Ok(bytes)
+    }
+
+    /// Reading all of a segment made all of it resident; of another mapping nothing is.
+    fn map_anew(&self, segment: &mut Segment) {
+        let [path, _] = segment.paths(&self.dir);
+        let file = self.context.disk.open_existing(&path);
+        if let Ok(data) = file.and_then(|f| f.map(segment.data.len())) {
+            segment.data = data;
+        }
     }
 
     fn learn(&mut self, segment: &Segment) -> Result<u64, Damaged> {

@@ -16,6 +16,7 @@ use crate::disk::{Disk, make_dir, read_file, replace_file};
 use crate::ids::{GroupId, LogIndex, Seq};
 use crate::journal::{AppendError, Completion, Journal, JournalStats, Pending, Settings, SyncMode, recover};
 use crate::log::{Replay, StreamFiles, StreamLog, StreamOptions};
+use crate::memory::Memory;
 use crate::traits::MsgStore;
 use crate::worker::Worker;
 
@@ -36,6 +37,8 @@ pub struct StoreOptions {
     pub journal_files_max: usize,
     /// Bytes that may wait for the journal before appends are refused.
     pub queue_bytes_max: usize,
+    /// Memory that all streams on disk share for what they know of subjects, bytes; beyond it that goes to disk.
+    pub memory_bytes_max: usize,
 }
 
 impl Default for StoreOptions {
@@ -46,6 +49,7 @@ impl Default for StoreOptions {
             reserve_bytes: 8 * 1024 * 1024,
             journal_files_max: 4,
             queue_bytes_max: 256 * 1024 * 1024,
+            memory_bytes_max: 128 * 1024 * 1024,
         }
     }
 }
@@ -57,6 +61,7 @@ pub(crate) struct Context {
     pub(crate) journal: Arc<Journal>,
     pub(crate) worker: Worker,
     pub(crate) damage: Damage,
+    pub(crate) memory: Arc<Memory>,
     /// Entries that were on disk are missing from the journal.
     pub(crate) lossy: bool,
     queue_bytes_max: usize,
@@ -112,6 +117,7 @@ impl Store {
             journal: Arc::new(journal),
             worker: Worker::start()?,
             damage,
+            memory: Memory::new(options.memory_bytes_max),
             lossy: recovered.lossy,
             queue_bytes_max: options.queue_bytes_max,
         };

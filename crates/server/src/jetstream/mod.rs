@@ -35,7 +35,7 @@ use parking_lot::Mutex;
 pub(crate) use account::JsAccount;
 use meta::MetaLog;
 use owner::Owner;
-use place::{folder, lock, resources};
+use place::{folder, lock, memory_budget, resources};
 use stream::Stream;
 use wire::Wire;
 
@@ -116,6 +116,7 @@ impl JetStream {
         };
         let settings = StoreOptions {
             sync,
+            memory_bytes_max: memory_budget(server),
             ..StoreOptions::default()
         };
         let store = Store::open(Arc::new(OsDisk), &folder, &settings).map_err(|e| e.to_string())?;

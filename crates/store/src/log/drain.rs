@@ -104,6 +104,7 @@ impl StreamLog {
         {
             self.place_tail();
         }
+        self.tend_subjects(now_ns);
         let full = self.context.journal.is_full();
         if !full {
             self.start_rewrite();
@@ -121,7 +122,8 @@ impl StreamLog {
             busy: !self.jobs.draining.is_empty()
                 || self.jobs.checkpoint.is_some()
                 || self.jobs.scrubbing.is_some()
-                || self.jobs.rewriting.is_some(),
+                || self.jobs.rewriting.is_some()
+                || self.subjects.is_busy(),
         }
     }
 

@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 
-use crate::codec::{self, In, Out};
+use crate::codec::{self, In};
 use crate::ids::Seq;
 
 /// First bytes of an index file.
@@ -43,7 +43,9 @@ pub(crate) fn encode(
     offsets: &[u32],
     subjects: &[(&[u8], SubjectSlots)],
 ) -> Vec<u8> {
-    let mut out = Out::default();
+    let texts: usize = subjects.iter().map(|(text, _)| text.len()).sum();
+    let len = 24 + offsets.len() * 4 + subjects.len() * ENTRY_BYTES + texts;
+    let mut out = codec::to_be_sealed(len);
     out.u64(base.0);
     out.u64(data_len);
     out.len(offsets.len());
@@ -63,13 +65,25 @@ pub(crate) fn encode(
     for (text, _) in subjects {
         out.0.extend_from_slice(text);
     }
-    codec::seal(MAGIC, &out.0)
+    codec::seal_in_place(MAGIC, out)
 }
 
 impl SegmentIndex {
     /// Opens an index file of the segment that starts at `base`, if it is whole and intact.
     pub(crate) fn open(file: &Bytes, base: Seq) -> Option<Self> {
-        let content = file.slice_ref(codec::unseal(MAGIC, file)?);
+        Self::parse(file.slice_ref(codec::unseal(MAGIC, file)?), base)
+    }
+
+    /// Goes over to another mapping of the same file, of which no page has been read: checking the file made all of it
+    /// resident.
+    pub(crate) fn mapped_anew(self, file: &Bytes, base: Seq) -> Self {
+        let content = file
+            .get(codec::SEAL_BYTES..)
+            .map(|content| file.slice_ref(content));
+        content.and_then(|c| Self::parse(c, base)).unwrap_or(self)
+    }
+
+    fn parse(content: Bytes, base: Seq) -> Option<Self> {
         let mut fields = In(&content);
         let (found_base, data_len) = (fields.u64()?, fields.u64()?);
         let (slots, subjects) = (fields.count()?, fields.count()?);

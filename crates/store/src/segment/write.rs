@@ -125,9 +125,11 @@ fn write_index(target: &Target, data: &Bytes, len: u64, offsets: &[u32]) -> io::
     let content = index::encode(target.base, len, offsets, &table);
     crate::disk::replace_file(target.disk.as_ref(), &target.index_path(), &content)?;
     let file = target.disk.open_existing(&target.index_path())?;
-    let mapped = file.map(content.len())?;
-    let open = SegmentIndex::open(&mapped, target.base);
-    open.map(Arc::new)
+    let len = content.len();
+    drop(content);
+    let open = SegmentIndex::open(&file.map(len)?, target.base);
+    let anew = file.map(len)?;
+    open.map(|index| Arc::new(index.mapped_anew(&anew, target.base)))
         .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "index does not read back"))
 }
 
@@ -141,6 +143,8 @@ pub(crate) fn seal(
     let mapped = usize::try_from(len).map_err(|_| io::Error::from(io::ErrorKind::FileTooLarge))?;
     let data = file.map(mapped)?;
     let index = write_index(target, &data, len, offsets)?;
+    // Reading it made all of it resident; of another mapping nothing is.
+    let data = file.map(mapped)?;
     Ok(Sealed { data, index, len })
 }
 

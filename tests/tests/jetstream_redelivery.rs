@@ -2,15 +2,13 @@
 //! Never tests the answers that end a delivery.
 
 use async_nats::jetstream::AckKind;
-use async_nats::jetstream::consumer::{Consumer, pull};
+use async_nats::jetstream::consumer::pull;
 use async_nats::jetstream::stream::StorageType;
 use futures_util::StreamExt;
 use natterjack_tests::{
     Outcome, Server, consumer, durable, eventually, memory_and_file, nothing_waits, one, run, take, within,
 };
 use std::time::{Duration, Instant};
-
-type Pull = Consumer<pull::Config>;
 
 /// Shorter than any ack wait below, and long enough to be seen on a busy machine.
 const DELAY: Duration = Duration::from_millis(400);

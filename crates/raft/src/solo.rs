@@ -79,6 +79,12 @@ impl Solo {
         }
     }
 
+    /// Whether old files of the journal wait for the group to make its state durable.
+    #[must_use]
+    pub fn is_pinning(&self) -> bool {
+        self.log.as_ref().is_some_and(Group::is_pinning)
+    }
+
     /// The group is gone: its entries are not needed any more.
     pub fn release(&self) {
         if let Some(log) = &self.log {

@@ -34,6 +34,7 @@ pub mod fsck;
 mod ids;
 mod journal;
 mod log;
+mod memory;
 pub mod record;
 mod seal;
 mod segment;

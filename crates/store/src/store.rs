@@ -1,6 +1,6 @@
 //! A store directory: the journal, the streams in it, and opaque groups. Open it once.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,6 +16,7 @@ use crate::disk::{Disk, make_dir, read_file, replace_file};
 use crate::ids::{GroupId, LogIndex, Seq};
 use crate::journal::{AppendError, Completion, Journal, JournalStats, Pending, Settings, SyncMode, recover};
 use crate::log::{Replay, StreamFiles, StreamLog, StreamOptions};
+use crate::memory::Memory;
 use crate::seal::{self, Encryption, keys_exist, open_vault};
 use crate::segment::blocks::Pool;
 use crate::traits::MsgStore;
@@ -40,6 +41,8 @@ pub struct StoreOptions {
     pub queue_bytes_max: usize,
     /// How data is encrypted; `None` is not at all. A store that is encrypted once cannot be opened without.
     pub encryption: Option<Encryption>,
+    /// Memory that all streams on disk share for what they know of subjects, bytes; beyond it that goes to disk.
+    pub memory_bytes_max: usize,
 }
 
 impl Default for StoreOptions {
@@ -51,6 +54,7 @@ impl Default for StoreOptions {
             journal_files_max: 4,
             queue_bytes_max: 256 * 1024 * 1024,
             encryption: None,
+            memory_bytes_max: 128 * 1024 * 1024,
         }
     }
 }
@@ -64,6 +68,7 @@ pub(crate) struct Context {
     pub(crate) damage: Arc<Damage>,
     /// The store's key, and what segments share.
     pub(crate) pool: Arc<Pool>,
+    pub(crate) memory: Arc<Memory>,
     /// Entries that were on disk are missing from the journal.
     pub(crate) lossy: bool,
     queue_bytes_max: usize,
@@ -88,6 +93,8 @@ pub struct Store {
     context: Arc<Context>,
     root: PathBuf,
     recovered: Arc<Mutex<HashMap<GroupId, Vec<Committed>>>>,
+    /// Groups of which the journal has emptied entries.
+    erased: Arc<HashSet<GroupId>>,
 }
 
 impl Store {
@@ -130,6 +137,7 @@ impl Store {
             worker: Worker::start()?,
             pool: Arc::new(Pool::new(vault, Arc::clone(&damage))),
             damage,
+            memory: Memory::new(options.memory_bytes_max),
             lossy: recovered.lossy,
             queue_bytes_max: options.queue_bytes_max,
         };
@@ -137,6 +145,7 @@ impl Store {
             context: Arc::new(context),
             root: root.to_owned(),
             recovered: Arc::new(Mutex::new(recovered.entries)),
+            erased: Arc::new(recovered.erased),
         })
     }
 
@@ -176,7 +185,7 @@ impl Store {
         };
         let entries = self.recovered.lock().remove(&id).unwrap_or_default();
         let journal = Replay {
-            whole: is_whole(&entries),
+            whole: is_whole(&entries) && !self.erased.contains(&id),
             end: entries.last().map_or(LogIndex(0), |e| e.index),
         };
         let (log, checkpoint) = StreamLog::open(Arc::clone(&self.context), id, files, options, journal)?;
@@ -418,6 +427,12 @@ impl Group {
     #[must_use]
     pub fn is_busy(&self) -> bool {
         self.context.journal.queued_bytes() > self.context.queue_bytes_max
+    }
+
+    /// Whether old files of the journal wait for the group to make its state durable.
+    #[must_use]
+    pub fn is_pinning(&self) -> bool {
+        self.context.journal.is_pinning(self.id)
     }
 
     /// Makes the owner's `state` as of `applied` durable in the background, for groups without messages.

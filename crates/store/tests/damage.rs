@@ -260,7 +260,12 @@ fn wreck(checkpointed: bool, coding: Coding) {
     let disk = make(checkpointed, coding);
     let (whole, _) = read(&disk.crash(disk.operations(), Crash::Keep), coding);
     for (path, len) in disk.files() {
-        let start = if is_journal(&path) { 4160 } else { 64 };
+        let journal = is_journal(&path);
+        if journal && checkpointed {
+            // Files that were used again have older frames at their end.
+            continue;
+        }
+        let start = if journal { 4160 } else { 64 };
         for byte in (start..len.saturating_sub(100)).step_by(37) {
             if disk.content(&path).unwrap()[byte..byte + 100]
                 .iter()

@@ -93,3 +93,74 @@ fn sampling(key: &str, value: &Value, f: &mut Findings) -> Option<u8> {
     }
     fits
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::options::{MessageTrace, Options};
+    use natterjack_conf::NoSource;
+
+    /// What the account's only line makes, or the last part of what is wrong with it.
+    fn read(line: &str) -> Result<Option<MessageTrace>, String> {
+        let text = format!("accounts {{ A {{\n{line}\n}} }}");
+        let loaded = crate::load(&text, "m.conf", &mut NoSource, Options::default()).map_err(|lines| {
+            lines[0]
+                .splitn(4, ':')
+                .last()
+                .unwrap_or_default()
+                .trim()
+                .to_owned()
+        })?;
+        Ok(loaded.options.accounts[0].trace.clone())
+    }
+
+    #[test]
+    fn destinations_and_shares() {
+        let trace = |dest: &str, sampling| {
+            Ok(Some(MessageTrace {
+                dest: dest.into(),
+                sampling,
+            }))
+        };
+        assert_eq!(read("trace_dest: t.x"), trace("t.x", 100));
+        assert_eq!(read("msg_trace: { dest: a }"), trace("a", 100));
+        assert_eq!(read("msg_trace: { dest: a, sampling: 5 }"), trace("a", 5));
+        assert_eq!(read("msg_trace: { dest: a, sampling: \"7%\" }"), trace("a", 7));
+        assert_eq!(read("msg_trace: { sampling: 5 }"), Ok(None));
+    }
+
+    #[test]
+    fn refusals_are_those_of_the_peer() {
+        for (line, text) in [
+            (
+                "msg_trace: 5",
+                "Expected account message trace \"msg_trace\" to be a string or a map/struct, got int64",
+            ),
+            (
+                "msg_trace: {dest: \"a.*\"}",
+                "Trace destination \"a.*\" is not valid",
+            ),
+            (
+                "msg_trace: {dest: 5}",
+                "Field \"dest\" should be a string, got int64",
+            ),
+            (
+                "msg_trace: {dest: a, sampling: 0}",
+                "Ttrace destination sampling value 0 is invalid, needs to be [1..100]",
+            ),
+            (
+                "msg_trace: {dest: a, sampling: \"x%\"}",
+                "Invalid trace destination sampling value \"x%\"",
+            ),
+            (
+                "msg_trace: {dest: a, sampling: true}",
+                "Trace destination sampling field \"sampling\" should be an integer or a percentage, got bool",
+            ),
+            (
+                "msg_trace: {dest: a, foo: true}",
+                "Unknown field \"foo\" parsing account message trace map/struct \"msg_trace\"",
+            ),
+        ] {
+            assert_eq!(read(line), Err(text.to_owned()), "{line}");
+        }
+    }
+}

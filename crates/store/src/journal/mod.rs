@@ -2,8 +2,10 @@
 //! everything that waited. Knows frames and groups; nothing of messages.
 
 pub(crate) mod correct;
+mod erase;
 pub(crate) mod files;
 pub(crate) mod frame;
+mod held;
 pub(crate) mod recover;
 mod reserve;
 mod scan;
@@ -21,7 +23,9 @@ use crate::batch::EntryBody;
 use crate::disk::Disk;
 use crate::ids::{GroupId, LogIndex};
 use crate::seal::Vault;
-use files::{Contents, Files};
+pub(crate) use erase::Erasure;
+use files::Files;
+use held::Contents;
 
 /// Name of the file that keeps space back.
 const RESERVE: &str = "RESERVE";
@@ -84,6 +88,7 @@ struct Queue {
     pending: Vec<Pending>,
     bytes: usize,
     released: Vec<(GroupId, Option<LogIndex>)>,
+    erasures: Vec<Erasure>,
     stop: bool,
     /// The thread is gone: nothing that waits will be answered.
     ended: bool,
@@ -125,6 +130,7 @@ impl Drop for Ended {
         let waiting = (
             std::mem::take(&mut queue.pending),
             std::mem::take(&mut queue.flush),
+            std::mem::take(&mut queue.erasures),
         );
         drop(queue);
         drop(waiting);
@@ -230,6 +236,16 @@ impl Journal {
     /// Tells that entries of `group` up to `index` are no longer needed; `None` lets go of the group altogether.
     pub(crate) fn release(&self, group: GroupId, index: Option<LogIndex>) {
         self.shared.queue.lock().released.push((group, index));
+        self.shared.wake.notify_one();
+    }
+
+    /// Has deleted messages overwritten; what was appended before is written first.
+    pub(crate) fn erase(&self, erasure: Erasure) {
+        let mut queue = self.shared.queue.lock();
+        if !queue.stop {
+            queue.erasures.push(erasure);
+        }
+        drop(queue);
         self.shared.wake.notify_one();
     }
 

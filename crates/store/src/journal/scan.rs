@@ -243,7 +243,8 @@ fn read_at(codec: &Codec, bytes: &mut [u8], at: usize, expected: u64) -> Option<
 /// Decrypts the body of a frame, where there is one. A text that opens is what was written, whatever a checksum says.
 fn open_body(codec: &Codec, frame: Frame, bytes: &[u8], how: How) -> (Option<Bytes>, How) {
     let body = bytes.get(BODY_AT..).unwrap_or_default();
-    let Some(sealer) = codec.sealer.as_ref().filter(|_| frame.kind != Kind::Mark) else {
+    let empty = frame.kind == Kind::Mark || frame.is_erased;
+    let Some(sealer) = codec.sealer.as_ref().filter(|_| !empty) else {
         return (None, how);
     };
     match sealer.open(&frame.place(), body) {
@@ -283,7 +284,7 @@ fn mend_body(codec: &Codec, bytes: &mut [u8], frame: Frame, len: usize) -> How {
 }
 
 /// The next place at or behind `at` where a frame of this file verifies, at least its head.
-fn next_frame(seed: &Seed, content: &[u8], mut at: usize) -> Option<usize> {
+pub(super) fn next_frame(seed: &Seed, content: &[u8], mut at: usize) -> Option<usize> {
     while at + BODY_AT <= content.len() {
         // Nothing but zeros follows in a file that was never full.
         if content[at..].iter().take(4096).all(|b| *b == 0) {

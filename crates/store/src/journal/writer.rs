@@ -10,8 +10,10 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
-use super::files::{Contents, CreateError, FRAMES_AT, Files};
+use super::erase::Erasure;
+use super::files::{CreateError, FRAMES_AT, Files};
 use super::frame::{BODY_AT, Frame, Kind, Seed, stride};
+use super::held::Contents;
 use super::reserve::Reserve;
 use super::{AppendError, Completion, Pending, Settings, Shared, Start, SyncMode};
 use crate::batch::EntryBody;
@@ -28,24 +30,24 @@ const RESERVE_BYTES: u64 = 4 * 1024 * 1024;
 /// Of the space set aside, so much is for commands only: what frees space must be possible on a full disk.
 const COMMAND_BYTES: u64 = 512 * 1024;
 
-struct Current {
-    id: u64,
+pub(super) struct Current {
+    pub(super) id: u64,
     seed: Seed,
     sealer: Option<Sealer>,
-    file: Arc<dyn DiskFile>,
+    pub(super) file: Arc<dyn DiskFile>,
     at: u64,
     reserved: u64,
     /// A write failed half way: so much behind `at` may hold frames that were refused.
     soiled: u64,
-    contents: Contents,
+    pub(super) contents: Contents,
 }
 
 pub(super) struct Writer {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     settings: Settings,
-    files: Files,
+    pub(super) files: Files,
     reserve: Reserve,
-    current: Option<Current>,
+    pub(super) current: Option<Current>,
     next_lsn: u64,
     /// The last frame written that counts.
     last_lsn: u64,
@@ -62,6 +64,7 @@ pub(super) struct Writer {
 struct Work {
     pending: Vec<Pending>,
     released: Vec<(GroupId, Option<LogIndex>)>,
+    erasures: Vec<Erasure>,
     flush: Vec<std::sync::mpsc::SyncSender<()>>,
     stop: bool,
 }
@@ -168,6 +171,7 @@ impl Writer {
                 self.round(pending);
                 pending = rest;
             }
+            self.erase(work.erasures);
             let due = match self.settings.sync {
                 SyncMode::Always => false,
                 SyncMode::Interval(every) => self.dirty_since.is_some_and(|since| since.elapsed() >= every),
@@ -190,12 +194,14 @@ impl Writer {
             let idle = queue.pending.is_empty()
                 && queue.flush.is_empty()
                 && queue.released.is_empty()
+                && queue.erasures.is_empty()
                 && !queue.stop;
             if !idle {
                 queue.bytes = 0;
                 return Work {
                     pending: std::mem::take(&mut queue.pending),
                     released: std::mem::take(&mut queue.released),
+                    erasures: std::mem::take(&mut queue.erasures),
                     flush: std::mem::take(&mut queue.flush),
                     stop: queue.stop,
                 };
@@ -281,6 +287,7 @@ impl Writer {
         };
         let mut heads = Vec::with_capacity(frames.len());
         let mut bodies = Vec::with_capacity(frames.len());
+        let mut noted = Vec::with_capacity(frames.len());
         let mut lsn = self.next_lsn;
         for (group, index, body) in frames {
             let (kind, count, base_seq) = match body {
@@ -292,6 +299,7 @@ impl Writer {
                 synced: self.synced,
                 group: *group,
                 kind,
+                is_erased: false,
                 count,
                 term: 1,
                 index: *index,
@@ -301,6 +309,7 @@ impl Writer {
             let head = frame.encode(&current.seed, &body);
             bodies.push(body);
             heads.push(head.ok_or_else(|| AppendError::Io("entry is too large".into()))?);
+            noted.push(frame);
             lsn += 1;
         }
         const PAD: [u8; 8] = [0; 8];
@@ -317,10 +326,7 @@ impl Writer {
             return Err(self.failed(&error));
         }
         current.at += total as u64;
-        for (group, index, _) in frames {
-            let highest = current.contents.highest.entry(*group).or_default();
-            *highest = (*highest).max(*index);
-        }
+        noted.iter().for_each(|frame| current.contents.note(frame));
         self.next_lsn = lsn;
         self.last_lsn = lsn.saturating_sub(1);
         if !commands {
@@ -384,15 +390,16 @@ impl Writer {
         let old = self.current.replace(Current {
             id: self.next_file,
             seed: created.seed,
-            contents: Contents {
-                sealed: created.sealer.is_some(),
-                ..Contents::default()
-            },
-            sealer: created.sealer,
             file: created.file,
             at: FRAMES_AT,
             reserved,
             soiled: 0,
+            contents: Contents {
+                sealed: created.sealer.is_some(),
+                stale: created.stale,
+                ..Contents::default()
+            },
+            sealer: created.sealer,
         });
         self.next_file += 1;
         if let Some(old) = old {
@@ -420,7 +427,7 @@ impl Writer {
     }
 
     /// Ends all writing: after a failed sync nobody can tell what is on disk.
-    fn poison(&self, error: &io::Error) -> AppendError {
+    pub(super) fn poison(&self, error: &io::Error) -> AppendError {
         AppendError::Poisoned(self.shared.set_poison(&error.to_string()))
     }
 
@@ -459,6 +466,7 @@ impl Writer {
             synced: self.synced,
             group: GroupId(0),
             kind: Kind::Mark,
+            is_erased: false,
             count: 0,
             term: 0,
             index: LogIndex(0),

@@ -10,14 +10,16 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 
 use super::checkpoint::{Checkpoint, SegmentEntry};
+use super::subjects::no_subjects;
 use super::{SEGMENT_BYTES, SEGMENT_BYTES_MIN, Storage, StreamLog, StreamOptions};
 use crate::disk::make_dir;
 use crate::ids::{GroupId, LogIndex, Seq};
+use crate::memory::Share;
 use crate::segment::data::Data;
 use crate::segment::index::SegmentIndex;
 use crate::segment::{HOLE, Offsets, Segment, parse_name, write};
 use crate::store::Context;
-use crate::subjects::Subjects;
+use crate::subjects::{Damaged, is_run};
 use crate::traits::{Limits, State};
 
 /// What the journal holds of a stream.
@@ -51,6 +53,8 @@ impl StreamLog {
         } else {
             options.segment_bytes
         };
+        let share = Share::new(Arc::clone(&context.memory));
+        let subjects = no_subjects(&context, &files.dir, options.storage);
         Ok(Self {
             context,
             group,
@@ -65,7 +69,9 @@ impl StreamLog {
             tail_base: Seq(1),
             tail_bytes: 0,
             tail_placed: 0,
-            subjects: Subjects::default(),
+            subjects,
+            share,
+            subjects_retry_ns: 0,
             state: State {
                 first_seq: Seq(1),
                 ..State::default()
@@ -98,6 +104,7 @@ impl StreamLog {
         log.replay_end = journal.end;
         let disk = context.disk.as_ref();
         let vault = context.pool.vault.as_deref();
+        log.remove_runs()?;
         let found = Checkpoint::read(disk, vault, &log.dir);
         for path in &found.damaged {
             context.damage.quarantine(disk, path);
@@ -155,6 +162,9 @@ impl StreamLog {
         for erase in &checkpoint.erase {
             self.submit_erase(*erase);
         }
+        self.jobs.scrub.clone_from(&checkpoint.scrub);
+        self.jobs.scrub_at_checkpoint = checkpoint.scrub.len();
+        self.submit_scrub(checkpoint.applied);
         Ok(())
     }
 
@@ -210,8 +220,9 @@ impl StreamLog {
 
     fn open_index(&self, path: &std::path::Path, entry: &SegmentEntry) -> Option<SegmentIndex> {
         let file = self.context.disk.open_existing(path).ok()?;
-        let mapped = file.map(usize::try_from(file.len().ok()?).ok()?).ok()?;
-        let index = SegmentIndex::open((self.context.pool.vault.as_deref(), path), &mapped, entry.base);
+        let len = usize::try_from(file.len().ok()?).ok()?;
+        let place = (self.context.pool.vault.as_deref(), path);
+        let index = SegmentIndex::open(place, &file.map(len).ok()?, entry.base);
         if index.is_none() {
             // It can be made again from the records.
             self.context.damage.note(format!(
@@ -219,22 +230,42 @@ impl StreamLog {
                 path.display()
             ));
         }
-        index.filter(|i| i.slots as u64 == entry.slots && i.data_len == entry.len)
+        let index = index.filter(|i| i.slots as u64 == entry.slots && i.data_len == entry.len)?;
+        Some(index.mapped_anew(&file.map(len).ok()?, entry.base))
     }
 
     /// What is known of subjects, times to live and damage, from the segments.
     fn build_subjects(&mut self) {
-        let segments = std::mem::take(&mut self.segments);
-        let mut bytes = 0;
-        for segment in &segments {
-            bytes += self.learn(segment);
-        }
+        let mut segments = std::mem::take(&mut self.segments);
+        let bytes = self.learn_all(&mut segments).unwrap_or_else(|Damaged| {
+            // What was just written does not read back.
+            self.subjects.reset(&self.context.worker);
+            self.learn_all(&mut segments).unwrap_or_default()
+        });
         // Damaged messages count as messages, but nobody knows their bytes: when they are removed none are taken off.
         self.state.bytes = bytes;
         self.segments = segments;
     }
 
-    fn learn(&mut self, segment: &Segment) -> u64 {
+    fn learn_all(&mut self, segments: &mut VecDeque<Segment>) -> Result<u64, Damaged> {
+        let mut bytes = 0;
+        for segment in segments {
+            bytes += self.learn(segment)?;
+            self.map_anew(segment);
+        }
+        Ok(bytes)
+    }
+
+    /// Reading all of a segment made all of it resident; of another mapping nothing is.
+    fn map_anew(&self, segment: &mut Segment) {
+        let [path, _] = segment.paths(&self.dir);
+        let file = self.context.disk.open_existing(&path);
+        if let Ok(file) = file {
+            segment.data.map_anew(file.as_ref());
+        }
+    }
+
+    fn learn(&mut self, segment: &Segment) -> Result<u64, Damaged> {
         let (mut slot, mut bytes) = (0, 0);
         while let Some(live) = segment.deleted.next_absent(slot, segment.slots) {
             slot = live + 1;
@@ -242,7 +273,7 @@ impl StreamLog {
             match segment.view(live) {
                 Some(message) => {
                     bytes += self.accounted(message.view());
-                    self.subjects.add(message.subject(), seq);
+                    self.learn_subject(message.subject(), seq)?;
                     self.note_ttl(seq, message.view());
                 }
                 None => {
@@ -251,7 +282,16 @@ impl StreamLog {
                 }
             }
         }
-        bytes
+        Ok(bytes)
+    }
+
+    /// Removes what an earlier process wrote of what it knew of subjects.
+    fn remove_runs(&self) -> io::Result<()> {
+        let disk = self.context.disk.as_ref();
+        for name in disk.list(&self.dir)?.iter().filter(|n| is_run(n)) {
+            disk.remove(&self.dir.join(name))?;
+        }
+        Ok(())
     }
 
     /// Without a checkpoint, takes whatever segments are there.

@@ -168,13 +168,13 @@ impl StreamLog {
     }
 
     pub(super) fn last_of_subject(&mut self, subject: &[u8]) -> Option<Seq> {
-        let state = self.subjects.get(subject)?;
+        let state = self.subject(subject)?;
         if !state.last_stale {
             return Some(state.last);
         }
         let filter = FilterSet::new(vec![Filter::parse(subject).ok()?]);
         let last = self.find_last(&filter, state.last)?;
-        self.subjects.set_last(subject, last);
+        self.set_last_of_subject(subject, last);
         Some(last)
     }
 
@@ -213,7 +213,7 @@ impl StreamLog {
             filter.filters()
         };
         for filter in filters {
-            self.subjects.for_each(filter, &mut |text, state| {
+            self.each_subject(filter, &mut |text, state| {
                 list.push((text.to_vec(), (!state.last_stale).then_some(state.last)));
                 ControlFlow::Continue(())
             });
@@ -251,14 +251,11 @@ impl StreamLog {
         }
         let mut total = 0;
         match filter.filters() {
-            [one] => self.subjects.for_each(one, &mut |_, state| {
-                total += state.count;
-                ControlFlow::Continue(())
-            }),
+            [one] => total = self.count_of_subjects(one),
             // Overlapping filters must not count a subject twice.
             _ => {
                 for (subject, _) in self.matching_subjects(filter) {
-                    total += self.subjects.get(&subject).map_or(0, |s| s.count);
+                    total += self.subject(&subject).map_or(0, |s| s.count);
                 }
             }
         }
@@ -266,7 +263,7 @@ impl StreamLog {
     }
 
     /// Counts from the middle: whole segments by their index where nothing was deleted, the rest message by message.
-    fn count_from(&self, filter: &FilterSet, from: Seq) -> u64 {
+    pub(super) fn count_from(&self, filter: &FilterSet, from: Seq) -> u64 {
         let mut count = 0;
         let start = self.segments.partition_point(|s| s.end() <= from);
         for segment in self.segments.iter().skip(start) {

@@ -119,6 +119,8 @@ impl Run {
         let path = folder.path().to_owned();
         let options = StoreOptions {
             journal_file_bytes: 64 * 1024,
+            // Subjects go to disk at every opportunity.
+            memory_bytes_max: 1,
             ..StoreOptions::default()
         };
         let store = Store::open(Arc::new(OsDisk), &path, &options).unwrap();
@@ -209,6 +211,8 @@ impl Run {
         self.store.shutdown();
         let options = StoreOptions {
             journal_file_bytes: 64 * 1024,
+            // Subjects go to disk at every opportunity.
+            memory_bytes_max: 1,
             ..StoreOptions::default()
         };
         self.store = Store::open(Arc::new(OsDisk), &self.path, &options).unwrap();

@@ -270,6 +270,14 @@ impl Blocks {
         self.state.lock().table.retain(|e| e.start < len);
     }
 
+    /// Goes over to another mapping of the file, of which no page has been read.
+    pub(crate) fn map_anew(&self, file: &dyn DiskFile) {
+        let mut state = self.state.lock();
+        if let Ok(anew) = file.map(state.map.len()) {
+            state.map = anew;
+        }
+    }
+
     /// Nothing more is appended: the file need not stay open.
     pub(crate) fn close(&self) {
         self.state.lock().file = None;

@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use super::RECORDS_AT;
 use super::blocks::{Blocks, Pool};
+use crate::disk::DiskFile;
 use crate::ids::Seq;
 
 /// The records of a segment.
@@ -85,6 +86,18 @@ impl Data {
                 Box::new(std::iter::once((RECORDS_AT, bytes.slice(start..))))
             }
             Self::Blocks(blocks) => Box::new(blocks.runs()),
+        }
+    }
+
+    /// Goes over to another mapping of the same file, of which no page has been read. Stays with this one if there is none.
+    pub(crate) fn map_anew(&mut self, file: &dyn DiskFile) {
+        match self {
+            Self::Plain(bytes) => {
+                if let Ok(anew) = file.map(bytes.len()) {
+                    *bytes = anew;
+                }
+            }
+            Self::Blocks(blocks) => blocks.map_anew(file),
         }
     }
 

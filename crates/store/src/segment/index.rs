@@ -5,7 +5,7 @@ use bytes::Bytes;
 
 use std::path::Path;
 
-use crate::codec::{In, Out};
+use crate::codec::{self, In};
 use crate::ids::Seq;
 use crate::seal::{self, Vault};
 
@@ -46,7 +46,9 @@ pub(crate) fn encode(
     offsets: &[u32],
     subjects: &[(Vec<u8>, SubjectSlots)],
 ) -> std::io::Result<Vec<u8>> {
-    let mut out = Out::default();
+    let texts: usize = subjects.iter().map(|(text, _)| text.len()).sum();
+    let len = 24 + offsets.len() * 4 + subjects.len() * ENTRY_BYTES + texts;
+    let mut out = codec::to_be_sealed(len);
     out.u64(base.0);
     out.u64(data_len);
     out.len(offsets.len());
@@ -66,14 +68,32 @@ pub(crate) fn encode(
     for (text, _) in subjects {
         out.0.extend_from_slice(text);
     }
-    seal::seal_file(vault, MAGIC, path, &out.0)
+    match vault {
+        None => Ok(codec::seal_in_place(MAGIC, out)),
+        Some(_) => seal::seal_file(vault, MAGIC, path, &out.0[codec::SEAL_BYTES..]),
+    }
 }
 
 impl SegmentIndex {
     /// Opens the index file at `path` of the segment that starts at `base`, if it is whole and intact. One that is encrypted
     /// is then in memory.
     pub(crate) fn open((vault, path): (Option<&Vault>, &Path), file: &Bytes, base: Seq) -> Option<Self> {
-        let content = seal::unseal_file(vault, MAGIC, path, file)?;
+        Self::parse(seal::unseal_file(vault, MAGIC, path, file)?, base)
+    }
+
+    /// Goes over to another mapping of the same file, of which no page has been read: checking the file made all of it
+    /// resident. One that is encrypted stays where it is.
+    pub(crate) fn mapped_anew(self, file: &Bytes, base: Seq) -> Self {
+        if seal::is_sealed(file) {
+            return self;
+        }
+        let content = file
+            .get(codec::SEAL_BYTES..)
+            .map(|content| file.slice_ref(content));
+        content.and_then(|c| Self::parse(c, base)).unwrap_or(self)
+    }
+
+    fn parse(content: Bytes, base: Seq) -> Option<Self> {
         let mut fields = In(&content);
         let (found_base, data_len) = (fields.u64()?, fields.u64()?);
         let (slots, subjects) = (fields.count()?, fields.count()?);

@@ -166,9 +166,11 @@ fn write_index(target: &Target, data: &Data, len: u64, offsets: &[u32]) -> io::R
     let content = index::encode(place, (target.base, len), offsets, &table)?;
     crate::disk::replace_file(target.disk.as_ref(), &path, &content)?;
     let file = target.disk.open_existing(&path)?;
-    let mapped = file.map(content.len())?;
-    let open = SegmentIndex::open(place, &mapped, target.base);
-    open.map(Arc::new)
+    let len = content.len();
+    drop(content);
+    let open = SegmentIndex::open(place, &file.map(len)?, target.base);
+    let anew = file.map(len)?;
+    open.map(|index| Arc::new(index.mapped_anew(&anew, target.base)))
         .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "index does not read back"))
 }
 
@@ -179,17 +181,17 @@ pub(crate) fn seal(
     len: u64,
     offsets: &[u32],
 ) -> io::Result<Sealed> {
-    let data = match blocks {
-        Some(blocks) => {
-            blocks.close();
-            Data::Blocks(blocks)
-        }
-        None => {
-            let mapped = usize::try_from(len).map_err(|_| io::Error::from(io::ErrorKind::FileTooLarge))?;
-            Data::Plain(file.map(mapped)?)
-        }
-    };
-    let index = write_index(target, &data, len, offsets)?;
+    if let Some(blocks) = blocks {
+        blocks.close();
+        let data = Data::Blocks(Arc::clone(&blocks));
+        let index = write_index(target, &data, len, offsets)?;
+        blocks.map_anew(file.as_ref());
+        return Ok(Sealed { data, index, len });
+    }
+    let mapped = usize::try_from(len).map_err(|_| io::Error::from(io::ErrorKind::FileTooLarge))?;
+    let index = write_index(target, &Data::Plain(file.map(mapped)?), len, offsets)?;
+    // Reading it made all of it resident; of another mapping nothing is.
+    let data = Data::Plain(file.map(mapped)?);
     Ok(Sealed { data, index, len })
 }
 

@@ -127,6 +127,8 @@ fn options(sync: SyncMode, coding: Coding) -> StoreOptions {
         journal_file_bytes: 8 * 1024,
         journal_files_max: 2,
         reserve_bytes: 4 * 1024,
+        // Subjects go to disk at every opportunity.
+        memory_bytes_max: 1,
         ..StoreOptions::default()
     }
 }

@@ -73,17 +73,11 @@ fn in_flight(wire: &mut Wire, depth: usize, mut next: impl FnMut(&mut Vec<u8>) -
     }
 }
 
-/// Publishes to a stream, `depth` unacknowledged at a time.
-pub(super) fn publish(
-    server: &Server,
-    load: &Load,
-    storage: &str,
-    depth: usize,
-    size: usize,
-) -> Result<Sample> {
+/// Publishes to a stream with `kind` in its configuration, `depth` unacknowledged at a time.
+pub(super) fn publish(server: &Server, load: &Load, kind: &str, depth: usize, size: usize) -> Result<Sample> {
     let mut wire = with_stream(
         server,
-        &format!("\"subjects\":[\"bench.>\"],\"storage\":\"{storage}\",\"max_bytes\":1000000000"),
+        &format!("\"subjects\":[\"bench.>\"],{kind},\"max_bytes\":1000000000"),
     )?;
     let mut one = format!("PUB bench.a inbox.ack {size}\r\n").into_bytes();
     one.resize(one.len() + size, b'x');
@@ -108,9 +102,9 @@ pub(super) fn publish(
     })
 }
 
-/// Reads a full stream through a pull consumer, with or without acknowledging each message.
-pub(super) fn pull(server: &Server, _: &Load, acks: bool) -> Result<Sample> {
-    let mut wire = with_stream(server, "\"subjects\":[\"bench.>\"]")?;
+/// Reads a full stream with `kind` in its configuration through a pull consumer, with or without acknowledging each message.
+pub(super) fn pull(server: &Server, kind: &str, acks: bool) -> Result<Sample> {
+    let mut wire = with_stream(server, &format!("\"subjects\":[\"bench.>\"],{kind}"))?;
     let mut left = KEPT;
     in_flight(&mut wire, 512, |out| {
         if left == 0 {

@@ -69,6 +69,31 @@ const fn lazy(name: &'static str, run: fn(&Server, &Load) -> Result<Sample>) -> 
     }
 }
 
+/// JetStream that encrypts what it stores, on both servers.
+const fn chacha(name: &'static str, run: fn(&Server, &Load) -> Result<Sample>) -> Case {
+    Case {
+        name,
+        jetstream: true,
+        config: "jetstream { key: bench, cipher: chacha }\n",
+        run,
+    }
+}
+
+/// The same with the other cipher.
+const fn aes(name: &'static str, run: fn(&Server, &Load) -> Result<Sample>) -> Case {
+    Case {
+        name,
+        jetstream: true,
+        config: "jetstream { key: bench, cipher: aes }\n",
+        run,
+    }
+}
+
+/// A stream on disk, one in memory, and one that is compressed.
+const FILE: &str = "\"storage\":\"file\"";
+const MEMORY: &str = "\"storage\":\"memory\"";
+const PACKED: &str = "\"storage\":\"file\",\"compression\":\"s2\"";
+
 /// All cases.
 pub const CASES: &[Case] = &[
     core("pub/1x16", |s, l| core::publish(s, l, 1, 16)),
@@ -87,25 +112,37 @@ pub const CASES: &[Case] = &[
     core("request/64", |s, l| request::in_flight(s, l, 64, 128)),
     core("idle/2000", core::idle),
     jetstream("js_file/default/1x128", |s, l| {
-        jetstream::publish(s, l, "file", 1, 128)
+        jetstream::publish(s, l, FILE, 1, 128)
     }),
     jetstream("js_file/default/256x128", |s, l| {
-        jetstream::publish(s, l, "file", 256, 128)
+        jetstream::publish(s, l, FILE, 256, 128)
     }),
     jetstream("js_file/default/256x4k", |s, l| {
-        jetstream::publish(s, l, "file", 256, 4096)
+        jetstream::publish(s, l, FILE, 256, 4096)
     }),
     lazy("js_file/2m/256x128", |s, l| {
-        jetstream::publish(s, l, "file", 256, 128)
+        jetstream::publish(s, l, FILE, 256, 128)
     }),
     durable("js_file/always/256x128", |s, l| {
-        jetstream::publish(s, l, "file", 256, 128)
+        jetstream::publish(s, l, FILE, 256, 128)
     }),
     jetstream("js_memory/256x128", |s, l| {
-        jetstream::publish(s, l, "memory", 256, 128)
+        jetstream::publish(s, l, MEMORY, 256, 128)
     }),
-    jetstream("js_pull/ack", |s, l| jetstream::pull(s, l, true)),
-    jetstream("js_pull/none", |s, l| jetstream::pull(s, l, false)),
+    jetstream("js_pull/ack", |s, _| jetstream::pull(s, FILE, true)),
+    jetstream("js_pull/none", |s, _| jetstream::pull(s, FILE, false)),
+    chacha("at_rest/chacha/256x128", |s, l| {
+        jetstream::publish(s, l, FILE, 256, 128)
+    }),
+    aes("at_rest/aes/256x128", |s, l| {
+        jetstream::publish(s, l, FILE, 256, 128)
+    }),
+    jetstream("at_rest/s2/256x128", |s, l| {
+        jetstream::publish(s, l, PACKED, 256, 128)
+    }),
+    chacha("at_rest/chacha/pull", |s, _| jetstream::pull(s, FILE, false)),
+    aes("at_rest/aes/pull", |s, _| jetstream::pull(s, FILE, false)),
+    jetstream("at_rest/s2/pull", |s, _| jetstream::pull(s, PACKED, false)),
     jetstream("kv/put", jetstream::put_keys),
     jetstream("kv/get", jetstream::get_keys),
 ];

@@ -23,8 +23,8 @@ const HEADER_BYTES: usize = 64;
 const SEALED_END: usize = 32 + FILE_KEY_BYTES;
 /// Where frames begin.
 pub(crate) const FRAMES_AT: u64 = SECOND_AT + HEADER_BYTES as u64;
-/// What of a file has its headers.
-pub(crate) const HEADERS_BYTES: usize = SECOND_AT as usize + HEADER_BYTES;
+/// What of a file is sure to have its headers.
+pub(crate) const HEADERS_BYTES: usize = 8 * 1024;
 /// What a file with damage in it is called once it is not needed any more.
 const DAMAGED: &str = "damaged";
 

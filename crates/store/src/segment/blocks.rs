@@ -167,7 +167,8 @@ impl Blocks {
 
     /// Whether a file with this content has blocks.
     pub(crate) fn are_in(content: &[u8]) -> bool {
-        let first = content.get(RECORDS_AT as usize..).and_then(Head::read);
+        let start = usize::try_from(RECORDS_AT).unwrap_or(usize::MAX);
+        let first = content.get(start..).and_then(Head::read);
         content.starts_with(&SEALED_MAGIC) || first.is_some()
     }
 

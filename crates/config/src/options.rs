@@ -161,6 +161,15 @@ impl Default for AccountJetStream {
     }
 }
 
+/// Where an account's messages are traced to when their `traceparent` asks for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MessageTrace {
+    /// The subject traces go to.
+    pub dest: String,
+    /// Share of those messages that is traced, percent.
+    pub sampling: u8,
+}
+
 /// One account.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Account {
@@ -174,6 +183,8 @@ pub struct Account {
     pub default_permissions: Option<Arc<Permissions>>,
     /// Subject mappings.
     pub mappings: Vec<Mapping>,
+    /// Where messages are traced to.
+    pub trace: Option<MessageTrace>,
     /// Connections at a time.
     pub max_connections: Option<u64>,
     /// Subscriptions of a connection.
@@ -234,9 +245,9 @@ pub struct JetStream {
     /// Information requests waiting.
     pub info_queue_limit: usize,
     /// Atomic batches of a stream at a time.
-    pub max_batch_inflight_per_stream: usize,
+    pub max_batch_inflight_per_stream: Option<usize>,
     /// Atomic batches of the server at a time.
-    pub max_batch_inflight_total: usize,
+    pub max_batch_inflight_total: Option<usize>,
     /// Messages of an atomic batch.
     pub max_batch_size: usize,
     /// How long a batch may stand still, nanoseconds.
@@ -267,8 +278,8 @@ impl Default for JetStream {
             max_buffered_bytes: 128 * 1024 * 1024,
             request_queue_limit: 10_000,
             info_queue_limit: 10_000,
-            max_batch_inflight_per_stream: 50,
-            max_batch_inflight_total: 1_000,
+            max_batch_inflight_per_stream: None,
+            max_batch_inflight_total: None,
             max_batch_size: 1_000,
             batch_timeout_ns: 10 * SECOND_NS,
             unique_tag: String::new(),

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
-use natterjack_config::Options;
+use natterjack_config::{Flags, Options};
 use natterjack_jsapi::GoTime;
 use natterjack_jsapi::versioning::{API_LEVEL, PEER_VERSION};
 use natterjack_proto::Info;
@@ -18,6 +18,7 @@ use crate::clock;
 use crate::conn::{CloseReason, Conn};
 use crate::jetstream::JetStream;
 use crate::live::{self, Live};
+use crate::system;
 
 /// Commit of the peer whose behaviour is spoken.
 const GIT_COMMIT: &str = "b2fd3ef";
@@ -37,6 +38,8 @@ pub(crate) struct Counters {
     pub(crate) slow: AtomicU64,
     /// Clients dropped for not answering.
     pub(crate) stale: AtomicU64,
+    /// Times a producer was made to wait for a slow receiver.
+    pub(crate) stalled: AtomicU64,
 }
 
 /// A connection that has ended, for monitoring.
@@ -53,6 +56,8 @@ pub(crate) struct Ended {
 pub(crate) struct Server {
     /// How it was started: for what cannot change.
     pub(crate) options: Options,
+    /// The command line, for when the configuration is read again.
+    pub(crate) flags: OnceLock<Flags>,
     /// What is in force now.
     pub(crate) live: ArcSwap<Live>,
     /// Public key, new at each start.
@@ -122,6 +127,7 @@ impl Server {
             lame_duck: AtomicBool::new(false),
             jetstream: OnceLock::new(),
             emptied: Notify::new(),
+            flags: OnceLock::new(),
             options,
         }))
     }
@@ -155,7 +161,7 @@ impl Server {
     }
 
     /// Takes a connection that has ended out.
-    pub(crate) fn on_closed(&self, conn: &Arc<Conn>, reason: CloseReason, subscriptions: usize) {
+    pub(crate) fn on_closed(self: &Arc<Self>, conn: &Arc<Conn>, reason: CloseReason, subscriptions: usize) {
         let label = conn.label();
         if reason.is_slow() {
             self.counters.slow.fetch_add(1, Ordering::Relaxed);
@@ -168,6 +174,9 @@ impl Server {
             self.counters.stale.fetch_add(1, Ordering::Relaxed);
         }
         tracing::debug!("{label} - Client connection closed: {}", reason.text());
+        if conn.joined.load(Ordering::Relaxed) {
+            system::on_closed(self, conn, reason);
+        }
         let mut ended = self.ended.lock();
         ended.push_back(Ended {
             conn: Arc::clone(conn),
@@ -182,6 +191,11 @@ impl Server {
         if conns.is_empty() {
             self.emptied.notify_waiters();
         }
+    }
+
+    /// The open connection `id`.
+    pub(crate) fn connection(&self, id: u64) -> Option<Arc<Conn>> {
+        self.conns.lock().get(&id).cloned()
     }
 
     /// Open connections by number.
@@ -256,10 +270,13 @@ impl Server {
         if connected || !self.options.proxy_protocol {
             info.client_ip = conn.client().ip().to_string();
         }
+        if connected || conn.joined.load(Ordering::Relaxed) {
+            // Only who has not said yet who it is may need to know that it need not.
+            info.auth_required = self.live.load().directory.requires_auth();
+        }
         if connected {
             let account = Arc::clone(&conn.facts.lock().account);
             info.connect_info = true;
-            info.auth_required = self.live.load().directory.requires_auth();
             info.remote_account = account.name.to_string();
             info.acc_is_sys = *account.name == *self.system_account();
             if let Some(most) = account.limits.lock().max_payload {

@@ -1,10 +1,10 @@
 //! A store directory: the journal, the streams in it, and opaque groups. Open it once.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -86,6 +86,8 @@ pub struct Store {
     context: Arc<Context>,
     root: PathBuf,
     recovered: Arc<Mutex<HashMap<GroupId, Vec<Committed>>>>,
+    /// Groups of which the journal has emptied entries.
+    erased: Arc<HashSet<GroupId>>,
 }
 
 impl Store {
@@ -123,6 +125,7 @@ impl Store {
             context: Arc::new(context),
             root: root.to_owned(),
             recovered: Arc::new(Mutex::new(recovered.entries)),
+            erased: Arc::new(recovered.erased),
         })
     }
 
@@ -162,7 +165,7 @@ impl Store {
         };
         let entries = self.recovered.lock().remove(&id).unwrap_or_default();
         let journal = Replay {
-            whole: is_whole(&entries),
+            whole: is_whole(&entries) && !self.erased.contains(&id),
             end: entries.last().map_or(LogIndex(0), |e| e.index),
         };
         let (log, checkpoint) = StreamLog::open(Arc::clone(&self.context), id, files, options, journal)?;
@@ -215,6 +218,7 @@ impl Store {
             checkpoint,
             entries: entries.into(),
             next: AtomicU64::new(last.0 + 1),
+            refused: Arc::default(),
         }
     }
 
@@ -325,6 +329,7 @@ pub struct Group {
     checkpoint: Option<(LogIndex, Bytes)>,
     entries: VecDeque<Committed>,
     next: AtomicU64,
+    refused: Arc<AtomicBool>,
 }
 
 impl Group {
@@ -349,6 +354,9 @@ impl Group {
     /// Appends an entry. `done` is called from the journal's thread once it is durable, or has failed; entries become
     /// durable in the order they were appended. With `relaxed` it is called once the entry is written.
     ///
+    /// Messages that find the disk full are refused, and so are those appended behind them, which have later sequences,
+    /// until [`Group::resume`]. Commands are taken as long as they fit what is kept back for them.
+    ///
     /// # Errors
     /// [`AppendError`] when the journal accepts nothing; `done` is not called then.
     pub fn append(&self, body: EntryBody, relaxed: bool, done: Completion) -> Result<LogIndex, AppendError> {
@@ -357,10 +365,17 @@ impl Group {
             group: self.id,
             index,
             body,
+            refused: Arc::clone(&self.refused),
             relaxed,
             done,
         })?;
         Ok(index)
+    }
+
+    /// Messages are taken again behind refused ones. To be called when all completions have run: the next messages then
+    /// have the sequences of those that were refused.
+    pub fn resume(&self) {
+        self.refused.store(false, Ordering::Release);
     }
 
     /// Index of the last entry appended.
@@ -373,6 +388,12 @@ impl Group {
     #[must_use]
     pub fn is_busy(&self) -> bool {
         self.context.journal.queued_bytes() > self.context.queue_bytes_max
+    }
+
+    /// Whether old files of the journal wait for the group to make its state durable.
+    #[must_use]
+    pub fn is_pinning(&self) -> bool {
+        self.context.journal.is_pinning(self.id)
     }
 
     /// Makes the owner's `state` as of `applied` durable in the background, for groups without messages.

@@ -149,10 +149,10 @@ fn batch(value: &Value, js: &mut JetStream, f: &mut Findings) {
     for (key, value) in map {
         match key.to_lowercase().as_str() {
             "max_inflight_per_stream" => {
-                js.max_batch_inflight_per_stream = f.size(value).unwrap_or(js.max_batch_inflight_per_stream);
+                js.max_batch_inflight_per_stream = f.size(value);
             }
             "max_inflight_total" => {
-                js.max_batch_inflight_total = f.size(value).unwrap_or(js.max_batch_inflight_total);
+                js.max_batch_inflight_total = f.size(value);
             }
             "max_msgs" => js.max_batch_size = f.size(value).unwrap_or(js.max_batch_size),
             "timeout" => js.batch_timeout_ns = f.duration(key, value).unwrap_or(js.batch_timeout_ns),

@@ -6,6 +6,7 @@
 //! How the bytes come in is in `read.rs`.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::BytesMut;
@@ -174,7 +175,9 @@ impl Task {
             && !Arc::ptr_eq(&slow, &self.session.conn)
             && slow.outbound.is_stalled()
         {
-            slow.stalls.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            slow.stalls.fetch_add(1, Ordering::Relaxed);
+            let counters = &self.session.server.counters;
+            counters.stalled.fetch_add(1, Ordering::Relaxed);
             let _either = timeout(STALL_MAX, slow.outbound.drained.notified()).await;
         }
         if let Some(gate) = self.session.lane.gate.take() {
@@ -193,7 +196,7 @@ impl Task {
         self.session.settle();
         if self.session.connected {
             let clients = &self.session.lane.account.clients;
-            clients.fetch_sub(1, std::sync::atomic::Ordering::Relaxed);
+            clients.fetch_sub(1, Ordering::Relaxed);
         }
         let reason = conn.facts.lock().reason.unwrap_or(CloseReason::ClientClosed);
         if !reason.is_slow() && !matches!(reason, CloseReason::WriteError | CloseReason::ReadError) {

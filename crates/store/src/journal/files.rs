@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::frame::Seed;
+use super::held::{Contents, Spans};
 use crate::disk::{Disk, DiskFile};
-use crate::ids::{GroupId, LogIndex};
+use crate::ids::{GroupId, LogIndex, Seq};
 
 /// First bytes of a journal file.
 pub(crate) const MAGIC: [u8; 8] = *b"NJJRNL01";
@@ -109,22 +110,13 @@ fn salt() -> u64 {
     RandomState::new().hash_one(std::process::id())
 }
 
-/// What one full file holds.
-#[derive(Debug, Default)]
-pub(crate) struct Contents {
-    /// Highest entry of each group in it.
-    pub(crate) highest: HashMap<GroupId, LogIndex>,
-    /// Something in it does not verify: it is kept aside, not used again.
-    pub(crate) damaged: bool,
-}
-
 /// All files but the one being written.
 #[derive(Debug)]
 pub(crate) struct Files {
     disk: Arc<dyn Disk>,
     dir: PathBuf,
     full: BTreeMap<u64, Contents>,
-    spare: Vec<u64>,
+    spare: Vec<(u64, Contents)>,
     spares_max: usize,
 }
 
@@ -177,12 +169,12 @@ impl Files {
             .map(|(id, _)| *id)
             .collect();
         for id in free {
-            let damaged = self.full.remove(&id).is_some_and(|c| c.damaged);
+            let contents = self.full.remove(&id).unwrap_or_default();
             let path = self.path(id);
-            if damaged {
+            if contents.damaged {
                 self.disk.rename(&path, &path.with_extension(DAMAGED))?;
             } else if self.spare.len() < self.spares_max {
-                self.spare.push(id);
+                self.spare.push((id, contents));
             } else {
                 self.disk.remove(&path)?;
             }
@@ -194,11 +186,16 @@ impl Files {
     /// may be there half made: [`CreateError`] says whether that can be tried again.
     pub(crate) fn create(&mut self, id: u64, first_lsn: u64, follows: u64) -> Result<Created, CreateError> {
         let path = self.path(id);
-        if let Some(old) = self.spare.last() {
+        let mut stale = Spans::default();
+        if let Some((old, _)) = self.spare.last() {
             self.disk
                 .rename(&self.path(*old), &path)
                 .map_err(CreateError::Write)?;
-            self.spare.pop();
+            stale = self
+                .spare
+                .pop()
+                .map(|spare| spare.1.into_stale())
+                .unwrap_or_default();
             // The new header must not come to be seen under the old name.
             self.disk.sync_dir(&self.dir).map_err(CreateError::Sync)?;
         }
@@ -219,7 +216,31 @@ impl Files {
         Ok(Created {
             file,
             seed: header.seed(),
+            stale,
         })
+    }
+
+    /// Goes through the files that may hold one of the messages `seqs`: `erase` gets the file, its id, and whether what is
+    /// behind its entries is to be overwritten.
+    pub(crate) fn erase(
+        &mut self,
+        group: GroupId,
+        seqs: &[Seq],
+        erase: &mut dyn FnMut(&dyn DiskFile, u64, bool) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let full = self.full.iter_mut().filter(|(_, c)| !c.damaged);
+        let spare = self.spare.iter_mut().map(|(id, contents)| (&*id, contents));
+        for (id, contents) in full.chain(spare) {
+            let stale = contents.stale.may_hold(group, seqs);
+            if stale || contents.messages.may_hold(group, seqs) {
+                let file = self.disk.open_existing(&self.dir.join(name(*id)))?;
+                erase(file.as_ref(), *id, stale)?;
+            }
+            if stale {
+                contents.stale = Spans::default();
+            }
+        }
+        Ok(())
     }
 }
 
@@ -228,6 +249,8 @@ impl Files {
 pub(crate) struct Created {
     pub(crate) file: Arc<dyn DiskFile>,
     pub(crate) seed: Seed,
+    /// What an earlier use may have left in it.
+    pub(crate) stale: Spans,
 }
 
 /// Why a file could not be made.

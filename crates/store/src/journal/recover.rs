@@ -3,8 +3,8 @@
 //! A frame that does not verify is damage when something says it was on disk, and what a crash cut short otherwise. What
 //! lies behind a cut was never acknowledged; its heads are overwritten, so that no later recovery takes it for entries.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 use std::io::{self, IoSlice};
 use std::path::Path;
 use std::sync::Arc;
@@ -12,8 +12,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::Start;
-use super::files::{self, Contents};
+use super::files;
 use super::frame::{BODY_AT, Kind};
+use super::held::{Contents, Spans};
 use super::scan::{Found, How, Scan};
 use crate::batch::{Batch, Committed, EntryBody};
 use crate::disk::Disk;
@@ -26,6 +27,8 @@ pub(crate) struct Recovered {
     pub(crate) start: Start,
     /// Entries of each group, in order.
     pub(crate) entries: HashMap<GroupId, Vec<Committed>>,
+    /// Groups of which entries were emptied: those left do not tell the whole story.
+    pub(crate) erased: HashSet<GroupId>,
     /// What is damaged, in words.
     pub(crate) damage: Vec<String>,
     /// Whether anything that was on disk is gone.
@@ -70,6 +73,7 @@ pub(crate) fn read(disk: &Arc<dyn Disk>, dir: &Path) -> io::Result<Recovered> {
             released: HashMap::new(),
         },
         entries: HashMap::new(),
+        erased: HashSet::new(),
         damage: Vec::new(),
         lossy: false,
         unsure: found
@@ -79,7 +83,7 @@ pub(crate) fn read(disk: &Arc<dyn Disk>, dir: &Path) -> io::Result<Recovered> {
             .collect(),
         cut: cut.iter().map(|f| (f.file, f.offset)).collect(),
     };
-    let mut contents: HashMap<u64, Contents> = ids.iter().map(|id| (*id, Contents::default())).collect();
+    let mut contents: HashMap<u64, Contents> = ids.iter().map(|id| (*id, unread())).collect();
     for mut note in scan.notes {
         // A gap counts as damage when a frame that was on disk is behind it.
         if note.behind < synced {
@@ -93,6 +97,14 @@ pub(crate) fn read(disk: &Arc<dyn Disk>, dir: &Path) -> io::Result<Recovered> {
     }
     recovered.start.files = contents.into_iter().collect();
     Ok(recovered)
+}
+
+/// A file of an earlier start.
+fn unread() -> Contents {
+    Contents {
+        stale: Spans::unknown(),
+        ..Contents::default()
+    }
 }
 
 /// How many of `found` count, of which `first` should be the first: whatever lies behind the first gap above the synced mark belongs to a write that was cut
@@ -112,7 +124,7 @@ fn whole_until(found: &[Found], first: u64, synced: u64) -> usize {
 impl Recovered {
     fn take(&mut self, item: Found, contents: &mut HashMap<u64, Contents>) {
         let (group, index) = (item.frame.group, item.frame.index);
-        let content = contents.entry(item.file).or_default();
+        let content = contents.entry(item.file).or_insert_with(unread);
         let place = format!("journal {}: the entry at {}", files::name(item.file), item.offset);
         if item.how != How::Whole {
             content.damaged = true;
@@ -133,9 +145,13 @@ impl Recovered {
                 })
             }
         };
+        if item.frame.kind != Kind::Mark {
+            content.note(&item.frame);
+        }
+        if item.frame.is_erased {
+            self.erased.insert(group);
+        }
         let Some(body) = body else { return };
-        let highest = content.highest.entry(group).or_default();
-        *highest = (*highest).max(index);
         self.entries
             .entry(group)
             .or_default()

@@ -213,7 +213,7 @@ fn mend_body(seed: &Seed, bytes: &mut [u8], frame: Frame, len: usize) -> How {
 }
 
 /// The next place at or behind `at` where a frame of this file verifies, at least its head.
-fn next_frame(seed: &Seed, content: &[u8], mut at: usize) -> Option<usize> {
+pub(super) fn next_frame(seed: &Seed, content: &[u8], mut at: usize) -> Option<usize> {
     while at + BODY_AT <= content.len() {
         // Nothing but zeros follows in a file that was never full.
         if content[at..].iter().take(4096).all(|b| *b == 0) {

@@ -54,6 +54,8 @@ pub(crate) struct Checkpoint {
     pub(crate) segments: Vec<SegmentEntry>,
     pub(crate) lost: Vec<Seq>,
     pub(crate) erase: Vec<Erase>,
+    /// Deleted messages that are still to be overwritten in the journal.
+    pub(crate) scrub: Vec<Seq>,
 }
 
 impl Checkpoint {
@@ -91,6 +93,10 @@ impl Checkpoint {
             out.u32(e.generation);
             out.u64(e.at);
             out.u64(e.len);
+        }
+        out.len(self.scrub.len());
+        for seq in &self.scrub {
+            out.u64(seq.0);
         }
         codec::seal(MAGIC, &out.0)
     }
@@ -133,6 +139,9 @@ impl Checkpoint {
                 at: fields.u64()?,
                 len: fields.u64()?,
             });
+        }
+        for _ in 0..fields.count()? {
+            checkpoint.scrub.push(Seq(fields.u64()?));
         }
         Some(checkpoint)
     }
@@ -193,6 +202,7 @@ impl StreamLog {
         self.place_tail();
         self.jobs.garbage_at_checkpoint = self.jobs.garbage.len();
         self.jobs.erase_at_checkpoint = self.jobs.erase.len();
+        self.jobs.scrub_at_checkpoint = self.jobs.scrub.len();
         let checkpoint = Checkpoint {
             applied,
             label: self.label.clone(),
@@ -205,6 +215,7 @@ impl StreamLog {
             segments: self.segments.iter().filter(|s| s.slots > 0).map(entry).collect(),
             lost: self.lost.lock().keys().copied().collect(),
             erase: self.jobs.erase.clone(),
+            scrub: self.jobs.to_scrub(),
         };
         let open: Vec<_> = self
             .segments
@@ -216,7 +227,7 @@ impl StreamLog {
         let journal = Arc::clone(&self.context.journal);
         let unwritten = Arc::clone(&self.jobs.unwritten);
         // The worker does this behind the appends that were given to it before.
-        self.jobs.checkpoint = Some(self.context.worker.submit(move || -> io::Result<()> {
+        self.jobs.checkpoint = Some(self.context.worker.submit(move || -> io::Result<LogIndex> {
             if unwritten.load(std::sync::atomic::Ordering::Relaxed) > 0 {
                 return Err(io::Error::other("not all messages are in segments yet"));
             }
@@ -231,22 +242,15 @@ impl StreamLog {
             force(&journal, disk.sync_dir(&dir))?;
             checkpoint.write(disk.as_ref(), &dir)?;
             journal.release(group, Some(applied));
-            Ok(())
+            Ok(applied)
         }));
     }
 
-    pub(super) fn collect_checkpoint(&mut self) {
-        let Some(outcome) = self
-            .jobs
-            .checkpoint
-            .as_ref()
-            .and_then(crate::worker::Outcome::take)
-        else {
-            return;
-        };
+    /// A checkpoint is durable, or failed.
+    pub(super) fn finish_checkpoint(&mut self, outcome: io::Result<LogIndex>) {
         self.jobs.checkpoint = None;
         match outcome {
-            Ok(()) => {
+            Ok(applied) => {
                 for erase in self
                     .jobs
                     .erase
@@ -255,6 +259,7 @@ impl StreamLog {
                 {
                     self.submit_erase(erase);
                 }
+                self.submit_scrub(applied);
                 let gone: Vec<PathBuf> = self
                     .jobs
                     .garbage
@@ -331,6 +336,7 @@ mod tests {
                 at: 40,
                 len: 24,
             }],
+            scrub: vec![Seq(7)],
             ..Checkpoint::default()
         };
         checkpoint.write(&disk, folder.path()).unwrap();

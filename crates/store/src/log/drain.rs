@@ -14,7 +14,8 @@ use super::{
     CHECKPOINT_AGE_NS, CHECKPOINT_BYTES, COMPACT_BYTES_MIN, COMPACT_SHARE, DRAIN_BYTES, DRAIN_IDLE_NS,
     Storage, StreamLog,
 };
-use crate::ids::Seq;
+use crate::ids::{LogIndex, Seq};
+use crate::journal::Erasure;
 use crate::record::{ALIGN, RecordView};
 use crate::segment::write::{self, Appended, Sealed, Target};
 use crate::segment::{HOLE, Offsets, RECORDS_AT, Segment, data_name};
@@ -55,13 +56,32 @@ pub(super) struct Jobs {
     pub(super) unwritten: Arc<AtomicUsize>,
     pub(super) sealing: Vec<(Seq, u32, Outcome<io::Result<Sealed>>)>,
     pub(super) rewriting: Option<Rewriting>,
-    pub(super) checkpoint: Option<Outcome<io::Result<()>>>,
+    pub(super) checkpoint: Option<Outcome<io::Result<LogIndex>>>,
     /// Files that no checkpoint names any more once the next one is durable.
     pub(super) garbage: Vec<PathBuf>,
     pub(super) garbage_at_checkpoint: usize,
     /// Deleted records to be overwritten once a checkpoint says that they are deleted.
     pub(super) erase: Vec<Erase>,
     pub(super) erase_at_checkpoint: usize,
+    /// Deleted messages to be overwritten in the journal, likewise.
+    pub(super) scrub: Vec<Seq>,
+    pub(super) scrub_at_checkpoint: usize,
+    pub(super) scrubbing: Option<Scrubbing>,
+}
+
+/// Messages the journal overwrites.
+#[derive(Debug)]
+pub(super) struct Scrubbing {
+    seqs: Vec<Seq>,
+    done: Arc<AtomicBool>,
+}
+
+impl Jobs {
+    /// All that is still to be overwritten in the journal.
+    pub(super) fn to_scrub(&self) -> Vec<Seq> {
+        let under_way = self.scrubbing.iter().flat_map(|s| &s.seqs);
+        under_way.chain(&self.scrub).copied().collect()
+    }
 }
 
 impl StreamLog {
@@ -97,13 +117,19 @@ impl StreamLog {
             .is_some_and(|since| now_ns.saturating_sub(since) > CHECKPOINT_AGE_NS);
         let large = self.bytes_since_checkpoint > CHECKPOINT_BYTES;
         Upkeep {
-            wants_checkpoint: (pinned || old || large || stuck || !self.jobs.erase.is_empty())
+            wants_checkpoint: (pinned || old || large || stuck || self.wants_erasure())
                 && self.jobs.checkpoint.is_none(),
             busy: !self.jobs.draining.is_empty()
                 || self.jobs.checkpoint.is_some()
+                || self.jobs.scrubbing.is_some()
                 || self.jobs.rewriting.is_some()
                 || self.subjects.is_busy(),
         }
+    }
+
+    /// Whether a checkpoint is what deleted messages wait for to be overwritten.
+    fn wants_erasure(&self) -> bool {
+        !self.jobs.erase.is_empty() || (!self.jobs.scrub.is_empty() && self.jobs.scrubbing.is_none())
     }
 
     /// Gives every record of the tail its place in a segment and has it written there.
@@ -335,9 +361,14 @@ impl StreamLog {
     /// Installs what the worker has finished.
     fn collect(&mut self, now_ns: i64) {
         self.collect_drained(now_ns);
+        // A segment that was rewritten before the checkpoint is known by its new name before what it deleted is overwritten.
+        let checkpoint = self.jobs.checkpoint.as_ref().and_then(Outcome::take);
         self.collect_sealed();
         self.collect_rewritten();
-        self.collect_checkpoint();
+        if let Some(outcome) = checkpoint {
+            self.finish_checkpoint(outcome);
+        }
+        self.collect_scrubbed();
     }
 
     /// Keeps the tail short while messages come in faster than upkeep is done: one piece after the other is written.
@@ -502,11 +533,26 @@ impl StreamLog {
         if self.storage == Storage::File {
             self.jobs.garbage.extend(segment.paths(&dir));
         }
+        let copied = self.jobs.erase.iter();
+        let copied = copied.filter(|e| e.base == job.base && e.generation == job.old_generation);
+        let slot_at =
+            |at: u64| (0..segment.slots).find(|n| segment.offset(*n).map(|o| o as u64 + 8) == Some(at));
+        let copied: Vec<_> = copied.filter_map(|e| Some((*e, slot_at(e.at)?))).collect();
         segment.generation = job.new_generation;
         segment.data = sealed.data;
         segment.index = Some(sealed.index);
         segment.offsets = Offsets::Index;
         segment.len = sealed.len;
+        // What was deleted while it was copied is in the copy too, and to be overwritten there as well.
+        for (erase, slot) in copied {
+            if let Some(at) = segment.offset(slot) {
+                self.jobs.erase.push(Erase {
+                    generation: job.new_generation,
+                    at: at as u64 + 8,
+                    ..erase
+                });
+            }
+        }
         segment.live_bytes = (0..segment.slots)
             .filter(|n| !segment.deleted.contains(*n))
             .filter_map(|n| segment.view(n).map(|v| v.stride() as u64))
@@ -514,6 +560,43 @@ impl StreamLog {
         self.bytes_since_checkpoint += segment.live_bytes;
         self.changed();
         self.drop_empty_segments();
+    }
+
+    /// Has the journal overwrite what the checkpoint of `applied` says is deleted. One after the other.
+    pub(super) fn submit_scrub(&mut self, applied: LogIndex) {
+        if self.jobs.scrubbing.is_some() || self.jobs.scrub_at_checkpoint == 0 {
+            return;
+        }
+        let count = std::mem::take(&mut self.jobs.scrub_at_checkpoint);
+        let seqs: Vec<Seq> = self.jobs.scrub.drain(..count).collect();
+        let done = Arc::new(AtomicBool::new(false));
+        self.context.journal.erase(Erasure {
+            group: self.group,
+            applied,
+            seqs: seqs.clone(),
+            done: Arc::clone(&done),
+        });
+        self.jobs.scrubbing = Some(Scrubbing { seqs, done });
+    }
+
+    fn collect_scrubbed(&mut self) {
+        let Some(job) = self.jobs.scrubbing.take() else {
+            return;
+        };
+        if job.done.load(Ordering::Acquire) {
+            return;
+        }
+        if Arc::strong_count(&job.done) > 1 {
+            self.jobs.scrubbing = Some(job);
+        } else if !job.done.load(Ordering::Acquire) {
+            // The journal has let go of it: it is asked again behind the next checkpoint.
+            let text = format!(
+                "group {}: overwriting deleted messages in the journal failed",
+                self.group
+            );
+            self.context.damage.trouble(text);
+            self.jobs.scrub.splice(0..0, job.seqs);
+        }
     }
 
     /// Has bytes of a segment overwritten. A failure is tried again when the stream is opened the next time, for as long as

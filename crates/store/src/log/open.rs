@@ -157,6 +157,9 @@ impl StreamLog {
         for erase in &checkpoint.erase {
             self.submit_erase(*erase);
         }
+        self.jobs.scrub.clone_from(&checkpoint.scrub);
+        self.jobs.scrub_at_checkpoint = checkpoint.scrub.len();
+        self.submit_scrub(checkpoint.applied);
         Ok(())
     }
 

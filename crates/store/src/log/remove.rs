@@ -32,6 +32,9 @@ impl StreamLog {
             self.remove_from_segment(seq, erase)
         };
         let Some(gone) = gone else { return false };
+        if erase && self.storage == Storage::File {
+            self.jobs.scrub.push(seq);
+        }
         self.state.msgs -= 1;
         self.state.bytes = self.state.bytes.saturating_sub(gone.accounted);
         if !gone.subject.is_empty() {

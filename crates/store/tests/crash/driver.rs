@@ -265,24 +265,14 @@ impl Run {
             lane.sent.push(Sent { from, acked: None });
             waiting.push((*id, *change, index, body, receiver));
         }
-        // Sequences of messages that were refused are given up by what was decided behind them.
-        let mut given_up = vec![0; self.lanes.len()];
         for (id, change, index, body, receiver) in waiting {
             let outcome: Result<(), AppendError> = receiver.recv().unwrap();
             let slot = id as usize - 1;
             let lane = &mut self.lanes[slot];
             let n = usize::try_from(index.0).unwrap();
             let mut after = lane.models[n - 1].clone();
-            let count = if let Change::Append(count, _) = change {
-                count
-            } else {
-                0
-            };
             match outcome {
                 Ok(()) => {
-                    if count > 0 {
-                        after.apply(Change::Skip(std::mem::take(&mut given_up[slot])), id);
-                    }
                     after.apply(change, id);
                     lane.sent[n - 1].acked = Some(self.disk.operations());
                     lane.models[n] = after;
@@ -290,12 +280,14 @@ impl Run {
                 }
                 Err(AppendError::Full) => {
                     self.refused += 1;
-                    given_up[slot] += count;
                     lane.models[n] = after;
                 }
                 // In doubt: it may be there after a crash.
                 Err(_) => self.over = true,
             }
+        }
+        for lane in &self.lanes {
+            lane.group.as_ref().unwrap().resume();
         }
     }
 

@@ -8,6 +8,7 @@ mod counter;
 mod dedup;
 pub(crate) mod fast;
 mod gather;
+mod id_ring;
 mod marker;
 mod publish;
 mod republish;

@@ -9,6 +9,7 @@ use natterjack_jetstream::Environment;
 use natterjack_jetstream::consumer::{Limits as ConsumerLimits, Names};
 use natterjack_jetstream::environment::ServerLimits;
 use natterjack_jetstream::meta::{Assignment, Change};
+use natterjack_jetstream::source::Copier;
 use natterjack_jetstream::stream::{Context, Streams};
 use natterjack_jetstream::usage::{Charge, Usage};
 use natterjack_jsapi::account::{AccountInfo, ApiStats, Limits};
@@ -129,6 +130,15 @@ impl JsAccount {
         let domain = &self.environment.domain;
         let domain = if domain.is_empty() { "_" } else { domain };
         format!("{domain}.{}", self.environment.account_hash)
+    }
+
+    /// `stream` as one that copies from others.
+    pub(super) fn copier<'a>(&'a self, stream: &'a Stream) -> Copier<'a> {
+        Copier {
+            stream: &stream.name,
+            account: &self.account.name,
+            domain: &self.environment.domain,
+        }
     }
 
     /// Whether unknown JSON fields are refused.
@@ -332,6 +342,7 @@ impl JsAccount {
         self.jetstream.change(Change::Delete(stream.group)).await?;
         services::silence(stream, &self.account);
         self.streams.write().remove(&stream.name);
+        upstream::forget(stream, self);
         Self::discard(stream).await;
         Ok(())
     }

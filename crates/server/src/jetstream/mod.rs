@@ -4,6 +4,7 @@ pub(crate) mod account;
 mod api;
 mod backup;
 pub(crate) mod domain;
+mod durable;
 mod inbox;
 mod owner;
 mod place;

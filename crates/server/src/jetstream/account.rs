@@ -13,11 +13,12 @@ use natterjack_jetstream::source::Copier;
 use natterjack_jetstream::stream::{Context, Streams};
 use natterjack_jetstream::usage::{Charge, Usage};
 use natterjack_jsapi::account::{AccountInfo, ApiStats, Limits};
+use natterjack_jsapi::request::Template;
 use natterjack_jsapi::stream::{Storage, StreamConfig, StreamInfo};
 use natterjack_jsapi::versioning::API_LEVEL;
 use natterjack_jsapi::{ApiError, errors};
 use natterjack_subject::collides;
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use tokio::sync::oneshot;
 
 use super::JetStream;
@@ -27,6 +28,7 @@ use super::stream::Stream;
 use super::upstream;
 use crate::account::Account;
 use crate::clock;
+use crate::router::sub::Sub;
 use crate::spawn::vital;
 
 /// JetStream of an account.
@@ -42,6 +44,8 @@ pub(crate) struct JsAccount {
     /// What its streams hold in files and in memory.
     usage: [Arc<Usage>; 2],
     streams: RwLock<BTreeMap<String, Arc<Stream>>>,
+    /// What templates listen with, by their names.
+    pub(super) traps: Mutex<BTreeMap<String, Vec<Arc<Sub>>>>,
     /// Requests.
     pub(crate) api_total: AtomicU64,
     /// Requests refused.
@@ -108,6 +112,7 @@ impl JsAccount {
             environment,
             usage,
             streams: RwLock::default(),
+            traps: Mutex::default(),
             api_total: AtomicU64::new(0),
             api_errors: AtomicU64::new(0),
         }
@@ -266,13 +271,35 @@ impl JsAccount {
         info
     }
 
-    /// Makes a stream whose configuration was checked.
-    pub(super) async fn create(&self, config: StreamConfig) -> Result<(), String> {
+    /// Its templates, by name.
+    pub(super) fn templates(&self) -> Vec<Template> {
+        let meta = self.jetstream.meta.lock();
+        let own = meta.templates().filter(|of| *of.account == *self.account.name);
+        own.map(|of| of.template.clone()).collect()
+    }
+
+    /// A template by name.
+    pub(super) fn template(&self, name: &str) -> Option<Template> {
+        self.jetstream
+            .meta
+            .lock()
+            .template(&self.account.name, name)
+            .cloned()
+    }
+
+    /// Names of the streams that a template made.
+    pub(super) fn made_by(&self, template: &str) -> Vec<String> {
+        self.jetstream.meta.lock().made_by(&self.account.name, template)
+    }
+
+    /// Makes a stream whose configuration was checked; `template` is what it is made by, empty for nothing.
+    pub(super) async fn create(&self, config: StreamConfig, template: &str) -> Result<(), String> {
         let assignment = Assignment {
             account: self.account.name.to_string(),
             group: self.jetstream.next_group(),
             created: clock::wall(),
             config,
+            template: template.to_owned(),
         };
         let (stream, owner) = self.jetstream.make(self, &assignment)?;
         self.jetstream
@@ -290,6 +317,7 @@ impl JsAccount {
             group: self.jetstream.next_group(),
             created: clock::wall(),
             config,
+            template: String::new(),
         };
         let made = self.jetstream.make(self, &assignment);
         let (stream, owner) = made.map_err(errors::stream_restore)?;

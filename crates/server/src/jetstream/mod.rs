@@ -185,6 +185,7 @@ impl JetStream {
         let (service, mailbox) = api::Api::new();
         let sub = Sub::service(b"$JS.API.>", Arc::new(service));
         account.account.subscribe(&sub);
+        api::listen_templates(&account, &mailbox);
         vital("The JetStream API", api::serve(account, mailbox));
     }
 

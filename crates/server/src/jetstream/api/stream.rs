@@ -51,7 +51,10 @@ impl Desk {
             Create::Existing => {}
             Create::New(config) => {
                 self.account.check_room(&config, None)?;
-                self.account.create(config).await.map_err(errors::stream_create)?;
+                self.account
+                    .create(config, "")
+                    .await
+                    .map_err(errors::stream_create)?;
                 audit::stream_action(&mut self.wire, &self.account, name, "CREATED", "create");
             }
         }

@@ -80,6 +80,7 @@ pub fn check_form(stream: &str, form: Form<'_>, request: &mut CreateRequest) -> 
             if config.durable_name != consumer {
                 return Err(errors::CONSUMER_DURABLE_NAME_NOT_MATCH_SUBJECT);
             }
+            consumer.clone_into(&mut config.name);
         }
         Form::Named { consumer, .. } => {
             if !config.durable_name.is_empty() && config.durable_name != consumer {

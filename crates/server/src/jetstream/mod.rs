@@ -145,7 +145,7 @@ impl JetStream {
             store_max,
             store,
             usage: [store_max, memory_max]
-                .map(|max| Arc::new(Usage::new(Some(max), errors::INSUFFICIENT_RESOURCES))),
+                .map(|max| Arc::new(Usage::new(Some(max), errors::INSUFFICIENT_RESOURCES).crossed_once())),
             batch_limits: batch_limits(server),
             meta_log: Solo::durable(log),
             next: AtomicU32::new(meta.next_group().0),
@@ -166,11 +166,33 @@ impl JetStream {
                 self.bring_up(account);
             }
         }
+        self.check_reserved()?;
         self.restore()?;
         for account in self.accounts() {
             Self::open_api(account);
         }
         Ok(())
+    }
+
+    /// Whether the server has what its accounts are promised.
+    fn check_reserved(&self) -> Result<(), String> {
+        let accounts = self.accounts();
+        let limits: Vec<Limits> = accounts.iter().filter_map(|a| self.limits_of(&a.account.name)).collect();
+        let promised = |of: fn(&Limits) -> i64| {
+            let all = limits.iter().filter_map(|l| u64::try_from(of(l)).ok());
+            all.fold(0, u64::saturating_add)
+        };
+        let checks = [
+            (promised(|l| l.max_memory), self.memory_max, errors::MEMORY_RESOURCES_EXCEEDED),
+            (promised(|l| l.max_storage), self.store_max, errors::STORAGE_RESOURCES_EXCEEDED),
+        ];
+        match checks.iter().find(|(promised, has, _)| promised > has) {
+            None => Ok(()),
+            Some((.., error)) => Err(format!(
+                "Error enabling jetstream on configured accounts: {} ({})",
+                error.description, error.err_code
+            )),
+        }
     }
 
     fn bring_up(self: &Arc<Self>, account: Arc<Account>) -> Arc<JsAccount> {

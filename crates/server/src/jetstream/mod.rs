@@ -177,14 +177,25 @@ impl JetStream {
     /// Whether the server has what its accounts are promised.
     fn check_reserved(&self) -> Result<(), String> {
         let accounts = self.accounts();
-        let limits: Vec<Limits> = accounts.iter().filter_map(|a| self.limits_of(&a.account.name)).collect();
+        let limits: Vec<Limits> = accounts
+            .iter()
+            .filter_map(|a| self.limits_of(&a.account.name))
+            .collect();
         let promised = |of: fn(&Limits) -> i64| {
             let all = limits.iter().filter_map(|l| u64::try_from(of(l)).ok());
             all.fold(0, u64::saturating_add)
         };
         let checks = [
-            (promised(|l| l.max_memory), self.memory_max, errors::MEMORY_RESOURCES_EXCEEDED),
-            (promised(|l| l.max_storage), self.store_max, errors::STORAGE_RESOURCES_EXCEEDED),
+            (
+                promised(|l| l.max_memory),
+                self.memory_max,
+                errors::MEMORY_RESOURCES_EXCEEDED,
+            ),
+            (
+                promised(|l| l.max_storage),
+                self.store_max,
+                errors::STORAGE_RESOURCES_EXCEEDED,
+            ),
         ];
         match checks.iter().find(|(promised, has, _)| promised > has) {
             None => Ok(()),

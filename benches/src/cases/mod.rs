@@ -16,6 +16,8 @@ use crate::server::Server;
 pub struct Load {
     /// How long.
     pub span: Duration,
+    /// Distinct subjects of the case that is about memory.
+    pub subjects: usize,
 }
 
 /// One case.
@@ -145,6 +147,7 @@ pub const CASES: &[Case] = &[
     jetstream("at_rest/s2/pull", |s, _| jetstream::pull(s, PACKED, false)),
     jetstream("kv/put", jetstream::put_keys),
     jetstream("kv/get", jetstream::get_keys),
+    jetstream("js_subjects", jetstream::distinct),
 ];
 
 /// Whether `span` has passed, asked for every so many rounds.

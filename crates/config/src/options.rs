@@ -85,6 +85,8 @@ pub struct Limits {
     pub pre_auth_bytes_max: usize,
     /// Unauthenticated connections at a time. Ours; 0 is unlimited.
     pub pre_auth_connections_max: u64,
+    /// The same from one address; 0 is no limit.
+    pub pre_auth_connections_per_address_max: u64,
 }
 
 impl Default for Limits {
@@ -104,6 +106,7 @@ impl Default for Limits {
             lame_duck_grace_ns: 10 * SECOND_NS,
             pre_auth_bytes_max: 16 * 1024,
             pre_auth_connections_max: 0,
+            pre_auth_connections_per_address_max: 0,
         }
     }
 }

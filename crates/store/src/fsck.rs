@@ -13,9 +13,9 @@ use crate::ids::Seq;
 use crate::journal::recover;
 use crate::log::{Checkpoint, Copies};
 use crate::seal::{Encryption, Vault, look_at_vault, unseal_file};
-use crate::segment::blocks::Pool;
 use crate::segment::data::Data;
 use crate::segment::index::SegmentIndex;
+use crate::segment::pool::Pool;
 use crate::segment::{RECORDS_AT, Segment, index_name, parse_name, write};
 use crate::store::{GROUP_MAGIC, GROUP_NAMES, Store, StoreOptions};
 

@@ -18,7 +18,7 @@ use crate::journal::{AppendError, Completion, Journal, JournalStats, Pending, Se
 use crate::log::{Replay, StreamFiles, StreamLog, StreamOptions};
 use crate::memory::Memory;
 use crate::seal::{self, Encryption, keys_exist, open_vault};
-use crate::segment::blocks::Pool;
+use crate::segment::pool::Pool;
 use crate::traits::MsgStore;
 use crate::worker::Worker;
 

@@ -204,7 +204,7 @@ impl Group {
         let mut out = Vec::new();
         put_bytes(&mut out, &natterjack_jsapi::json::to_vec(self.stream.config()));
         put(&mut out, self.stream.created.0.cast_unsigned());
-        put(&mut out, self.stream.dedup.entries().count() as u64);
+        put(&mut out, self.stream.dedup.len() as u64);
         for (id, seq, ts) in self.stream.dedup.entries() {
             put(&mut out, ts.cast_unsigned());
             put(&mut out, seq.0);

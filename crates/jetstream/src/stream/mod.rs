@@ -8,11 +8,13 @@ mod counter;
 mod dedup;
 pub(crate) mod fast;
 mod gather;
+mod id_ring;
 mod marker;
 mod publish;
 mod republish;
 mod schedule;
 mod sourced;
+pub mod template;
 mod text;
 
 use std::collections::BTreeMap;

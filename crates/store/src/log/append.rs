@@ -28,6 +28,7 @@ impl StreamLog {
             self.push(record, batch.body.slice(at..at + record.stride()), removed);
         }
         self.spill_subjects();
+        self.relieve_tail();
         self.changed();
     }
 

@@ -375,6 +375,30 @@ impl StreamLog {
 
     /// Installs what the worker has finished.
     fn collect(&mut self, now_ns: i64) {
+        self.collect_drained(now_ns);
+        // A segment that was rewritten before the checkpoint is known by its new name before what it deleted is overwritten.
+        let checkpoint = self.jobs.checkpoint.as_ref().and_then(Outcome::take);
+        self.collect_sealed();
+        self.collect_rewritten();
+        if let Some(outcome) = checkpoint {
+            self.finish_checkpoint(outcome);
+        }
+        self.collect_scrubbed();
+    }
+
+    /// Keeps the tail short while messages come in faster than upkeep is done: one piece after the other is written.
+    pub(super) fn relieve_tail(&mut self) {
+        if self.tail_bytes < DRAIN_BYTES {
+            return;
+        }
+        self.collect_drained(self.last_append_ns);
+        if self.jobs.draining.is_empty() && self.tail_bytes >= DRAIN_BYTES {
+            self.place_tail();
+        }
+    }
+
+    /// Installs what was copied from the tail, and tries again what could not be.
+    fn collect_drained(&mut self, now_ns: i64) {
         self.forget_deleted();
         while let Some(first) = self.jobs.draining.front_mut() {
             let Some(outcome) = &first.outcome else {
@@ -407,14 +431,6 @@ impl StreamLog {
                 }
             }
         }
-        // A segment that was rewritten before the checkpoint is known by its new name before what it deleted is overwritten.
-        let checkpoint = self.jobs.checkpoint.as_ref().and_then(Outcome::take);
-        self.collect_sealed();
-        self.collect_rewritten();
-        if let Some(outcome) = checkpoint {
-            self.finish_checkpoint(outcome);
-        }
-        self.collect_scrubbed();
     }
 
     fn install(&mut self, job: &Draining, appended: Appended) {

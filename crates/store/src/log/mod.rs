@@ -13,6 +13,7 @@ mod expiry;
 mod open;
 mod read;
 mod remove;
+mod salvage;
 mod subjects;
 #[cfg(test)]
 mod tests;

@@ -235,14 +235,40 @@ impl StreamLog {
             return PendingCount { count: 0, up_to };
         }
         let count = if last_per_subject {
-            let lasts = self.last_of_each(filter, up_to, usize::MAX).unwrap_or_default();
-            lasts.iter().filter(|s| **s >= from).count() as u64
+            self.count_lasts(filter, from)
         } else if from <= self.state.first_seq {
             self.count_all(filter)
         } else {
             self.count_from(filter, from)
         };
         PendingCount { count, up_to }
+    }
+
+    /// Subjects that pass `filter` and have their last message at or behind `from`.
+    fn count_lasts(&mut self, filter: &FilterSet, from: Seq) -> u64 {
+        let all = Filter::all();
+        let one = match filter.filters() {
+            [] => &all,
+            [one] => one,
+            // Overlapping filters must not count a subject twice.
+            _ => {
+                let lasts = self.last_of_each(filter, self.last(), usize::MAX);
+                return lasts.map_or(0, |l| l.iter().filter(|s| **s >= from).count() as u64);
+            }
+        };
+        let (mut count, mut unsure) = (0, Vec::new());
+        self.each_subject(one, &mut |text, state| {
+            if state.last_stale {
+                unsure.push(text.to_vec());
+            } else {
+                count += u64::from(state.last >= from);
+            }
+            ControlFlow::Continue(())
+        });
+        for subject in unsure {
+            count += u64::from(self.last_of_subject(&subject).is_some_and(|l| l >= from));
+        }
+        count
     }
 
     fn count_all(&mut self, filter: &FilterSet) -> u64 {

@@ -14,6 +14,8 @@ use crate::subjects::{Damaged, Place, SpillError, SubjectState, Subjects};
 
 /// After a failed write it is tried again this much later, nanoseconds.
 const RETRY_NS: i64 = 1_000_000_000;
+/// While a stream is opened, what the worker has finished is looked for after so many messages.
+const LEARN_STEP: u64 = 4096;
 
 /// No subjects; for a stream on disk they go to its folder when they take much memory.
 pub(super) fn no_subjects(context: &Context, dir: &Path, storage: Storage) -> Subjects {
@@ -136,31 +138,41 @@ impl StreamLog {
             Err(SpillError::Write(error)) => {
                 // It is all in memory still.
                 self.subjects_retry_ns = now_ns.saturating_add(RETRY_NS);
-                self.context.damage.trouble(format!(
-                    "group {}: writing an index of subjects failed: {error}",
-                    self.group
-                ));
+                self.subjects_not_written(&error);
             }
         }
     }
 
-    /// Counts message `seq` while the stream is opened, when nobody waits for a full table to be written.
+    /// Counts message `seq` while the stream is opened. The worker writes and merges meanwhile; never more than two tables
+    /// are in memory.
     pub(super) fn learn_subject(&mut self, subject: &[u8], seq: Seq) -> Result<(), Damaged> {
         self.subjects.add(subject, seq)?;
-        if !self.share.set(self.subjects.table_bytes()) || !self.subjects.may_freeze() {
+        let too_much = self.share.set(self.subjects.table_bytes());
+        if !too_much && !seq.0.is_multiple_of(LEARN_STEP) {
             return Ok(());
         }
-        match self.subjects.spill_now() {
-            Ok(()) => Ok(()),
-            Err(SpillError::Damaged) => Err(Damaged),
+        let worker = &self.context.worker;
+        let mut outcome = self.subjects.collect(worker);
+        while too_much && outcome.is_ok() && self.subjects.is_frozen() {
+            worker.drain();
+            outcome = self.subjects.collect(worker);
+        }
+        match outcome {
+            Ok(()) if too_much && self.subjects.may_freeze() => self.subjects.freeze(worker),
+            Ok(()) => {}
+            Err(SpillError::Damaged) => return Err(Damaged),
             Err(SpillError::Write(error)) => {
                 self.subjects.stay_in_memory();
-                self.context.damage.trouble(format!(
-                    "group {}: writing an index of subjects failed: {error}",
-                    self.group
-                ));
-                Ok(())
+                self.subjects_not_written(&error);
             }
         }
+        Ok(())
+    }
+
+    fn subjects_not_written(&self, error: &std::io::Error) {
+        self.context.damage.trouble(format!(
+            "group {}: writing an index of subjects failed: {error}",
+            self.group
+        ));
     }
 }

@@ -3,24 +3,22 @@
 //!
 //! The worker appends, the stream's owner reads; what they share is which blocks there are.
 
-use std::collections::BTreeSet;
 use std::io::{self, IoSlice};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use parking_lot::Mutex;
 
 use super::block::{self, HEAD_BYTES, Head};
-use super::cache::BlockCache;
+use super::pool::{Pool, Seal};
+use super::table::{Entry, Place, State, find, is_whole};
 use super::write::header;
 use super::{RECORDS_AT, SEALED_MAGIC};
-use crate::damage::Damage;
 use crate::disk::{Disk, DiskFile};
 use crate::ids::Seq;
-use crate::record::ALIGN;
-use crate::seal::{self, FILE_KEY_BYTES, FileKey, Sealer, Vault};
+use crate::seal::FILE_KEY_BYTES;
 
 /// A block is closed before it gets longer than this, bytes; a longer record has one of its own.
 const BLOCK_BYTES: usize = 64 * 1024;
@@ -30,103 +28,6 @@ const SMALL_BYTES: u64 = BLOCK_BYTES as u64 / 4;
 const SMALL_MIN: usize = 8;
 /// What overwritten bytes look like.
 pub(super) const ERASED: u8 = 0xa5;
-
-/// What all segments of a store share.
-#[derive(Debug, Default)]
-pub(crate) struct Pool {
-    /// The store's key, if it is encrypted.
-    pub(crate) vault: Option<Arc<Vault>>,
-    cache: BlockCache,
-    damage: Arc<Damage>,
-    next: AtomicU64,
-}
-
-impl Pool {
-    pub(crate) fn new(vault: Option<Arc<Vault>>, damage: Arc<Damage>) -> Self {
-        Self {
-            vault,
-            damage,
-            ..Self::default()
-        }
-    }
-
-    /// What was found damaged so far.
-    pub(crate) fn reports(&self) -> Vec<String> {
-        self.damage.reports()
-    }
-}
-
-#[derive(Debug, Clone)]
-enum Place {
-    /// In the file, from here on.
-    Disk { at: u64, head: Head },
-    /// Not written yet.
-    Memory(Bytes),
-}
-
-#[derive(Debug, Clone)]
-struct Entry {
-    start: u64,
-    len: u64,
-    place: Place,
-}
-
-/// Salt or key of a file, as its blocks carry it.
-#[derive(Debug, Clone)]
-struct Seal {
-    key: [u8; FILE_KEY_BYTES],
-    sealer: Option<Arc<Sealer>>,
-}
-
-impl Seal {
-    /// For a new file.
-    fn begin(pool: &Pool, path: &Path) -> io::Result<Self> {
-        let Some(vault) = &pool.vault else {
-            let key = FileKey::salt_only()?;
-            return Ok(Self { key, sealer: None });
-        };
-        let (key, sealer) = vault.begin(&seal::purpose(SEALED_MAGIC, path))?;
-        Ok(Self {
-            key: key.to_bytes(),
-            sealer: Some(Arc::new(sealer)),
-        })
-    }
-
-    /// As found in the file.
-    fn open(pool: &Pool, path: &Path, key: [u8; FILE_KEY_BYTES]) -> io::Result<Self> {
-        let Some(known) = FileKey::from_bytes(&key) else {
-            return Ok(Self { key, sealer: None });
-        };
-        let purpose = seal::purpose(SEALED_MAGIC, path);
-        let Some(sealer) = pool.vault.as_ref().and_then(|v| v.open(&known, &purpose)) else {
-            let text = format!(
-                "{} is encrypted with a key that KEYS does not hold",
-                path.display()
-            );
-            return Err(io::Error::new(io::ErrorKind::PermissionDenied, text));
-        };
-        Ok(Self {
-            key,
-            sealer: Some(Arc::new(sealer)),
-        })
-    }
-}
-
-#[derive(Debug)]
-struct State {
-    /// Made with the file.
-    seal: Option<Seal>,
-    file: Option<Arc<dyn DiskFile>>,
-    /// The file as far as blocks were written.
-    map: Bytes,
-    end: u64,
-    /// By start.
-    table: Vec<Entry>,
-    /// Blocks that were written again elsewhere: place and bytes.
-    old: Vec<(u64, usize)>,
-    /// Blocks with a bit that was put right, as far as reported.
-    told: BTreeSet<u64>,
-}
 
 /// A segment file of blocks.
 #[derive(Debug)]
@@ -160,7 +61,7 @@ impl Blocks {
                 end: RECORDS_AT,
                 table: Vec::new(),
                 old: Vec::new(),
-                told: BTreeSet::new(),
+                told: std::collections::BTreeSet::new(),
             }),
         }
     }
@@ -409,54 +310,6 @@ impl Blocks {
     }
 }
 
-impl State {
-    fn covering(&self, at: u64) -> Option<&Entry> {
-        let place = self.table.partition_point(|e| e.start <= at).checked_sub(1)?;
-        self.table.get(place).filter(|e| at < e.start + e.len)
-    }
-
-    /// Whether there is a block from `start` on that is as it was written.
-    fn is_whole(&self, start: u64) -> bool {
-        match self.covering(start).map(|e| &e.place) {
-            Some(Place::Disk { at, head }) => head.start == start && is_whole(&self.map, *at, head),
-            Some(Place::Memory(_)) | None => false,
-        }
-    }
-
-    /// Takes the block at `at` in; it takes the place of one that was there before.
-    fn insert(&mut self, at: u64, head: Head) {
-        let entry = Entry {
-            start: head.start,
-            len: head.raw as u64,
-            place: Place::Disk { at, head },
-        };
-        let place = self.table.partition_point(|e| e.start < head.start);
-        match self.table.get_mut(place).filter(|e| e.start == head.start) {
-            Some(there) => {
-                if let Place::Disk { at, head } = &there.place {
-                    self.old.push((*at, head.stored));
-                }
-                *there = entry;
-            }
-            None => self.table.insert(place, entry),
-        }
-    }
-
-    /// Lets go of what was held in memory from `start` up to `end`: it is written.
-    fn forget_memory(&mut self, start: u64, end: u64) {
-        self.table
-            .retain(|e| matches!(e.place, Place::Disk { .. }) || e.start < start || e.start >= end);
-    }
-}
-
-fn is_whole(content: &[u8], at: u64, head: &Head) -> bool {
-    let from = usize::try_from(at)
-        .unwrap_or(usize::MAX)
-        .saturating_add(HEAD_BYTES);
-    let stored = content.get(from..from.saturating_add(head.stored));
-    stored.is_some_and(|stored| head.fits(stored))
-}
-
 /// Records put together to blocks.
 fn chunks(records: &[Bytes]) -> impl Iterator<Item = Vec<u8>> {
     let mut rest = records.iter().peekable();
@@ -469,35 +322,12 @@ fn chunks(records: &[Bytes]) -> impl Iterator<Item = Vec<u8>> {
     })
 }
 
-/// The blocks in a file, in the order they were written, with their places. A head with a flipped bit counts; what does not
-/// verify beyond that is searched for the next one.
-fn find(content: &[u8]) -> Vec<(u64, Head)> {
-    let mut at = usize::try_from(RECORDS_AT).unwrap_or(usize::MAX);
-    let mut found = Vec::new();
-    let mut expected = true;
-    while let Some(bytes) = content.get(at..).filter(|b| b.len() >= HEAD_BYTES) {
-        let head = Head::read(bytes).or_else(|| {
-            let written = expected && bytes[..HEAD_BYTES].iter().any(|b| *b != 0);
-            written.then(|| Head::mend(bytes)).flatten()
-        });
-        expected = head.is_some();
-        match head {
-            Some(head) => {
-                found.push((at as u64, head));
-                at += head.stride();
-            }
-            None => at += ALIGN,
-        }
-    }
-    found
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::disk::sim::SimDisk;
     use crate::record::{self, NewRecord};
-    use crate::seal::Cipher;
+    use crate::seal::{Cipher, Vault};
     use zeroize::Zeroizing;
 
     const PATH: &str = "/00000001/seg-0000000000000001-0000.dat";

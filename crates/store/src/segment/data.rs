@@ -6,7 +6,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::RECORDS_AT;
-use super::blocks::{Blocks, Pool};
+use super::blocks::Blocks;
+use super::pool::Pool;
 use crate::disk::DiskFile;
 use crate::ids::Seq;
 

@@ -6,6 +6,8 @@ mod cache;
 pub(crate) mod data;
 pub(crate) mod index;
 pub(crate) mod map;
+pub(crate) mod pool;
+mod table;
 pub(crate) mod write;
 
 use std::path::{Path, PathBuf};

@@ -8,9 +8,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::blocks::{Blocks, ERASED, Pool};
+use super::blocks::{Blocks, ERASED};
 use super::data::Data;
 use super::index::{self, SegmentIndex, SubjectSlots};
+use super::pool::Pool;
 use super::{HOLE, MAGIC, RECORDS_AT, SEALED_MAGIC, data_name, index_name};
 use crate::deleted::SlotSet;
 use crate::disk::{Disk, DiskFile};

@@ -39,6 +39,11 @@ impl Subjects {
         self.place.is_some() && self.frozen.is_none()
     }
 
+    /// Whether a table is on its way to disk.
+    pub(crate) const fn is_frozen(&self) -> bool {
+        self.place.is_some() && self.frozen.is_some()
+    }
+
     /// From now on everything stays in memory.
     pub(crate) fn stay_in_memory(&mut self) {
         self.place = None;
@@ -139,34 +144,8 @@ impl Subjects {
     }
 
     /// Whether the worker has something to do for it.
-    pub(crate) fn is_busy(&self) -> bool {
-        self.frozen.is_some() || self.background.merging.is_some()
-    }
-
-    /// While a stream is opened nothing waits for it: a full table is written, and runs are merged, at once.
-    ///
-    /// # Errors
-    /// As the disk says; everything stays in memory then.
-    pub(crate) fn spill_now(&mut self) -> Result<(), SpillError> {
-        let Some(place) = self.place.clone() else {
-            return Ok(());
-        };
-        let run = spill::write_table(&place, &self.hasher, &self.table)?;
-        self.table = Memtable::new(self.hasher.clone());
-        self.runs.push(Arc::new(run));
-        let Some(range) = spill::to_merge(&self.runs) else {
-            return Ok(());
-        };
-        let mut merge = Merge::new(&place, &self.hasher, &self.runs[range.clone()], range.start == 0)?;
-        let run = loop {
-            if let Some(run) = merge.step()? {
-                break run;
-            }
-        };
-        for gone in self.runs.splice(range, [Arc::new(run)]) {
-            let _left = place.disk.remove(gone.path());
-        }
-        Ok(())
+    pub(crate) const fn is_busy(&self) -> bool {
+        self.is_frozen() || self.background.merging.is_some()
     }
 
     /// Forgets everything: the messages will say it again. Nothing goes to disk from now on.

@@ -29,7 +29,6 @@ enum Step {
     RemoveLast(String),
     Freeze,
     Collect,
-    SpillNow,
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -40,7 +39,6 @@ fn step() -> impl Strategy<Value = Step> {
         2 => subject().prop_map(Step::RemoveLast),
         2 => Just(Step::Freeze),
         2 => Just(Step::Collect),
-        1 => Just(Step::SpillNow),
     ]
 }
 
@@ -79,8 +77,6 @@ fn apply(subjects: &mut Subjects, model: &mut Model, worker: &Worker, n: u64, st
             worker.drain();
             subjects.collect(worker).unwrap();
         }
-        Step::SpillNow if subjects.may_freeze() && !subjects.is_busy() => subjects.spill_now().unwrap(),
-        Step::SpillNow => {}
     }
 }
 

@@ -18,6 +18,7 @@ use crate::clock;
 use crate::conn::{CloseReason, Conn};
 use crate::jetstream::JetStream;
 use crate::live::{self, Live};
+use crate::strangers::Strangers;
 use crate::system;
 
 /// Commit of the peer whose behaviour is spoken.
@@ -72,7 +73,7 @@ pub(crate) struct Server {
     ended: Mutex<VecDeque<Ended>>,
     next_conn: AtomicU64,
     /// Connections that have not said who they are and must.
-    pub(crate) early: AtomicU64,
+    pub(crate) strangers: Strangers,
     /// Counters.
     pub(crate) counters: Counters,
     /// When it started.
@@ -116,7 +117,7 @@ impl Server {
             conns: Mutex::default(),
             ended: Mutex::default(),
             next_conn: AtomicU64::new(1),
-            early: AtomicU64::new(0),
+            strangers: Strangers::default(),
             counters: Counters::default(),
             started: clock::wall(),
             configured: ArcSwap::from_pointee(clock::wall()),
@@ -148,12 +149,9 @@ impl Server {
         let mut conns = self.conns.lock();
         let live = self.live.load();
         let limits = &live.options.limits;
-        let below = |held: u64, most: u64| most == 0 || held < most;
-        let fits = below(conns.len() as u64, limits.max_connections)
-            && below(
-                self.early.load(Ordering::Relaxed),
-                limits.pre_auth_connections_max,
-            );
+        let most = limits.max_connections;
+        let fits =
+            (most == 0 || (conns.len() as u64) < most) && self.strangers.fits(conn.address.ip(), limits);
         if fits {
             conns.insert(conn.id, Arc::clone(conn));
         }

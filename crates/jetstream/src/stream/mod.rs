@@ -19,7 +19,7 @@ mod text;
 use std::collections::BTreeMap;
 
 use natterjack_jsapi::GoTime;
-use natterjack_jsapi::stream::{Discard, LostData, StreamConfig, StreamState};
+use natterjack_jsapi::stream::{Compression, Discard, LostData, StreamConfig, StreamState};
 use natterjack_store::{Limits, LogIndex, MsgStore, Removed, Seq};
 use natterjack_subject::transform::Transform;
 
@@ -132,6 +132,7 @@ impl Stream {
         if !config.allow_batched {
             self.flows.clear();
         }
+        self.store.set_compression(config.compression == Compression::S2);
         self.config = config;
         self.derive_upstreams();
     }

@@ -7,7 +7,7 @@ pub(crate) mod domain;
 mod inbox;
 mod meta;
 mod owner;
-mod place;
+pub(crate) mod place;
 mod services;
 pub(crate) mod stream;
 mod traced;
@@ -35,7 +35,7 @@ use parking_lot::Mutex;
 pub(crate) use account::JsAccount;
 use meta::MetaLog;
 use owner::Owner;
-use place::{folder, lock, memory_budget, resources};
+use place::{encryption, folder, lock, memory_budget, resources};
 use stream::Stream;
 use wire::Wire;
 
@@ -116,6 +116,7 @@ impl JetStream {
         };
         let settings = StoreOptions {
             sync,
+            encryption: encryption(&server.options),
             memory_bytes_max: memory_budget(server),
             ..StoreOptions::default()
         };

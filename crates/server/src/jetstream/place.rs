@@ -3,6 +3,9 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
+use natterjack_config::options::{Cipher as ConfigCipher, Options, Secret};
+use natterjack_store::{Cipher, Encryption, Key};
+
 use crate::server::Server;
 
 /// Folder of JetStream under what is configured, or in the place for temporary files.
@@ -31,6 +34,20 @@ pub(super) fn lock(folder: &Path) -> Result<File, String> {
         )
     })?;
     Ok(file)
+}
+
+/// How data is encrypted.
+pub(crate) fn encryption(options: &Options) -> Option<Encryption> {
+    let js = &options.jetstream;
+    let key = |secret: &Secret| Key::new(secret.expose());
+    js.key.as_ref().map(|current| Encryption {
+        key: key(current),
+        previous: js.previous_key.as_ref().map(key),
+        cipher: match js.cipher {
+            ConfigCipher::ChaCha => Cipher::ChaCha20Poly1305,
+            ConfigCipher::Aes => Cipher::Aes256Gcm,
+        },
+    })
 }
 
 /// Memory and disk for streams when the configuration says nothing: three quarters of what there is.

@@ -87,6 +87,8 @@ pub(crate) struct StreamLog {
     dir: PathBuf,
     storage: Storage,
     segment_bytes: u64,
+    /// What is written from now on is compressed.
+    compress: bool,
     label: Bytes,
     segments: VecDeque<Segment>,
     /// Generation of segments to be made.
@@ -185,6 +187,13 @@ impl MsgStore for StreamLog {
         self.apply_limits(limits, removed);
     }
 
+    fn set_compression(&mut self, on: bool) {
+        let changed = std::mem::replace(&mut self.compress, on) != on;
+        if changed && self.storage == Storage::File {
+            self.seal_last();
+        }
+    }
+
     fn state(&self) -> State {
         let mut state = self.state;
         state.num_subjects = self.subjects.len() as u64;
@@ -278,10 +287,11 @@ impl MsgStore for StreamLog {
     fn memory_bytes(&self) -> usize {
         let tail =
             self.tail.len() * size_of::<Option<Bytes>>() + usize::try_from(self.tail_bytes).unwrap_or(0);
-        let held = match self.storage {
+        let held: u64 = match self.storage {
             Storage::File => 0,
-            Storage::Memory => self.segments.iter().map(|s| s.data.len()).sum(),
+            Storage::Memory => self.segments.iter().map(|s| s.data.end()).sum(),
         };
+        let held = usize::try_from(held).unwrap_or(usize::MAX);
         self.subjects.memory_bytes() + tail + held
     }
 

@@ -15,6 +15,7 @@ use super::{SEGMENT_BYTES, SEGMENT_BYTES_MIN, Storage, StreamLog, StreamOptions}
 use crate::disk::make_dir;
 use crate::ids::{GroupId, LogIndex, Seq};
 use crate::memory::Share;
+use crate::segment::data::Data;
 use crate::segment::index::SegmentIndex;
 use crate::segment::{HOLE, Offsets, Segment, parse_name, write};
 use crate::store::Context;
@@ -59,6 +60,7 @@ impl StreamLog {
             group,
             dir: files.dir,
             storage: options.storage,
+            compress: false,
             segment_bytes: wanted.clamp(SEGMENT_BYTES_MIN, SEGMENT_BYTES),
             label: options.label.clone(),
             segments: VecDeque::new(),
@@ -101,14 +103,17 @@ impl StreamLog {
         }
         log.replay_end = journal.end;
         let disk = context.disk.as_ref();
+        let vault = context.pool.vault.as_deref();
         log.remove_runs()?;
-        let found = Checkpoint::read(disk, &log.dir);
+        let found = Checkpoint::read(disk, vault, &log.dir);
         for path in &found.damaged {
             context.damage.quarantine(disk, path);
         }
         // What only the older copy names must stay until both are the same again.
         let healed = match &found.newest {
-            Some(newest) if !found.alike => newest.write(disk, &log.dir),
+            Some(newest) if !found.alike || found.plain && vault.is_some() => {
+                newest.write(disk, vault, &log.dir)
+            }
             _ => Ok(()),
         };
         if let Err(error) = &healed {
@@ -178,7 +183,10 @@ impl StreamLog {
         let disk = self.context.disk.as_ref();
         match disk.open_existing(&data_path) {
             Ok(file) => {
-                let there = file.len()?.min(entry.len);
+                let content = file.map(usize::try_from(file.len()?).unwrap_or(0))?;
+                let id = (entry.base, entry.generation);
+                segment.data = Data::open(&self.context.pool, &data_path, id, content)?.up_to(entry.len);
+                let there = segment.data.end();
                 if there < entry.len && segment.live() > 0 {
                     self.context.damage.note(format!(
                         "{}: {} of {} bytes are there",
@@ -187,7 +195,6 @@ impl StreamLog {
                         entry.len
                     ));
                 }
-                segment.data = file.map(usize::try_from(there).unwrap_or(0))?;
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 if segment.live() > 0 {
@@ -205,7 +212,7 @@ impl StreamLog {
             segment.index = Some(Arc::new(index));
             return Ok(segment);
         }
-        let (mut offsets, _) = write::scan(&segment.data, entry.base, entry.len);
+        let mut offsets = write::scan(&segment.data, entry.base, entry.len);
         offsets.resize(segment.slots, HOLE);
         segment.offsets = Offsets::Ram(offsets);
         Ok(segment)
@@ -214,7 +221,8 @@ impl StreamLog {
     fn open_index(&self, path: &std::path::Path, entry: &SegmentEntry) -> Option<SegmentIndex> {
         let file = self.context.disk.open_existing(path).ok()?;
         let len = usize::try_from(file.len().ok()?).ok()?;
-        let index = SegmentIndex::open(&file.map(len).ok()?, entry.base);
+        let place = (self.context.pool.vault.as_deref(), path);
+        let index = SegmentIndex::open(place, &file.map(len).ok()?, entry.base);
         if index.is_none() {
             // It can be made again from the records.
             self.context.damage.note(format!(
@@ -252,8 +260,8 @@ impl StreamLog {
     fn map_anew(&self, segment: &mut Segment) {
         let [path, _] = segment.paths(&self.dir);
         let file = self.context.disk.open_existing(&path);
-        if let Ok(data) = file.and_then(|f| f.map(segment.data.len())) {
-            segment.data = data;
+        if let Ok(file) = file {
+            segment.data.map_anew(file.as_ref());
         }
     }
 
@@ -263,10 +271,10 @@ impl StreamLog {
             slot = live + 1;
             let seq = Seq(segment.base.0 + live as u64);
             match segment.view(live) {
-                Some(view) => {
-                    bytes += self.accounted(view);
-                    self.learn_subject(view.subject(), seq)?;
-                    self.note_ttl(seq, view);
+                Some(message) => {
+                    bytes += self.accounted(message.view());
+                    self.learn_subject(message.subject(), seq)?;
+                    self.note_ttl(seq, message.view());
                 }
                 None => {
                     self.lost.lock().insert(seq, segment.space(live));
@@ -323,23 +331,22 @@ impl StreamLog {
         let mut segment = Segment::new(base, generation);
         let [data_path, _] = segment.paths(&self.dir);
         let file = self.context.disk.open_existing(&data_path)?;
-        segment.data = file.map(usize::try_from(file.len()?).unwrap_or(0))?;
-        let (offsets, _) = write::scan(&segment.data, base, segment.data.len() as u64);
+        let content = file.map(usize::try_from(file.len()?).unwrap_or(0))?;
+        segment.data = Data::open(&self.context.pool, &data_path, (base, generation), content)?;
+        let offsets = write::scan(&segment.data, base, segment.data.end());
         segment.slots = offsets.len();
         for (slot, _) in offsets.iter().enumerate().filter(|(_, o)| **o == HOLE) {
             segment.deleted.insert(slot);
         }
         segment.offsets = Offsets::Ram(offsets);
-        segment.len = segment.data.len() as u64;
+        segment.len = segment.data.end();
         segment.sealed = true;
         for slot in 0..segment.slots {
-            let Some((stride, accounted)) =
-                segment.view(slot).map(|v| (v.stride() as u64, self.accounted(v)))
-            else {
+            let Some(message) = segment.view(slot) else {
                 continue;
             };
-            segment.live_bytes += stride;
-            self.state.bytes += accounted;
+            segment.live_bytes += message.view().stride() as u64;
+            self.state.bytes += self.accounted(message.view());
         }
         if segment.slots > 0 && segment.base > self.last() {
             self.state.last_seq = segment.end().previous();

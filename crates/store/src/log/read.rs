@@ -51,7 +51,7 @@ impl StreamLog {
             return Some(RecordView::check(self.tail[slot].as_ref()?)?.ts_ns());
         }
         let segment = &self.segments[self.segment_of(seq)?];
-        segment.view(segment.slot(seq)?).map(RecordView::ts_ns)
+        segment.view(segment.slot(seq)?).map(|m| m.ts_ns())
     }
 
     /// The first live sequence at or behind `from`.

@@ -84,7 +84,7 @@ impl StreamLog {
         }
         let view = self.segments[n]
             .view(slot)
-            .map(|v| (v.stride() as u64, self.leaving(v)));
+            .map(|m| (m.view().stride() as u64, self.leaving(m.view())));
         // A damaged message leaves as well; what it counted for is not known any more.
         let (stride, gone) = view.unwrap_or((
             0,
@@ -185,14 +185,14 @@ impl StreamLog {
     /// the record to tell what goes.
     fn erase(&mut self, n: usize, slot: usize) {
         let segment = &self.segments[n];
-        let (Some(at), Some(view)) = (segment.offset(slot), segment.view(slot)) else {
+        let (Some(at), Some(message)) = (segment.offset(slot), segment.view(slot)) else {
             return;
         };
         let erase = Erase {
             base: segment.base,
             generation: segment.generation,
             at: at as u64 + 8,
-            len: view.stride().saturating_sub(8) as u64,
+            len: message.view().stride().saturating_sub(8) as u64,
         };
         if self.storage == Storage::File {
             self.jobs.erase.push(erase);

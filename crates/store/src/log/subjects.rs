@@ -23,6 +23,7 @@ pub(super) fn no_subjects(context: &Context, dir: &Path, storage: Storage) -> Su
         disk: Arc::clone(&context.disk),
         dir: dir.to_owned(),
         cache: Arc::clone(&context.memory.cache),
+        vault: context.pool.vault.clone(),
     }))
 }
 

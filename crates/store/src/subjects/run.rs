@@ -12,6 +12,7 @@ use super::bloom::Bloom;
 use super::cache::BlockCache;
 use super::{Damaged, Hasher};
 use crate::disk::{Disk, DiskFile};
+use crate::seal::{Sealer, Vault};
 use std::hash::BuildHasher;
 
 /// A block is full at this size.
@@ -27,6 +28,8 @@ pub(crate) struct Place {
     pub(crate) disk: Arc<dyn Disk>,
     pub(crate) dir: PathBuf,
     pub(crate) cache: Arc<BlockCache>,
+    /// The store's key, if it is encrypted: then runs are as well.
+    pub(crate) vault: Option<Arc<Vault>>,
 }
 
 /// Name of a run's file.
@@ -54,6 +57,8 @@ pub(super) struct Run {
     path: PathBuf,
     file: Arc<dyn DiskFile>,
     cache: Arc<BlockCache>,
+    /// Known to this process only, as the run is.
+    sealer: Option<Sealer>,
     bloom: Bloom,
     /// First texts of all blocks, one behind the other.
     texts: Vec<u8>,
@@ -108,7 +113,12 @@ impl Run {
         let len = end.checked_sub(at).filter(|len| *len <= BLOCK_BYTES_MAX);
         let mut bytes = vec![0; len.and_then(|l| usize::try_from(l).ok()).ok_or(Damaged)?];
         let read = self.file.read_at(&mut bytes, at).map_err(|_| Damaged)?;
-        if read < bytes.len() || block::open(&bytes, self.number ^ at).is_none() {
+        if let Some(sealer) = self.sealer.as_ref().filter(|_| read == bytes.len()) {
+            bytes = sealer.open(&at.to_le_bytes(), &bytes).ok_or(Damaged)?;
+        } else if read < bytes.len() {
+            return Err(Damaged);
+        }
+        if block::open(&bytes, self.number ^ at).is_none() {
             return Err(Damaged);
         }
         bytes.drain(..4);
@@ -170,11 +180,13 @@ impl RunWriter {
     pub(super) fn new(place: &Place, hasher: Hasher, subjects: usize) -> io::Result<Self> {
         let number = place.cache.next_run();
         let path = place.dir.join(file_name(number));
+        let sealer = place.vault.as_ref().map(|v| v.begin(b"subjects"));
         let run = Run {
             number,
             file: place.disk.open(&path)?,
             path,
             cache: Arc::clone(&place.cache),
+            sealer: sealer.transpose()?.map(|(_, sealer)| sealer),
             bloom: Bloom::new(subjects),
             texts: Vec::new(),
             fences: Vec::new(),
@@ -216,7 +228,14 @@ impl RunWriter {
         });
         run.texts.extend_from_slice(&self.first);
         run.gain += self.block.gain;
-        self.block.finish(run.number ^ at, &mut self.out);
+        match &run.sealer {
+            None => self.block.finish(run.number ^ at, &mut self.out),
+            Some(sealer) => {
+                let mut block = Vec::new();
+                self.block.finish(run.number ^ at, &mut block);
+                sealer.seal(&at.to_le_bytes(), &block, &mut self.out)?;
+            }
+        }
         if self.out.len() >= WRITE_BYTES {
             self.write()?;
         }

@@ -18,6 +18,7 @@ fn place(disk: &SimDisk) -> Place {
         disk: Arc::new(disk.clone()),
         dir: Path::new(DIR).to_owned(),
         cache: Arc::new(BlockCache::new(64 * 1024)),
+        vault: None,
     }
 }
 

@@ -14,6 +14,7 @@ mod publish;
 mod republish;
 mod schedule;
 mod sourced;
+pub mod template;
 mod text;
 
 use std::collections::BTreeMap;

@@ -4,6 +4,7 @@ pub(crate) mod account;
 mod api;
 mod backup;
 pub(crate) mod domain;
+mod durable;
 mod inbox;
 mod meta;
 mod owner;
@@ -130,7 +131,7 @@ impl JetStream {
             store_max,
             store,
             usage: [store_max, memory_max]
-                .map(|max| Arc::new(Usage::new(Some(max), errors::INSUFFICIENT_RESOURCES))),
+                .map(|max| Arc::new(Usage::new(Some(max), errors::INSUFFICIENT_RESOURCES).crossed_once())),
             batch_limits: batch_limits(server),
             next: AtomicU32::new(meta.next_group()),
             meta: Arc::new(meta),
@@ -149,12 +150,45 @@ impl JetStream {
                 self.bring_up(account);
             }
         }
+        self.check_reserved()?;
         self.restore()?;
         vital("The list of streams", Arc::clone(&self.meta).keep());
         for account in self.accounts() {
             Self::open_api(account);
         }
         Ok(())
+    }
+
+    /// Whether the server has what its accounts are promised.
+    fn check_reserved(&self) -> Result<(), String> {
+        let accounts = self.accounts();
+        let limits: Vec<Limits> = accounts
+            .iter()
+            .filter_map(|a| self.limits_of(&a.account.name))
+            .collect();
+        let promised = |of: fn(&Limits) -> i64| {
+            let all = limits.iter().filter_map(|l| u64::try_from(of(l)).ok());
+            all.fold(0, u64::saturating_add)
+        };
+        let checks = [
+            (
+                promised(|l| l.max_memory),
+                self.memory_max,
+                errors::MEMORY_RESOURCES_EXCEEDED,
+            ),
+            (
+                promised(|l| l.max_storage),
+                self.store_max,
+                errors::STORAGE_RESOURCES_EXCEEDED,
+            ),
+        ];
+        match checks.iter().find(|(promised, has, _)| promised > has) {
+            None => Ok(()),
+            Some((.., error)) => Err(format!(
+                "Error enabling jetstream on configured accounts: {} ({})",
+                error.description, error.err_code
+            )),
+        }
     }
 
     fn bring_up(self: &Arc<Self>, account: Arc<Account>) -> Arc<JsAccount> {
@@ -169,6 +203,7 @@ impl JetStream {
         let (service, mailbox) = api::Api::new();
         let sub = Sub::service(b"$JS.API.>", Arc::new(service));
         account.account.subscribe(&sub);
+        api::listen_templates(&account, &mailbox);
         vital("The JetStream API", api::serve(account, mailbox));
     }
 
@@ -188,7 +223,7 @@ impl JetStream {
     }
 
     fn restore(self: &Arc<Self>) -> Result<(), String> {
-        let known = self.meta.streams();
+        let known = self.meta.read(|meta| meta.streams().cloned().collect::<Vec<_>>());
         let mut kept = vec![META_GROUP];
         for assignment in known {
             // Streams in memory end with the server.

@@ -26,13 +26,18 @@ fn put(stream: &Stream, message: &Routed<'_>, lane: &mut Lane, item: fn(Kept) ->
     }
 }
 
+/// Puts a message for the stream into its inbox.
+pub(super) fn publish(stream: &Stream, message: &Routed<'_>, lane: &mut Lane) {
+    put(stream, message, lane, Item::Publish);
+}
+
 /// Messages for the stream.
 #[derive(Debug)]
 struct Ingest(Arc<Stream>);
 
 impl Service for Ingest {
     fn on_message(&self, message: &Routed<'_>, lane: &mut Lane) -> bool {
-        put(&self.0, message, lane, Item::Publish);
+        publish(&self.0, message, lane);
         true
     }
 

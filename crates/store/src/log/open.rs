@@ -1,5 +1,4 @@
-//! Opening a stream: checkpoint, segments, and from them what is known of subjects and times to live. What is damaged is
-//! kept, reported and read around.
+//! Opening a stream: its checkpoint, and the segments that names. What is damaged is kept, reported and read around.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::io;
@@ -19,7 +18,6 @@ use crate::segment::data::Data;
 use crate::segment::index::SegmentIndex;
 use crate::segment::{HOLE, Offsets, Segment, parse_name, write};
 use crate::store::Context;
-use crate::subjects::{Damaged, is_run};
 use crate::traits::{Limits, State};
 
 /// What the journal holds of a stream.
@@ -232,66 +230,6 @@ impl StreamLog {
         }
         let index = index.filter(|i| i.slots as u64 == entry.slots && i.data_len == entry.len)?;
         Some(index.mapped_anew(&file.map(len).ok()?, entry.base))
-    }
-
-    /// What is known of subjects, times to live and damage, from the segments.
-    pub(super) fn build_subjects(&mut self) {
-        let mut segments = std::mem::take(&mut self.segments);
-        let bytes = self.learn_all(&mut segments).unwrap_or_else(|Damaged| {
-            // What was just written does not read back.
-            self.subjects.reset(&self.context.worker);
-            self.learn_all(&mut segments).unwrap_or_default()
-        });
-        // Damaged messages count as messages, but nobody knows their bytes: when they are removed none are taken off.
-        self.state.bytes = bytes;
-        self.segments = segments;
-    }
-
-    fn learn_all(&mut self, segments: &mut VecDeque<Segment>) -> Result<u64, Damaged> {
-        let mut bytes = 0;
-        for segment in segments {
-            bytes += self.learn(segment)?;
-            self.map_anew(segment);
-        }
-        Ok(bytes)
-    }
-
-    /// Reading all of a segment made all of it resident; of another mapping nothing is.
-    fn map_anew(&self, segment: &mut Segment) {
-        let [path, _] = segment.paths(&self.dir);
-        let file = self.context.disk.open_existing(&path);
-        if let Ok(file) = file {
-            segment.data.map_anew(file.as_ref());
-        }
-    }
-
-    fn learn(&mut self, segment: &Segment) -> Result<u64, Damaged> {
-        let (mut slot, mut bytes) = (0, 0);
-        while let Some(live) = segment.deleted.next_absent(slot, segment.slots) {
-            slot = live + 1;
-            let seq = Seq(segment.base.0 + live as u64);
-            match segment.view(live) {
-                Some(message) => {
-                    bytes += self.accounted(message.view());
-                    self.learn_subject(message.subject(), seq)?;
-                    self.note_ttl(seq, message.view());
-                }
-                None => {
-                    self.lost.lock().insert(seq, segment.space(live));
-                    self.context.damage.lost(self.group, seq);
-                }
-            }
-        }
-        Ok(bytes)
-    }
-
-    /// Removes what an earlier process wrote of what it knew of subjects.
-    fn remove_runs(&self) -> io::Result<()> {
-        let disk = self.context.disk.as_ref();
-        for name in disk.list(&self.dir)?.iter().filter(|n| is_run(n)) {
-            disk.remove(&self.dir.join(name))?;
-        }
-        Ok(())
     }
 
     /// Removes files that the checkpoint does not name: left by work that a stop cut short. What is not drained yet comes

@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use proptest::prelude::*;
+use zeroize::Zeroizing;
 
 use super::*;
 use crate::disk::Disk;
 use crate::disk::sim::SimDisk;
+use crate::seal::{Cipher, Vault};
 use crate::worker::Worker;
 
 const DIR: &str = "/stream";
@@ -141,8 +143,8 @@ fn name(n: u64) -> String {
 }
 
 /// Enough for many blocks, in several runs.
-fn many(disk: &SimDisk, worker: &Worker) -> (Subjects, Model) {
-    let mut subjects = Subjects::new(Some(place(disk)));
+fn many(place: Place, worker: &Worker) -> (Subjects, Model) {
+    let mut subjects = Subjects::new(Some(place));
     let mut model = Model::new();
     for n in 1..=20_000 {
         subjects.add(name(n).as_bytes(), Seq(n)).unwrap();
@@ -165,7 +167,7 @@ fn many(disk: &SimDisk, worker: &Worker) -> (Subjects, Model) {
 #[test]
 fn many_subjects_take_little_memory() {
     let (disk, worker) = (SimDisk::default(), Worker::start().unwrap());
-    let (mut subjects, model) = many(&disk, &worker);
+    let (mut subjects, model) = many(place(&disk), &worker);
     subjects.set_histories(true);
     for (text, list) in &model {
         list.iter()
@@ -188,7 +190,7 @@ fn many_subjects_take_little_memory() {
 #[test]
 fn a_flipped_bit_is_noticed() {
     let (disk, worker) = (SimDisk::default(), Worker::start().unwrap());
-    let (mut subjects, model) = many(&disk, &worker);
+    let (mut subjects, model) = many(place(&disk), &worker);
     for name in disk.list(Path::new(DIR)).unwrap() {
         let file = disk.open(&Path::new(DIR).join(name)).unwrap();
         let at = file.len().unwrap() / 2;
@@ -208,6 +210,27 @@ fn a_flipped_bit_is_noticed() {
     assert_eq!(subjects.for_each(&all, b"", each), Err(Damaged));
     subjects.reset(&worker);
     assert_eq!((subjects.len(), subjects.may_freeze()), (0, false));
+}
+
+#[test]
+fn with_a_key_no_subject_is_on_disk() {
+    let (disk, worker) = (SimDisk::default(), Worker::start().unwrap());
+    let vault = Vault::new(Zeroizing::new([7; 32]), Cipher::default());
+    let place = Place {
+        vault: Some(Arc::new(vault)),
+        ..place(&disk)
+    };
+    let (subjects, model) = many(place, &worker);
+    for (subject, list) in &model {
+        let state = subjects.get(subject.as_bytes()).unwrap();
+        assert_eq!(state.map(|s| s.count), Some(list.len() as u64));
+    }
+    let names = disk.list(Path::new(DIR)).unwrap();
+    assert!(!names.is_empty());
+    for name in names {
+        let file = crate::disk::read_file(&disk, &Path::new(DIR).join(name)).unwrap();
+        assert!(!file.windows(6).any(|w| w == b"device"));
+    }
 }
 
 #[test]

@@ -1,0 +1,71 @@
+//! What opening a stream learns from its segments: subjects, times to live, and damage.
+
+use std::collections::VecDeque;
+use std::io;
+
+use super::StreamLog;
+use crate::ids::Seq;
+use crate::segment::Segment;
+use crate::subjects::{Damaged, is_run};
+
+impl StreamLog {
+    /// What is known of subjects, times to live and damage, from the segments.
+    pub(super) fn build_subjects(&mut self) {
+        let mut segments = std::mem::take(&mut self.segments);
+        let bytes = self.learn_all(&mut segments).unwrap_or_else(|Damaged| {
+            // What was just written does not read back.
+            self.subjects.reset(&self.context.worker);
+            self.learn_all(&mut segments).unwrap_or_default()
+        });
+        // Damaged messages count as messages, but nobody knows their bytes: when they are removed none are taken off.
+        self.state.bytes = bytes;
+        self.segments = segments;
+    }
+
+    fn learn_all(&mut self, segments: &mut VecDeque<Segment>) -> Result<u64, Damaged> {
+        let mut bytes = 0;
+        for segment in segments {
+            bytes += self.learn(segment)?;
+            self.map_anew(segment);
+        }
+        Ok(bytes)
+    }
+
+    /// Reading all of a segment made all of it resident; of another mapping nothing is.
+    fn map_anew(&self, segment: &mut Segment) {
+        let [path, _] = segment.paths(&self.dir);
+        let file = self.context.disk.open_existing(&path);
+        if let Ok(file) = file {
+            segment.data.map_anew(file.as_ref());
+        }
+    }
+
+    fn learn(&mut self, segment: &Segment) -> Result<u64, Damaged> {
+        let (mut slot, mut bytes) = (0, 0);
+        while let Some(live) = segment.deleted.next_absent(slot, segment.slots) {
+            slot = live + 1;
+            let seq = Seq(segment.base.0 + live as u64);
+            match segment.view(live) {
+                Some(message) => {
+                    bytes += self.accounted(message.view());
+                    self.learn_subject(message.subject(), seq)?;
+                    self.note_ttl(seq, message.view());
+                }
+                None => {
+                    self.lost.lock().insert(seq, segment.space(live));
+                    self.context.damage.lost(self.group, seq);
+                }
+            }
+        }
+        Ok(bytes)
+    }
+
+    /// Removes what an earlier process wrote of what it knew of subjects.
+    pub(super) fn remove_runs(&self) -> io::Result<()> {
+        let disk = self.context.disk.as_ref();
+        for name in disk.list(&self.dir)?.iter().filter(|n| is_run(n)) {
+            disk.remove(&self.dir.join(name))?;
+        }
+        Ok(())
+    }
+}

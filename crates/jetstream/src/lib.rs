@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 pub mod archive;
+pub mod batching;
 pub mod clock;
 pub mod command;
 pub mod consumer;
@@ -22,6 +23,7 @@ pub mod stream;
 mod transcript;
 pub mod usage;
 
+pub use batching::BatchLimits;
 pub use clock::Now;
 pub use command::Command;
 pub use effect::{Delivery, Effects, Handed, Silent};

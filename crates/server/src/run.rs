@@ -14,6 +14,7 @@ use tokio::time::timeout;
 
 use crate::conn::CloseReason;
 use crate::jetstream::JetStream;
+use crate::jetstream::place;
 use crate::log::{FATAL, Lines};
 use crate::server::Server;
 use crate::signal::{Asked, Signals};
@@ -102,8 +103,17 @@ pub fn main(args: &[String]) -> ExitCode {
                 ExitCode::FAILURE
             }
         },
-        Command::Fsck { dir, repair, json } => {
-            let (text, status) = fsck::run(&dir, repair, json);
+        Command::Fsck {
+            dir,
+            repair,
+            json,
+            config,
+        } => {
+            let flags = Flags::with_config(config);
+            let (text, status) = match options(&flags, false) {
+                Ok(options) => fsck::run(&dir, (repair, json), place::encryption(&options).as_ref()),
+                Err(text) => (text, ExitCode::FAILURE),
+            };
             out(&text);
             status
         }

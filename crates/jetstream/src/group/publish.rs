@@ -60,18 +60,23 @@ impl Group {
     }
 
     fn publish_batched(&mut self, now: Now, id: &[u8], message: &Incoming<'_>, fx: &mut dyn Effects) {
-        let gathered = if self.stream.config.allow_atomic {
+        let gathered = if self.stream.config.sealed {
+            Gathered::Refused(errors::STREAM_SEALED, None)
+        } else {
             match self.stream.check_size(message) {
+                Ok(()) if !self.stream.config.allow_atomic => {
+                    Gathered::Refused(errors::ATOMIC_PUBLISH_DISABLED, None)
+                }
                 Ok(()) => {
                     let renamed = self.stream.stored_subject(now, message.subject);
                     let subject = renamed.as_deref().unwrap_or(message.subject);
                     let held = Held::new(subject, message.headers, message.payload);
-                    self.stream.batches.gather(now, id, held)
+                    self.stream
+                        .batches
+                        .gather(now, id, held, &self.stream.batch_limits)
                 }
                 Err(error) => Gathered::Refused(error, None),
             }
-        } else {
-            Gathered::Refused(errors::ATOMIC_PUBLISH_DISABLED, None)
         };
         let reply = message.reply.filter(|_| !self.stream.config.no_ack);
         match gathered {
@@ -137,10 +142,10 @@ impl Group {
 
     /// Drops batches that have stood still for too long.
     pub(super) fn expire_batches(&mut self, now: Now, fx: &mut dyn Effects) {
-        for id in self.stream.batches.expire(now) {
+        for id in self.stream.batches.expire(now, &self.stream.batch_limits) {
             self.advise_abandoned(now, &id, Abandoned::Timeout, fx);
         }
-        self.stream.flows.expire(now);
+        self.stream.flows.expire(now, &self.stream.batch_limits);
     }
 
     /// Tells `reply` once all that was decided so far is durable: of duplicates only when the original is, of batches when

@@ -144,6 +144,7 @@ impl Group {
             Start::Time(ts) => self.stream.store.seq_at_time(ts),
         };
         let mut page = Page {
+            start: Some(ask.start),
             identity,
             ..Page::default()
         };

@@ -42,6 +42,15 @@ pub(super) fn check_supported(config: &StreamConfig) -> Result<(), ApiError> {
     }
 }
 
+/// What STREAM.PURGE asks for, if it can be asked for of any stream.
+pub(super) fn wanted_purge(request: &Request, strict: bool) -> Result<Purge, ApiError> {
+    let wanted: Purge = request.parse("JSApiStreamPurgeRequest", strict)?;
+    if wanted.seq > 0 && wanted.keep > 0 {
+        return Err(errors::BAD_REQUEST);
+    }
+    Ok(wanted)
+}
+
 impl Desk {
     fn stream_request(&self, request: &Request) -> Result<StreamRequest, ApiError> {
         request.parse("StreamConfigRequest", self.account.strict())
@@ -189,10 +198,7 @@ impl Asked {
     }
 
     pub(super) fn purge(self, owner: &mut Owner) {
-        let command = self.parse::<Purge>("JSApiStreamPurgeRequest").and_then(|wanted| {
-            if wanted.seq > 0 && wanted.keep > 0 {
-                return Err(errors::BAD_REQUEST);
-            }
+        let command = wanted_purge(&self.request, self.account.strict()).and_then(|wanted| {
             owner.group.check_purge()?;
             Ok(Command::Purge {
                 filter: wanted.filter,

@@ -144,21 +144,20 @@ pub(super) fn queue(
     through(server, load, publishers, &bytes, batch, wires, copies)
 }
 
-/// Ten thousand subjects in turn to one wildcard: more than a cache of matches holds.
-pub(super) fn many_subjects(server: &Server, load: &Load) -> Result<Sample> {
-    let subject = |n: usize| format!("bench.{n:05}.x");
-    let bytes = publishes(10_000, 128, subject);
+/// So many subjects in turn to one wildcard: more than a cache of matches holds.
+pub(super) fn many_subjects(server: &Server, load: &Load, count: usize) -> Result<Sample> {
+    let subject = |n: usize| format!("bench.{n:07}.x");
+    let bytes = publishes(count, 16, subject);
     let wires = subscribers(server, 1, "SUB bench.*.x 1\r\n")?;
-    let copies = (1, delivered_len(&subject(0), 128));
-    through(server, load, 1, &bytes, 10_000, wires, copies)
+    let copies = (1, delivered_len(&subject(0), 16));
+    through(server, load, 1, &bytes, count, wires, copies)
 }
 
-/// A hundred thousand subscriptions on one connection, then one message to each. Counts both.
-pub(super) fn many_subscriptions(server: &Server, _: &Load) -> Result<Sample> {
-    const COUNT: usize = 100_000;
+/// So many subscriptions on one connection, then one message to each. Counts both.
+pub(super) fn many_subscriptions(server: &Server, count: usize) -> Result<Sample> {
     let mut wire = Wire::connect(server.address)?;
     let meter = Meter::start(server);
-    let subs: Vec<String> = (0..COUNT)
+    let subs: Vec<String> = (0..count)
         .map(|n| format!("SUB bench.{:03}.{n:06} {n}\r\n", n % 997))
         .collect();
     wire.send(subs.concat().as_bytes())?;
@@ -166,21 +165,37 @@ pub(super) fn many_subscriptions(server: &Server, _: &Load) -> Result<Sample> {
     let mut publisher = Wire::connect(server.address)?;
     let subject = |n: usize| format!("bench.{:03}.{n:06}", n % 997);
     let sending = std::thread::spawn(move || -> Result<()> {
-        publisher.send(&publishes(COUNT, 16, subject))?;
+        publisher.send(&publishes(count, 16, subject))?;
         publisher.sync()
     });
-    for _ in 0..COUNT {
+    for _ in 0..count {
         wire.message(|_, _| ())?;
     }
     join(sending)?;
-    Ok(meter.stop(2 * COUNT as u64))
+    Ok(meter.stop(2 * count as u64))
 }
 
-/// Two thousand connections that do nothing: the figure is the memory.
-pub(super) fn idle(server: &Server, _: &Load) -> Result<Sample> {
-    const COUNT: usize = 2_000;
+/// So many connections that do nothing: the figure is the memory.
+pub(super) fn idle(server: &Server, count: usize) -> Result<Sample> {
     let meter = Meter::start(server);
-    let streams: Vec<TcpStream> = (0..COUNT)
+    let _open = connections(server, count)?;
+    Ok(meter.stop(count as u64))
+}
+
+/// The same around one publisher and one subscriber: what they do must not be slower for it.
+pub(super) fn among_idle(server: &Server, load: &Load, count: usize) -> Result<Sample> {
+    let _open = connections(server, count)?;
+    fan_out(server, load, 1, 128)
+}
+
+/// A receiver that never reads beside those that do. It lags at most as far as the server lets it.
+pub(super) fn beside_slow(server: &Server, load: &Load, receivers: usize, size: usize) -> Result<Sample> {
+    let _slow = subscribers(server, 1, "SUB bench.one 1\r\n")?;
+    fan_out(server, load, receivers, size)
+}
+
+fn connections(server: &Server, count: usize) -> Result<Vec<TcpStream>> {
+    let streams: Vec<TcpStream> = (0..count)
         .map(|_| {
             let mut stream = TcpStream::connect(server.address)?;
             stream.write_all(b"CONNECT {\"verbose\":false}\r\nPING\r\n")?;
@@ -198,5 +213,5 @@ pub(super) fn idle(server: &Server, _: &Load) -> Result<Sample> {
             seen.extend_from_slice(&buffer[..n]);
         }
     }
-    Ok(meter.stop(COUNT as u64))
+    Ok(streams)
 }

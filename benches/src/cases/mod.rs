@@ -108,11 +108,20 @@ pub const CASES: &[Case] = &[
     core("fan_out/20x128", |s, l| core::fan_out(s, l, 20, 128)),
     core("fan_out/200x128", |s, l| core::fan_out(s, l, 200, 128)),
     core("queue/4to4x128", |s, l| core::queue(s, l, 4, 4, 128)),
-    core("subjects/10000", core::many_subjects),
-    core("subscriptions/100000", core::many_subscriptions),
+    core("fan_out/20x128+slow", |s, l| core::beside_slow(s, l, 20, 128)),
+    core("subjects/10000", |s, l| core::many_subjects(s, l, 10_000)),
+    core("subjects/1000000", |s, l| core::many_subjects(s, l, 1_000_000)),
+    core("subscriptions/100000", |s, _| {
+        core::many_subscriptions(s, 100_000)
+    }),
+    core("subscriptions/300000", |s, _| {
+        core::many_subscriptions(s, 300_000)
+    }),
     core("request/1", |s, l| request::one_at_a_time(s, l, 128)),
     core("request/64", |s, l| request::in_flight(s, l, 64, 128)),
-    core("idle/2000", core::idle),
+    core("idle/2000", |s, _| core::idle(s, 2_000)),
+    core("idle/10000", |s, _| core::idle(s, 10_000)),
+    core("one_among/10000", |s, l| core::among_idle(s, l, 10_000)),
     jetstream("js_file/default/1x128", |s, l| {
         jetstream::publish(s, l, FILE, 1, 128)
     }),

@@ -24,12 +24,20 @@ fn gone() -> io::Error {
 thread_local! {
     /// Reads and writes of this thread.
     pub(crate) static CALLS: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
+    /// Bytes of messages copied by this thread.
+    pub(crate) static COPIED: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
 }
 
 /// Counts a call into the kernel, where tests want to know.
 fn count_call() {
     #[cfg(test)]
     CALLS.set(CALLS.get() + 1);
+}
+
+/// Counts bytes of messages that are copied within the server, where tests want to know.
+pub(super) fn count_copy(_bytes: usize) {
+    #[cfg(test)]
+    COPIED.set(COPIED.get() + _bytes as u64);
 }
 
 impl Io {

@@ -12,6 +12,7 @@ use natterjack_proto::Step;
 use natterjack_proto::proxy_protocol::{self, Header};
 
 use super::CloseReason;
+use super::io::count_copy;
 use super::task::Task;
 use super::write::SHARE_BYTES_MIN;
 use crate::clock;
@@ -43,6 +44,7 @@ impl Task {
                 // What is left of the last read goes first, so that every read may be as large as there is room.
                 let left = self.carry.len();
                 buffer[..left].copy_from_slice(&self.carry);
+                count_copy(left);
                 let n = self.session.conn.io.try_read(&mut buffer[left..])?;
                 if n > 0 {
                     self.carry.clear();
@@ -124,6 +126,7 @@ impl Task {
                             .reserve(bytes.len() + self.missing.max(LARGE_READ_BYTES_MAX));
                     }
                     self.carry.extend_from_slice(bytes);
+                    count_copy(bytes.len());
                     return;
                 }
                 Step::Fail(error) => {

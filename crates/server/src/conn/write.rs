@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use super::chunks::{Chunk, pool_take, queue_give, queue_take, write_chunks};
-use super::io::Io;
+use super::io::{Io, count_copy};
 
 /// Payloads of at least this many bytes are shared with the read buffer instead of being copied.
 pub(crate) const SHARE_BYTES_MIN: usize = 3 * 1024;
@@ -150,6 +150,7 @@ impl Outbound {
             _ => {
                 tail.extend_from_slice(parts.body);
                 tail.extend_from_slice(b"\r\n");
+                count_copy(parts.body.len());
             }
         }
         state.pending += len;

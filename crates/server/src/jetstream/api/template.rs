@@ -110,7 +110,7 @@ impl Desk {
         }
     }
 
-    async fn try_template_create(&mut self, request: &Request, name: &str) -> Result<Template, ApiError> {
+    async fn try_template_create(&self, request: &Request, name: &str) -> Result<Template, ApiError> {
         let wanted: Template = request.parse("StreamTemplateConfig", self.account.strict())?;
         let configs = self.account.configs();
         let context = self.account.context(&configs, false);

@@ -85,6 +85,8 @@ pub struct Limits {
     pub pre_auth_bytes_max: usize,
     /// Unauthenticated connections at a time. Ours; 0 is unlimited.
     pub pre_auth_connections_max: u64,
+    /// The same from one address; 0 is no limit.
+    pub pre_auth_connections_per_address_max: u64,
 }
 
 impl Default for Limits {
@@ -104,6 +106,7 @@ impl Default for Limits {
             lame_duck_grace_ns: 10 * SECOND_NS,
             pre_auth_bytes_max: 16 * 1024,
             pre_auth_connections_max: 0,
+            pre_auth_connections_per_address_max: 0,
         }
     }
 }
@@ -161,6 +164,15 @@ impl Default for AccountJetStream {
     }
 }
 
+/// Where an account's messages are traced to when their `traceparent` asks for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MessageTrace {
+    /// The subject traces go to.
+    pub dest: String,
+    /// Share of those messages that is traced, percent.
+    pub sampling: u8,
+}
+
 /// One account.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Account {
@@ -174,6 +186,8 @@ pub struct Account {
     pub default_permissions: Option<Arc<Permissions>>,
     /// Subject mappings.
     pub mappings: Vec<Mapping>,
+    /// Where messages are traced to.
+    pub trace: Option<MessageTrace>,
     /// Connections at a time.
     pub max_connections: Option<u64>,
     /// Subscriptions of a connection.
@@ -190,6 +204,40 @@ pub enum Sync {
     Always,
     /// Every so many nanoseconds, as the peer does by default.
     Interval(u64),
+}
+
+/// A text that must not be shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Takes the text.
+    #[must_use]
+    pub const fn new(text: String) -> Self {
+        Self(text)
+    }
+
+    /// The text, for the one who needs it.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secret")
+    }
+}
+
+/// Cipher for data at rest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Cipher {
+    /// ChaCha20-Poly1305.
+    #[default]
+    ChaCha,
+    /// AES-GCM.
+    Aes,
 }
 
 /// JetStream of the server.
@@ -209,12 +257,12 @@ pub struct JetStream {
     pub sync: Sync,
     /// Domain.
     pub domain: String,
-    /// Key for encryption at rest.
-    pub key: Option<String>,
+    /// Key for encryption at rest; an empty one is none.
+    pub key: Option<Secret>,
     /// The key before.
-    pub previous_key: Option<String>,
-    /// Cipher: `chacha` or `aes`.
-    pub cipher: String,
+    pub previous_key: Option<Secret>,
+    /// How data is encrypted.
+    pub cipher: Cipher,
     /// Bytes of memory for indexes; `None` is a fraction of the machine's. Ours.
     pub memory_budget_bytes: Option<u64>,
     /// Unacknowledged messages of a consumer, at most; 0 is unlimited.
@@ -257,7 +305,7 @@ impl Default for JetStream {
             domain: String::new(),
             key: None,
             previous_key: None,
-            cipher: String::new(),
+            cipher: Cipher::default(),
             memory_budget_bytes: None,
             max_ack_pending: 0,
             max_request_batch: 0,

@@ -29,4 +29,4 @@ pub use command::Command;
 pub use effect::{Delivery, Effects, Handed, Silent};
 pub use environment::Environment;
 pub use group::{Admitted, Form, Group, Outcome, Proposal, Ticket, check_form};
-pub use stream::{Incoming, Stream};
+pub use stream::{Incoming, Stream, Verdict};

@@ -135,13 +135,15 @@ impl Group {
         Some((upstream.at.seq, self.stream.safe_up_to(upstream)))
     }
 
-    /// These messages, as far as they are there, for another stream that `pending` more wait for.
-    pub fn page_of(&mut self, seqs: &[u64], pending: u64) -> Page {
+    /// These messages, as far as they are there, for another stream that `pending` more wait for. `taken` is the last
+    /// that it took when they were asked for; 0 for none.
+    pub fn page_of(&mut self, seqs: &[u64], pending: u64, taken: u64) -> Page {
         let found = seqs
             .iter()
             .filter_map(|seq| self.stream.store.load(Seq(*seq)).ok());
         let messages = found.collect();
         Page {
+            start: (taken > 0).then_some(Start::Seq(taken + 1)),
             identity: self.identity(),
             messages,
             pending,
@@ -164,6 +166,7 @@ impl Group {
             Start::Time(ts) => self.stream.store.seq_at_time(ts),
         };
         let mut page = Page {
+            start: Some(ask.start),
             identity,
             ..Page::default()
         };

@@ -55,6 +55,8 @@ pub enum Next {
 /// What an origin answered.
 #[derive(Debug, Clone, Default)]
 pub struct Page {
+    /// Where it begins: as it was asked. A page that was asked before something was taken back says otherwise.
+    pub start: Option<Start>,
     /// Which origin this is: another after it was deleted and made again.
     pub identity: String,
     /// Messages, in order.
@@ -131,20 +133,23 @@ impl Upstream {
         if self.retry_at > now.mono_ns {
             return Next::Wait(self.retry_at - now.mono_ns);
         }
-        let start = match self.config.opt_start_time {
-            _ if self.at.seq > 0 => Start::Seq(self.at.seq + 1),
-            _ if self.config.opt_start_seq > 0 => Start::Seq(self.config.opt_start_seq),
-            Some(time) => Start::Time(time.0),
-            None => Start::Seq(1),
-        };
         Next::Read(Box::new(Ask {
             source: self.config.clone(),
             is_mirror: self.is_mirror,
-            start,
+            start: self.start(),
             filters: self.filters.clone(),
             resumes: self.at.seq > 0,
             identity: self.at.identity.clone(),
         }))
+    }
+
+    fn start(&self) -> Start {
+        match self.config.opt_start_time {
+            _ if self.at.seq > 0 => Start::Seq(self.at.seq + 1),
+            _ if self.config.opt_start_seq > 0 => Start::Seq(self.config.opt_start_seq),
+            Some(time) => Start::Time(time.0),
+            None => Start::Seq(1),
+        }
     }
 
     /// The origin is not there.
@@ -162,6 +167,9 @@ impl Upstream {
 
     /// The origin answered. Returns whether its messages follow what was taken before; if not, reading starts over.
     pub(crate) fn on_page(&mut self, now: Now, page: &Page) -> bool {
+        if page.start.is_some_and(|start| start != self.start()) {
+            return false;
+        }
         self.heard_ns = Some(now.mono_ns);
         self.error = None;
         self.fails = 0;

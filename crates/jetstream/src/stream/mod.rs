@@ -8,6 +8,7 @@ mod counter;
 mod dedup;
 pub(crate) mod fast;
 mod gather;
+mod id_ring;
 mod marker;
 mod publish;
 mod republish;
@@ -19,7 +20,7 @@ mod text;
 use std::collections::BTreeMap;
 
 use natterjack_jsapi::GoTime;
-use natterjack_jsapi::stream::{Discard, LostData, StreamConfig, StreamState};
+use natterjack_jsapi::stream::{Compression, Discard, LostData, StreamConfig, StreamState};
 use natterjack_store::{Limits, LogIndex, MsgStore, Removed, Seq};
 use natterjack_subject::transform::Transform;
 
@@ -132,6 +133,7 @@ impl Stream {
         if !config.allow_batched {
             self.flows.clear();
         }
+        self.store.set_compression(config.compression == Compression::S2);
         self.config = config;
         self.derive_upstreams();
     }
@@ -171,6 +173,25 @@ impl Stream {
             last_ts_ns: state.last_ts_ns,
             ..Overlay::default()
         };
+    }
+
+    /// Messages that were decided on did not make it into the log, and nothing is on its way: goes on as if they had never
+    /// come. Fast batches cannot go on without theirs, origins and schedules are asked again.
+    pub(crate) fn rewind(&mut self) {
+        self.reset_overlay();
+        self.flows.clear();
+        self.schedules.rewind();
+        let last = self.overlay.last_seq;
+        let id = self.store.load(last).ok().and_then(|message| {
+            let id = header(message.headers(), natterjack_jsapi::headers::MSG_ID)?;
+            Some((Box::from(id), last))
+        });
+        self.dedup.set_last(id);
+        for upstream in &mut self.upstreams {
+            upstream.at.seq = 0;
+        }
+        self.resume_upstreams();
+        self.recharge();
     }
 
     /// Counts what it holds and what is on its way.

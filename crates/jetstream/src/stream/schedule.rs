@@ -36,6 +36,12 @@ impl Schedules {
         }
     }
 
+    /// What was taken and has not led to a message is due again.
+    pub(crate) fn rewind(&mut self) {
+        let all = self.by_subject.iter();
+        self.due = all.map(|(subject, (_, at))| (*at, subject.clone())).collect();
+    }
+
     /// When the next one is due, wall clock.
     pub(crate) fn next_ns(&self) -> Option<i64> {
         self.due.first().map(|(at, _)| *at)

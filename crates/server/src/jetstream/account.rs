@@ -208,23 +208,24 @@ impl JsAccount {
 
     /// Its templates, by name.
     pub(super) fn templates(&self) -> Vec<Template> {
-        let meta = self.jetstream.meta.lock();
-        let own = meta.templates().filter(|of| *of.account == *self.account.name);
-        own.map(|of| of.template.clone()).collect()
+        self.jetstream.meta.read(|meta| {
+            let own = meta.templates().filter(|of| *of.account == *self.account.name);
+            own.map(|of| of.template.clone()).collect()
+        })
     }
 
     /// A template by name.
     pub(super) fn template(&self, name: &str) -> Option<Template> {
+        let account = &self.account.name;
         self.jetstream
             .meta
-            .lock()
-            .template(&self.account.name, name)
-            .cloned()
+            .read(|meta| meta.template(account, name).cloned())
     }
 
     /// Names of the streams that a template made.
     pub(super) fn made_by(&self, template: &str) -> Vec<String> {
-        self.jetstream.meta.lock().made_by(&self.account.name, template)
+        let account = &self.account.name;
+        self.jetstream.meta.read(|meta| meta.made_by(account, template))
     }
 
     /// Makes a stream whose configuration was checked; `template` is what it is made by, empty for nothing.

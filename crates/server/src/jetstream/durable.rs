@@ -157,7 +157,7 @@ impl Copying<'_> {
                 owner.group.followed(&key)
             });
             // It is not an origin any more, or something is in the way: both are seen by asking again.
-            let Some((_, safe)) = followed.await?.filter(|(taken, _)| *taken >= last) else {
+            let Some((taken, safe)) = followed.await?.filter(|(taken, _)| *taken >= last) else {
                 return Some(());
             };
             acknowledge(&mut wire, &mut waiting, safe);
@@ -175,14 +175,14 @@ impl Copying<'_> {
                 wire.send(&flow, None, &[], &[]);
                 wire.lane.flush();
             }
-            page = Some(self.page(&notes.delivered, &identity).await);
+            page = Some(self.page(&notes.delivered, &identity, taken).await);
             waiting.extend(notes.delivered);
         }
         Some(())
     }
 
     /// The messages that `notes` tell of.
-    async fn page(&self, notes: &[Note], identity: &str) -> Page {
+    async fn page(&self, notes: &[Note], identity: &str, taken: u64) -> Page {
         let pending = notes.last().map_or(0, |note| note.pending);
         let seqs: Vec<u64> = notes.iter().map(|note| note.seq).collect();
         if seqs.is_empty() {
@@ -191,7 +191,9 @@ impl Copying<'_> {
                 ..Page::default()
             };
         }
-        let page = self.origin.ask(move |owner| owner.group.page_of(&seqs, pending));
+        let page = self
+            .origin
+            .ask(move |owner| owner.group.page_of(&seqs, pending, taken));
         // An origin that has ended delivers nothing more: what follows is asked for anew.
         page.await.unwrap_or_default()
     }

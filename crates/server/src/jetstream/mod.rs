@@ -7,10 +7,12 @@ pub(crate) mod domain;
 mod durable;
 mod inbox;
 mod limits;
+mod meta;
 mod owner;
-mod place;
+pub(crate) mod place;
 mod services;
 pub(crate) mod stream;
+mod traced;
 mod upstream;
 mod watch;
 mod wire;
@@ -22,21 +24,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use natterjack_config::Sync;
-use natterjack_jetstream::meta::{Assignment, Change, META_GROUP, Meta};
+use natterjack_jetstream::meta::{Assignment, Change, META_GROUP};
 use natterjack_jetstream::usage::Usage;
 use natterjack_jetstream::{BatchLimits, Group, Silent};
 use natterjack_jsapi::errors;
 use natterjack_jsapi::stream::Storage as ApiStorage;
 use natterjack_raft::Solo;
-use natterjack_store::{
-    EntryBody, GroupId, Health, OsDisk, Storage, Store, StoreOptions, StreamOptions, SyncMode,
-};
+use natterjack_store::{GroupId, Health, OsDisk, Storage, Store, StoreOptions, StreamOptions, SyncMode};
 use parking_lot::Mutex;
-use tokio::sync::oneshot;
 
 pub(crate) use account::JsAccount;
+use meta::MetaLog;
 use owner::Owner;
-use place::{folder, lock, resources};
+use place::{encryption, folder, lock, memory_budget, resources};
 use stream::Stream;
 use wire::Wire;
 
@@ -45,9 +45,6 @@ use crate::clock;
 use crate::router::sub::Sub;
 use crate::server::Server;
 use crate::spawn::vital;
-
-/// Changes of what exists after which the list is written down as a whole.
-const CHANGES_MAX: u64 = 1_000;
 
 /// JetStream of a server.
 #[derive(Debug)]
@@ -64,9 +61,7 @@ pub(crate) struct JetStream {
     /// What all streams hold in files and in memory.
     usage: [Arc<Usage>; 2],
     batch_limits: BatchLimits,
-    meta_log: Solo,
-    meta: Mutex<Meta>,
-    changes: std::sync::atomic::AtomicU64,
+    meta: Arc<MetaLog>,
     next: AtomicU32,
     accounts: Mutex<BTreeMap<Arc<str>, Arc<JsAccount>>>,
     _lock: File,
@@ -96,21 +91,12 @@ impl JetStream {
         };
         let settings = StoreOptions {
             sync,
+            encryption: encryption(&server.options),
+            memory_bytes_max: memory_budget(server),
             ..StoreOptions::default()
         };
         let store = Store::open(Arc::new(OsDisk), &folder, &settings).map_err(|e| e.to_string())?;
-        let mut log = store.group(META_GROUP).map_err(|e| e.to_string())?;
-        let mut meta = log
-            .checkpoint()
-            .and_then(|(_, state)| Meta::decode(state))
-            .unwrap_or_default();
-        for entry in log.replay() {
-            if let EntryBody::Command(bytes) = &entry.body
-                && let Some(change) = Change::decode(bytes)
-            {
-                meta.apply(change);
-            }
-        }
+        let meta = MetaLog::open(&store).map_err(|e| e.to_string())?;
         let (memory_max, store_max) = resources(server, &folder);
         Ok(Arc::new(Self {
             server: Arc::clone(server),
@@ -121,10 +107,8 @@ impl JetStream {
             usage: [store_max, memory_max]
                 .map(|max| Arc::new(Usage::new(Some(max), errors::INSUFFICIENT_RESOURCES).crossed_once())),
             batch_limits: limits::batch_limits(server),
-            meta_log: Solo::durable(log),
-            next: AtomicU32::new(meta.next_group().0),
-            meta: Mutex::new(meta),
-            changes: std::sync::atomic::AtomicU64::new(0),
+            next: AtomicU32::new(meta.next_group()),
+            meta: Arc::new(meta),
             accounts: Mutex::default(),
             _lock: lock,
         }))
@@ -142,6 +126,7 @@ impl JetStream {
         }
         self.check_reserved()?;
         self.restore()?;
+        vital("The list of streams", Arc::clone(&self.meta).keep());
         for account in self.accounts() {
             Self::open_api(account);
         }
@@ -170,12 +155,12 @@ impl JetStream {
     }
 
     fn restore(self: &Arc<Self>) -> Result<(), String> {
-        let known: Vec<Assignment> = self.meta.lock().streams().cloned().collect();
+        let known = self.meta.read(|meta| meta.streams().cloned().collect::<Vec<_>>());
         let mut kept = vec![META_GROUP];
         for assignment in known {
             // Streams in memory end with the server.
             if assignment.config.storage == ApiStorage::Memory {
-                self.meta.lock().apply(Change::Delete(assignment.group));
+                self.meta.forget(Change::Delete(assignment.group));
                 continue;
             }
             kept.push(assignment.group);
@@ -268,22 +253,7 @@ impl JetStream {
 
     /// Changes what exists, durably.
     async fn change(&self, change: Change) -> Result<(), String> {
-        let (sender, receiver) = oneshot::channel();
-        let body = EntryBody::Command(change.encode());
-        let done = Box::new(move |result: Result<(), natterjack_store::AppendError>| {
-            let _gone = sender.send(result.map_err(|e| e.to_string()));
-        });
-        let index = self
-            .meta_log
-            .propose(body, false, done)
-            .map_err(|e| e.to_string())?;
-        receiver.await.map_err(|e| e.to_string())??;
-        let mut meta = self.meta.lock();
-        meta.apply(change);
-        if self.changes.fetch_add(1, Ordering::Relaxed) % CHANGES_MAX == CHANGES_MAX - 1 {
-            self.meta_log.save(index, &meta.encode());
-        }
-        Ok(())
+        self.meta.change(change).await
     }
 
     /// JetStream of an account.
@@ -308,6 +278,7 @@ impl JetStream {
                 let _ended = stream.ask(Owner::stop).await;
             }
         }
+        self.meta.save();
         let store = self.store.clone();
         let _joined = tokio::task::spawn_blocking(move || store.shutdown()).await;
     }

@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering;
 use super::api::direct;
 use super::inbox::{Inbox, Item, Kept, weight};
 use super::stream::Stream;
+use super::traced;
 use crate::account::Account;
 use crate::router::lane::Lane;
 use crate::router::message::Routed;
@@ -38,6 +39,10 @@ impl Service for Ingest {
     fn on_message(&self, message: &Routed<'_>, lane: &mut Lane) -> bool {
         publish(&self.0, message, lane);
         true
+    }
+
+    fn on_traced(&self, message: &Routed<'_>, lane: &mut Lane) -> Option<bool> {
+        Some(traced::take(&self.0, message, lane))
     }
 }
 

@@ -3,6 +3,7 @@
 mod consume;
 mod model;
 mod publish;
+mod refused;
 mod restart;
 mod sequences;
 mod sourced;

@@ -156,3 +156,29 @@ impl Consumers {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_unacknowledged_messages_are_read_back() {
+        const PENDING: u64 = 40_000;
+        let mut state = State {
+            next_cseq: PENDING + 1,
+            next_sseq: PENDING + 1,
+            ..State::default()
+        };
+        for n in 1..=PENDING {
+            state.pending.insert(Pending::new(n, n, 0));
+        }
+        let mut text = br#"{"config":{"durable_name":"D"},"state":"#.to_vec();
+        text.extend_from_slice(&encode_state(&state, Now::at(0)));
+        text.push(b'}');
+        assert!(text.len() > 1024 * 1024, "only {} bytes", text.len());
+        let stored: Stored = json::from_slice(&text).unwrap();
+        let read = stored.state.unwrap();
+        assert_eq!(read.pending.len(), state.pending.len());
+        assert!(read.pending.contains(1) && read.pending.contains(PENDING));
+    }
+}

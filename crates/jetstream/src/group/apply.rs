@@ -1,6 +1,6 @@
 //! What a committed entry does. Cannot fail, and does the same wherever and whenever it is applied.
 
-use natterjack_jsapi::stream::Retention;
+use natterjack_jsapi::stream::{Retention, StreamConfig};
 use natterjack_store::{Committed, EntryBody, Purge, RecordView, Removed, Seq, flags};
 use natterjack_subject::Filter;
 
@@ -118,12 +118,7 @@ impl Group {
 
     fn apply_command(&mut self, command: Command, now: Now, fx: &mut dyn Effects) -> Outcome {
         match command {
-            Command::Config(config) => {
-                let mut gone = Gone(Vec::new(), !self.restoring);
-                self.stream.apply_config(*config, &mut gone);
-                self.removed(gone, true, now, fx);
-                Outcome::Done
-            }
+            Command::Config(config) => self.apply_config(*config, now, fx),
             Command::Purge { filter, up_to, keep } => self.apply_purge(&filter, up_to, keep, now),
             Command::Delete { seq, erase } => {
                 let mut gone = Gone(Vec::new(), !self.restoring);
@@ -192,6 +187,20 @@ impl Group {
             }
         }
         self.removed(gone, false, now, fx);
+    }
+
+    fn apply_config(&mut self, config: StreamConfig, now: Now, fx: &mut dyn Effects) -> Outcome {
+        let before = self.stream.config.retention;
+        let mut gone = Gone(Vec::new(), !self.restoring);
+        self.stream.apply_config(config, &mut gone);
+        self.removed(gone, true, now, fx);
+        // What was kept for its own sake is kept for consumers from now on. Where there are none, it goes; where there are,
+        // the peer waits for what they acknowledge.
+        let turned = self.stream.config.retention == Retention::Interest && before != Retention::Interest;
+        if turned && self.consumers.is_empty() {
+            self.apply_purge("", 0, 0, now);
+        }
+        Outcome::Done
     }
 
     fn apply_purge(&mut self, filter: &str, up_to: u64, keep: u64, now: Now) -> Outcome {

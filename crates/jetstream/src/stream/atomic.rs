@@ -200,18 +200,13 @@ impl Stream {
             }
             self.check_expected_last(message.headers)?;
         }
-        let Some((expected, subject)) = expected_of_subject(message)? else {
+        let Some(expected) = expected_of_subject(message)? else {
             return Ok(());
         };
-        if progress.written.contains(subject) {
+        if progress.written.contains(expected.subject) {
             return Err(errors::STREAM_WRONG_LAST_SEQUENCE_CONSTANT);
         }
-        let last = self.last_of(subject);
-        if Some(last.0) == expected {
-            Ok(())
-        } else {
-            Err(errors::stream_wrong_last_sequence(last.0))
-        }
+        expected.check(self.last_of(expected.subject))
     }
 
     fn check_batched_rollup(&self, message: &Incoming<'_>, progress: &Progress) -> Result<u16, ApiError> {

@@ -88,14 +88,9 @@ impl Stream {
     }
 
     fn check_expected_subject(&mut self, message: &Incoming<'_>) -> Result<(), ApiError> {
-        let Some((expected, subject)) = expected_of_subject(message)? else {
-            return Ok(());
-        };
-        let last = self.last_of(subject);
-        if Some(last.0) == expected {
-            Ok(())
-        } else {
-            Err(errors::stream_wrong_last_sequence(last.0))
+        match expected_of_subject(message)? {
+            Some(expected) => expected.check(self.last_of(expected.subject)),
+            None => Ok(()),
         }
     }
 
@@ -243,17 +238,39 @@ impl Stream {
     }
 }
 
-/// The last sequence the publisher expects a subject to have, and which subject. What is no number is none that a
-/// subject could have.
-pub(super) fn expected_of_subject<'a>(
-    message: &Incoming<'a>,
-) -> Result<Option<(Option<u64>, &'a [u8])>, ApiError> {
+/// The last sequence a publisher expects a subject to have.
+pub(super) struct Expected<'a> {
+    /// `None` for what is no number: no subject could have that.
+    seq: Option<u64>,
+    /// The subject or filter.
+    pub(super) subject: &'a [u8],
+}
+
+impl Expected<'_> {
+    /// Whether `last` is what was expected.
+    ///
+    /// # Errors
+    /// It is not.
+    pub(super) fn check(&self, last: Seq) -> Result<(), ApiError> {
+        if self.seq == Some(last.0) {
+            Ok(())
+        } else {
+            Err(errors::stream_wrong_last_sequence(last.0))
+        }
+    }
+}
+
+/// What the publisher expects the last sequence of a subject to be, if anything.
+pub(super) fn expected_of_subject<'a>(message: &Incoming<'a>) -> Result<Option<Expected<'a>>, ApiError> {
     let block = message.headers;
-    let expected = value(block, headers::EXPECTED_LAST_SUBJECT_SEQ).map(number);
+    let seq = value(block, headers::EXPECTED_LAST_SUBJECT_SEQ).map(number);
     let other = value(block, headers::EXPECTED_LAST_SUBJECT_SEQ_SUBJECT);
-    match (expected, other) {
+    match (seq, other) {
         (None, Some(_)) => Err(errors::STREAM_EXPECTED_LAST_SEQ_PER_SUBJECT_INVALID),
         (None, None) => Ok(None),
-        (Some(expected), other) => Ok(Some((expected, other.unwrap_or(message.subject)))),
+        (Some(seq), other) => Ok(Some(Expected {
+            seq,
+            subject: other.unwrap_or(message.subject),
+        })),
     }
 }

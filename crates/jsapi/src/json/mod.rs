@@ -14,8 +14,8 @@ pub use types::Base64;
 
 use std::borrow::Cow;
 
-/// Largest request accepted, bytes.
-pub const REQUEST_BYTES_MAX: usize = 1024 * 1024;
+/// Largest text read, bytes: as much as the largest message a server can be told to take, and what an archive may hold.
+pub const TEXT_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Deepest nesting accepted.
 pub const DEPTH_MAX: usize = 64;
 

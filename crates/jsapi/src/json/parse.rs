@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use super::{DEPTH_MAX, JsonError, REQUEST_BYTES_MAX};
+use super::{DEPTH_MAX, JsonError, TEXT_BYTES_MAX};
 
 /// A JSON value, borrowed from its text where it can be.
 #[derive(Debug, Clone, PartialEq)]
@@ -47,10 +47,8 @@ impl Json<'_> {
 /// # Errors
 /// [`JsonError`] in the peer's words.
 pub fn parse(text: &[u8]) -> Result<Json<'_>, JsonError> {
-    if text.len() > REQUEST_BYTES_MAX {
-        return Err(JsonError(format!(
-            "request is larger than {REQUEST_BYTES_MAX} bytes"
-        )));
+    if text.len() > TEXT_BYTES_MAX {
+        return Err(JsonError(format!("text is larger than {TEXT_BYTES_MAX} bytes")));
     }
     let mut reader = Reader {
         text,

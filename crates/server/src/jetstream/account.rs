@@ -6,8 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use natterjack_jetstream::Environment;
-use natterjack_jetstream::consumer::{Limits as ConsumerLimits, Names};
-use natterjack_jetstream::environment::ServerLimits;
+use natterjack_jetstream::consumer::Names;
 use natterjack_jetstream::meta::{Assignment, Change};
 use natterjack_jetstream::source::Copier;
 use natterjack_jetstream::stream::{Context, Streams};
@@ -23,6 +22,7 @@ use tokio::sync::oneshot;
 
 use super::JetStream;
 use super::backup;
+use super::limits::server_limits;
 use super::services;
 use super::stream::Stream;
 use super::upstream;
@@ -40,7 +40,7 @@ pub(crate) struct JsAccount {
     pub(crate) account: Arc<Account>,
     /// Whether JetStream is on for it.
     pub(crate) enabled: bool,
-    environment: Environment,
+    pub(super) environment: Environment,
     /// What its streams hold in files and in memory.
     usage: [Arc<Usage>; 2],
     streams: RwLock<BTreeMap<String, Arc<Stream>>>,
@@ -75,16 +75,6 @@ impl Streams for Configs {
                 .iter()
                 .any(|wanted| collides(own.as_bytes(), wanted.as_bytes()))
         })
-    }
-}
-
-fn server_limits(jetstream: &JetStream) -> ServerLimits {
-    let options = &jetstream.server.options;
-    ServerLimits {
-        duplicate_window_ns: i64::try_from(options.jetstream.max_duplicate_window_ns).unwrap_or(i64::MAX),
-        max_request_batch: options.jetstream.max_request_batch,
-        max_ack_pending: options.jetstream.max_ack_pending,
-        default_max_consumers: options.jetstream.default_max_consumers,
     }
 }
 
@@ -174,61 +164,6 @@ impl JsAccount {
             streams: configs,
             pedantic,
         }
-    }
-
-    /// Limits that concern consumers.
-    pub(super) fn consumer_limits(&self) -> ConsumerLimits {
-        let (server, account) = (&self.environment.limits, &self.environment.account_limits);
-        let first = |a: i64, b: i64| if a > 0 { a } else { b };
-        ConsumerLimits {
-            max_ack_pending: first(account.max_ack_pending, server.max_ack_pending),
-            max_request_batch: server.max_request_batch,
-            max_consumers: first(account.max_consumers, server.default_max_consumers),
-        }
-    }
-
-    /// Whether there is room for a stream; `old` is its configuration so far.
-    ///
-    /// # Errors
-    /// The peer's.
-    pub(super) fn check_room(
-        &self,
-        config: &StreamConfig,
-        old: Option<&StreamConfig>,
-    ) -> Result<(), ApiError> {
-        let limits = &self.environment.account_limits;
-        let streams = self.streams();
-        if old.is_none() && usize::try_from(limits.max_streams).is_ok_and(|most| streams.len() >= most) {
-            return Err(errors::MAXIMUM_STREAMS_LIMIT);
-        }
-        // A stream without a limit of its own needs room for something.
-        let wanted = config.max_bytes.max(1);
-        let held: i64 = streams
-            .iter()
-            .map(|s| s.config())
-            .filter(|c| c.storage == config.storage && c.name != config.name)
-            .map(|c| c.max_bytes.max(0))
-            .fold(0, i64::saturating_add);
-        let (of_account, of_server, error) = match config.storage {
-            Storage::File => (
-                limits.max_storage,
-                self.jetstream.store_max,
-                errors::STORAGE_RESOURCES_EXCEEDED,
-            ),
-            Storage::Memory => (
-                limits.max_memory,
-                self.jetstream.memory_max,
-                errors::MEMORY_RESOURCES_EXCEEDED,
-            ),
-        };
-        let all = held.saturating_add(wanted);
-        if of_account >= 0 && all > of_account {
-            return Err(error);
-        }
-        if all > i64::try_from(of_server).unwrap_or(i64::MAX) {
-            return Err(error);
-        }
-        Ok(())
     }
 
     /// What a stream counts against.

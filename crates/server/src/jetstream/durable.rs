@@ -76,7 +76,9 @@ impl Service for Intake {
         let full = self.0.push(NOTE_BYTES, |notes| {
             notes.heard += 1;
             notes.delivered.extend(note);
-            notes.flow = flow.or(notes.flow.take());
+            if flow.is_some() {
+                notes.flow = flow;
+            }
         });
         if full && lane.gate.is_none() {
             lane.gate = Some(Arc::clone(&self.0.gate));

@@ -6,6 +6,7 @@ mod backup;
 pub(crate) mod domain;
 mod durable;
 mod inbox;
+mod limits;
 mod meta;
 mod owner;
 pub(crate) mod place;
@@ -26,7 +27,6 @@ use natterjack_config::Sync;
 use natterjack_jetstream::meta::{Assignment, Change, META_GROUP};
 use natterjack_jetstream::usage::Usage;
 use natterjack_jetstream::{BatchLimits, Group, Silent};
-use natterjack_jsapi::account::Limits;
 use natterjack_jsapi::errors;
 use natterjack_jsapi::stream::Storage as ApiStorage;
 use natterjack_raft::Solo;
@@ -40,7 +40,7 @@ use place::{encryption, folder, lock, memory_budget, resources};
 use stream::Stream;
 use wire::Wire;
 
-use crate::account::{Account, GLOBAL_ACCOUNT};
+use crate::account::Account;
 use crate::clock;
 use crate::router::sub::Sub;
 use crate::server::Server;
@@ -77,32 +77,6 @@ fn options(storage: ApiStorage) -> StreamOptions {
     }
 }
 
-fn batch_limits(server: &Server) -> BatchLimits {
-    let options = &server.options.jetstream;
-    BatchLimits {
-        messages_max: options.max_batch_size as u64,
-        timeout_ns: options.batch_timeout_ns,
-        ..BatchLimits::default()
-    }
-    .with_rooms(
-        options.max_batch_inflight_per_stream,
-        options.max_batch_inflight_total,
-    )
-}
-
-fn account_limits(limits: &natterjack_config::options::AccountJetStream) -> Limits {
-    Limits {
-        max_memory: limits.max_memory_bytes,
-        max_storage: limits.max_store_bytes,
-        max_streams: limits.max_streams,
-        max_consumers: limits.max_consumers,
-        max_ack_pending: limits.max_ack_pending,
-        memory_max_stream_bytes: limits.memory_max_stream_bytes,
-        storage_max_stream_bytes: limits.disk_max_stream_bytes,
-        max_bytes_required: limits.max_bytes_required,
-    }
-}
-
 impl JetStream {
     /// Opens the store in its folder.
     ///
@@ -132,7 +106,7 @@ impl JetStream {
             store,
             usage: [store_max, memory_max]
                 .map(|max| Arc::new(Usage::new(Some(max), errors::INSUFFICIENT_RESOURCES).crossed_once())),
-            batch_limits: batch_limits(server),
+            batch_limits: limits::batch_limits(server),
             next: AtomicU32::new(meta.next_group()),
             meta: Arc::new(meta),
             accounts: Mutex::default(),
@@ -159,38 +133,6 @@ impl JetStream {
         Ok(())
     }
 
-    /// Whether the server has what its accounts are promised.
-    fn check_reserved(&self) -> Result<(), String> {
-        let accounts = self.accounts();
-        let limits: Vec<Limits> = accounts
-            .iter()
-            .filter_map(|a| self.limits_of(&a.account.name))
-            .collect();
-        let promised = |of: fn(&Limits) -> i64| {
-            let all = limits.iter().filter_map(|l| u64::try_from(of(l)).ok());
-            all.fold(0, u64::saturating_add)
-        };
-        let checks = [
-            (
-                promised(|l| l.max_memory),
-                self.memory_max,
-                errors::MEMORY_RESOURCES_EXCEEDED,
-            ),
-            (
-                promised(|l| l.max_storage),
-                self.store_max,
-                errors::STORAGE_RESOURCES_EXCEEDED,
-            ),
-        ];
-        match checks.iter().find(|(promised, has, _)| promised > has) {
-            None => Ok(()),
-            Some((.., error)) => Err(format!(
-                "Error enabling jetstream on configured accounts: {} ({})",
-                error.description, error.err_code
-            )),
-        }
-    }
-
     fn bring_up(self: &Arc<Self>, account: Arc<Account>) -> Arc<JsAccount> {
         let limits = self.limits_of(&account.name);
         let name = Arc::clone(&account.name);
@@ -210,16 +152,6 @@ impl JetStream {
     /// Takes in an account that came while the server runs. Streams it had before, it has again after a restart.
     pub(crate) fn adopt(self: &Arc<Self>, account: Arc<Account>) {
         Self::open_api(self.bring_up(account));
-    }
-
-    /// What an account may use; `None` when JetStream is not on for it.
-    fn limits_of(&self, name: &str) -> Option<Limits> {
-        let live = self.server.live.load();
-        let accounts = &live.options.accounts;
-        if let Some(account) = accounts.iter().find(|a| a.name == name) {
-            return account.jetstream.as_ref().map(account_limits);
-        }
-        (name == GLOBAL_ACCOUNT && accounts.is_empty()).then(Limits::unlimited)
     }
 
     fn restore(self: &Arc<Self>) -> Result<(), String> {

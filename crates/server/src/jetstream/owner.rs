@@ -159,11 +159,12 @@ impl Owner {
         self.settle_consumers();
         let more = self.group.run(now, &mut self.wire, ROUND_MESSAGES);
         self.pump(now);
-        self.wire.lane.flush();
         if published > 0 {
             self.stream.published.fetch_add(published, Ordering::Relaxed);
         }
+        // Who is told that a message is stored may ask at once for what the account holds.
         self.show();
+        self.wire.lane.flush();
         if now.mono_ns >= self.upkeep_at {
             self.upkeep(now);
         }

@@ -97,10 +97,33 @@ fn listen(account: &Arc<JsAccount>, mailbox: &Arc<Mailbox<Requests>>, template: 
     account.traps.lock().insert(template.name.clone(), subs);
 }
 
+/// Makes a template that is allowed, and lets it listen.
+async fn make(
+    account: &Arc<JsAccount>,
+    mailbox: &Arc<Mailbox<Requests>>,
+    request: &Request,
+    name: &str,
+) -> Result<Template, ApiError> {
+    let wanted: Template = request.parse("StreamTemplateConfig", account.strict())?;
+    let configs = account.configs();
+    let context = account.context(&configs, false);
+    let template = check_template(name, &wanted, account.template(name).is_some(), &context)?;
+    let of = TemplateOf {
+        account: account.account.name.to_string(),
+        template: template.clone(),
+    };
+    let change = Change::CreateTemplate(Box::new(of));
+    let done = account.jetstream.change(change).await;
+    done.map_err(errors::stream_template_create)?;
+    listen(account, mailbox, &template);
+    Ok(template)
+}
+
 impl Desk {
     pub(super) async fn template_create(&mut self, request: &Request, name: &str) {
         let kind = "stream_template_create_response";
-        match self.try_template_create(request, name).await {
+        let (account, mailbox) = (Arc::clone(&self.account), Arc::clone(&self.mailbox));
+        match make(&account, &mailbox, request, name).await {
             Ok(template) => {
                 let mut out = Vec::new();
                 response::template(&mut out, kind, &template, &[]);
@@ -108,23 +131,6 @@ impl Desk {
             }
             Err(error) => self.refuse(request, kind, &error),
         }
-    }
-
-    async fn try_template_create(&mut self, request: &Request, name: &str) -> Result<Template, ApiError> {
-        let wanted: Template = request.parse("StreamTemplateConfig", self.account.strict())?;
-        let configs = self.account.configs();
-        let context = self.account.context(&configs, false);
-        let exists = self.account.template(name).is_some();
-        let template = check_template(name, &wanted, exists, &context)?;
-        let of = TemplateOf {
-            account: self.account.account.name.to_string(),
-            template: template.clone(),
-        };
-        let change = Change::CreateTemplate(Box::new(of));
-        let done = self.account.jetstream.change(change).await;
-        done.map_err(errors::stream_template_create)?;
-        listen(&self.account, &self.mailbox, &template);
-        Ok(template)
     }
 
     pub(super) fn template_names(&mut self, request: &Request) {

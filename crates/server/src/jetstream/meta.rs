@@ -153,10 +153,11 @@ impl MetaLog {
     pub(super) async fn keep(self: Arc<Self>) {
         let this = Arc::downgrade(&self);
         drop(self);
-        while let Some(log) = this.upgrade() {
+        let mut looks = tokio::time::interval(LOOK);
+        loop {
+            looks.tick().await;
+            let Some(log) = this.upgrade() else { return };
             log.save_if_due();
-            drop(log);
-            tokio::time::sleep(LOOK).await;
         }
     }
 }

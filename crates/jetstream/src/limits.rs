@@ -47,3 +47,6 @@ pub const MULTI_LAST_MAX: usize = 1_024;
 
 // The default window is one that may be asked for.
 const _: () = assert!(DUPLICATE_WINDOW_NS > WINDOW_NS_MIN);
+
+/// What a consumer with a rate limit sends at once before the limit holds, bytes: the largest payload by default.
+pub(crate) const RATE_BURST_BYTES: u64 = 1024 * 1024;

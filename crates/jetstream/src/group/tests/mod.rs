@@ -288,6 +288,7 @@ impl World {
             stream: self.group.stream().config(),
             limits: &Limits::default(),
             pedantic: false,
+            durable: !config.durable_name.is_empty(),
         };
         config::check(&mut config, &around).unwrap();
         let command = self.group.prepare_consumer(name.into(), config, self.now);

@@ -28,6 +28,8 @@ pub enum Command {
         repair: bool,
         /// Report as JSON.
         json: bool,
+        /// The configuration that has the key of an encrypted store.
+        config: Option<String>,
     },
     /// The command line makes no sense: a text for standard error, whether usage follows, and the exit status.
     Refused {
@@ -46,6 +48,17 @@ pub struct Flags {
     /// The configuration file.
     pub config: Option<String>,
     values: Vec<(Id, String)>,
+}
+
+impl Flags {
+    /// A command line that only names a configuration file.
+    #[must_use]
+    pub const fn with_config(config: Option<String>) -> Self {
+        Self {
+            config,
+            values: Vec::new(),
+        }
+    }
 }
 
 /// Which flag.
@@ -235,9 +248,11 @@ fn word(word: &str, rest: &[String]) -> Command {
 }
 
 fn fsck(rest: &[String]) -> Command {
-    let (mut dir, mut repair, mut json) = (None, false, false);
-    for arg in rest {
+    let (mut dir, mut repair, mut json, mut config) = (None, false, false, None);
+    let mut rest = rest.iter();
+    while let Some(arg) = rest.next() {
         match arg.trim_start_matches('-') {
+            "c" | "config" if arg.starts_with('-') => config = rest.next().cloned(),
             "repair" if arg.starts_with('-') => repair = true,
             "json" if arg.starts_with('-') => json = true,
             other if !arg.starts_with('-') && dir.is_none() => dir = Some(other.to_owned()),
@@ -251,7 +266,12 @@ fn fsck(rest: &[String]) -> Command {
         }
     }
     match dir {
-        Some(dir) => Command::Fsck { dir, repair, json },
+        Some(dir) => Command::Fsck {
+            dir,
+            repair,
+            json,
+            config,
+        },
         None => Command::Refused {
             text: "fsck: a store directory is needed".into(),
             usage: false,
@@ -352,7 +372,7 @@ impl Flags {
 /// What `-h` prints.
 pub const USAGE: &str = "\
 Usage: natterjack-server [options]
-       natterjack-server fsck <store_dir> [--repair] [--json]
+       natterjack-server fsck <store_dir> [--repair] [--json] [-c <file with the key>]
 
 Server Options:
     -a, --addr, --net <host>         Listen on this address (default: 0.0.0.0)
@@ -470,11 +490,12 @@ mod tests {
             }
         );
         assert_eq!(
-            run("fsck /d --json"),
+            run("fsck /d --json -c f.conf"),
             Command::Fsck {
                 dir: "/d".into(),
                 repair: false,
-                json: true
+                json: true,
+                config: Some("f.conf".into()),
             }
         );
         assert!(matches!(run("-t -c f"), Command::Check(_)));

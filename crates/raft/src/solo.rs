@@ -59,6 +59,13 @@ impl Solo {
         }
     }
 
+    /// Takes messages again after it refused some: nothing proposed is on its way any more.
+    pub fn resume(&self) {
+        if let Some(log) = &self.log {
+            log.resume();
+        }
+    }
+
     /// Whether the log has as much waiting as it may.
     #[must_use]
     pub fn is_busy(&self) -> bool {
@@ -70,6 +77,12 @@ impl Solo {
         if let Some(log) = &self.log {
             log.save(applied, state);
         }
+    }
+
+    /// Whether old files of the journal wait for the group to make its state durable.
+    #[must_use]
+    pub fn is_pinning(&self) -> bool {
+        self.log.as_ref().is_some_and(Group::is_pinning)
     }
 
     /// The group is gone: its entries are not needed any more.

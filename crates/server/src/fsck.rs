@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use natterjack_store::fsck::{self, Report};
-use natterjack_store::{Disk, OsDisk};
+use natterjack_store::{Disk, Encryption, OsDisk};
 
 /// All is well, or everything that was not is mended.
 const CLEAN: u8 = 0;
@@ -27,7 +27,11 @@ fn store_in(dir: &str) -> PathBuf {
 }
 
 /// Checks the store in `dir`. Gives what is to be printed, and the exit status.
-pub(crate) fn run(dir: &str, repair: bool, json: bool) -> (String, ExitCode) {
+pub(crate) fn run(
+    dir: &str,
+    (repair, json): (bool, bool),
+    encryption: Option<&Encryption>,
+) -> (String, ExitCode) {
     let root = store_in(dir);
     let disk: Arc<dyn Disk> = Arc::new(OsDisk);
     let locked = std::fs::File::open(root.join("LOCK")).ok();
@@ -36,9 +40,9 @@ pub(crate) fn run(dir: &str, repair: bool, json: bool) -> (String, ExitCode) {
         return (text, ExitCode::from(FAILED));
     }
     let outcome = if repair {
-        fsck::repair(&disk, &root)
+        fsck::repair(&disk, &root, encryption)
     } else {
-        fsck::check(&disk, &root)
+        fsck::check(&disk, &root, encryption)
     };
     match outcome {
         Ok(report) => {

@@ -1,21 +1,24 @@
 //! A store directory: the journal, the streams in it, and opaque groups. Open it once.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use bytes::Bytes;
 use parking_lot::Mutex;
 
 use crate::batch::{Committed, EntryBody};
-use crate::codec::{self, In, Out};
+use crate::codec::{In, Out};
 use crate::damage::Damage;
 use crate::disk::{Disk, make_dir, read_file, replace_file};
 use crate::ids::{GroupId, LogIndex, Seq};
 use crate::journal::{AppendError, Completion, Journal, JournalStats, Pending, Settings, SyncMode, recover};
 use crate::log::{Replay, StreamFiles, StreamLog, StreamOptions};
+use crate::memory::Memory;
+use crate::seal::{self, Encryption, keys_exist, open_vault};
+use crate::segment::blocks::Pool;
 use crate::traits::MsgStore;
 use crate::worker::Worker;
 
@@ -36,6 +39,10 @@ pub struct StoreOptions {
     pub journal_files_max: usize,
     /// Bytes that may wait for the journal before appends are refused.
     pub queue_bytes_max: usize,
+    /// How data is encrypted; `None` is not at all. A store that is encrypted once cannot be opened without.
+    pub encryption: Option<Encryption>,
+    /// Memory that all streams on disk share for what they know of subjects, bytes; beyond it that goes to disk.
+    pub memory_bytes_max: usize,
 }
 
 impl Default for StoreOptions {
@@ -46,6 +53,8 @@ impl Default for StoreOptions {
             reserve_bytes: 8 * 1024 * 1024,
             journal_files_max: 4,
             queue_bytes_max: 256 * 1024 * 1024,
+            encryption: None,
+            memory_bytes_max: 128 * 1024 * 1024,
         }
     }
 }
@@ -56,7 +65,10 @@ pub(crate) struct Context {
     pub(crate) disk: Arc<dyn Disk>,
     pub(crate) journal: Arc<Journal>,
     pub(crate) worker: Worker,
-    pub(crate) damage: Damage,
+    pub(crate) damage: Arc<Damage>,
+    /// The store's key, and what segments share.
+    pub(crate) pool: Arc<Pool>,
+    pub(crate) memory: Arc<Memory>,
     /// Entries that were on disk are missing from the journal.
     pub(crate) lossy: bool,
     queue_bytes_max: usize,
@@ -81,20 +93,28 @@ pub struct Store {
     context: Arc<Context>,
     root: PathBuf,
     recovered: Arc<Mutex<HashMap<GroupId, Vec<Committed>>>>,
+    /// Groups of which the journal has emptied entries.
+    erased: Arc<HashSet<GroupId>>,
 }
 
 impl Store {
     /// Opens the store in `root`, making it if missing, and reads its journal.
     ///
     /// # Errors
-    /// When the disk cannot be read or written. Damage is no error: see [`Store::health`].
+    /// When the disk cannot be read or written, or the store is encrypted and [`StoreOptions::encryption`] does not open it;
+    /// nothing is changed then. Damage is no error: see [`Store::health`].
     pub fn open(disk: Arc<dyn Disk>, root: &Path, options: &StoreOptions) -> io::Result<Self> {
         let journal_dir = root.join("journal");
         for dir in [root, &journal_dir, &root.join("streams"), &root.join("groups")] {
             make_dir(disk.as_ref(), dir)?;
         }
-        let recovered = recover::recover(&disk, &journal_dir)?;
-        let damage = Damage::default();
+        let damage = Arc::new(Damage::default());
+        if options.encryption.is_some() && !keys_exist(disk.as_ref(), root)? {
+            // Without KEYS, nothing that is encrypted can be read: a new key must not come before that is said.
+            recover::refuse_sealed(disk.as_ref(), &journal_dir)?;
+        }
+        let vault = open_vault(disk.as_ref(), root, options.encryption.as_ref(), &damage)?.map(Arc::new);
+        let recovered = recover::recover(&disk, &journal_dir, vault.as_deref())?;
         for text in recovered.damage {
             damage.note(text);
         }
@@ -104,12 +124,20 @@ impl Store {
             reserve_bytes: options.reserve_bytes,
             files_max: options.journal_files_max,
         };
-        let journal = Journal::start(Arc::clone(&disk), journal_dir, settings, recovered.start)?;
+        let journal = Journal::start(
+            Arc::clone(&disk),
+            journal_dir,
+            settings,
+            vault.clone(),
+            recovered.start,
+        )?;
         let context = Context {
             disk,
             journal: Arc::new(journal),
             worker: Worker::start()?,
+            pool: Arc::new(Pool::new(vault, Arc::clone(&damage))),
             damage,
+            memory: Memory::new(options.memory_bytes_max),
             lossy: recovered.lossy,
             queue_bytes_max: options.queue_bytes_max,
         };
@@ -117,6 +145,7 @@ impl Store {
             context: Arc::new(context),
             root: root.to_owned(),
             recovered: Arc::new(Mutex::new(recovered.entries)),
+            erased: Arc::new(recovered.erased),
         })
     }
 
@@ -156,7 +185,7 @@ impl Store {
         };
         let entries = self.recovered.lock().remove(&id).unwrap_or_default();
         let journal = Replay {
-            whole: is_whole(&entries),
+            whole: is_whole(&entries) && !self.erased.contains(&id),
             end: entries.last().map_or(LogIndex(0), |e| e.index),
         };
         let (log, checkpoint) = StreamLog::open(Arc::clone(&self.context), id, files, options, journal)?;
@@ -170,14 +199,17 @@ impl Store {
     pub fn group(&self, id: GroupId) -> io::Result<Group> {
         let dir = self.root.join("groups").join(format!("{:08x}", id.0));
         make_dir(self.context.disk.as_ref(), &dir)?;
-        let mut newest: Option<(LogIndex, Bytes)> = None;
+        let vault = self.context.pool.vault.as_deref();
+        let (mut newest, mut plain): (Option<(LogIndex, Bytes)>, bool) = (None, false);
         for name in GROUP_NAMES {
             let path = dir.join(name);
             let Ok(file) = read_file(self.context.disk.as_ref(), &path) else {
                 continue;
             };
-            let decoded = codec::unseal(GROUP_MAGIC, &file).and_then(|content| {
-                let mut fields = In(content);
+            let file = Bytes::from(file);
+            plain |= !seal::is_sealed(&file);
+            let decoded = seal::unseal_file(vault, GROUP_MAGIC, &path, &file).and_then(|content| {
+                let mut fields = In(&content);
                 Some((LogIndex(fields.u64()?), Bytes::copy_from_slice(fields.bytes()?)))
             });
             match decoded {
@@ -185,6 +217,9 @@ impl Store {
                 Some(_) => {}
                 None => self.context.damage.quarantine(self.context.disk.as_ref(), &path),
             }
+        }
+        if let Some((applied, state)) = newest.as_ref().filter(|_| plain && vault.is_some()) {
+            write_group(&self.context, &dir, *applied, state)?;
         }
         let entries = self.recovered.lock().remove(&id).unwrap_or_default();
         Ok(self.new_group(id, newest, entries))
@@ -209,6 +244,7 @@ impl Store {
             checkpoint,
             entries: entries.into(),
             next: AtomicU64::new(last.0 + 1),
+            refused: Arc::default(),
         }
     }
 
@@ -300,6 +336,19 @@ impl Store {
     }
 }
 
+/// Writes both copies of a group's checkpoint.
+fn write_group(context: &Context, dir: &Path, applied: LogIndex, state: &[u8]) -> io::Result<()> {
+    let mut out = Out::default();
+    out.u64(applied.0);
+    out.bytes(state);
+    let vault = context.pool.vault.as_deref();
+    let file = seal::seal_file(vault, GROUP_MAGIC, &dir.join(GROUP_NAMES[0]), &out.0)?;
+    let disk = context.disk.as_ref();
+    GROUP_NAMES
+        .iter()
+        .try_for_each(|name| replace_file(disk, &dir.join(name), &file))
+}
+
 /// Whether `entries` begin with the first of their group. An entry that was refused leaves a gap, so the first message
 /// counts as well.
 fn is_whole(entries: &[Committed]) -> bool {
@@ -319,6 +368,7 @@ pub struct Group {
     checkpoint: Option<(LogIndex, Bytes)>,
     entries: VecDeque<Committed>,
     next: AtomicU64,
+    refused: Arc<AtomicBool>,
 }
 
 impl Group {
@@ -343,6 +393,9 @@ impl Group {
     /// Appends an entry. `done` is called from the journal's thread once it is durable, or has failed; entries become
     /// durable in the order they were appended. With `relaxed` it is called once the entry is written.
     ///
+    /// Messages that find the disk full are refused, and so are those appended behind them, which have later sequences,
+    /// until [`Group::resume`]. Commands are taken as long as they fit what is kept back for them.
+    ///
     /// # Errors
     /// [`AppendError`] when the journal accepts nothing; `done` is not called then.
     pub fn append(&self, body: EntryBody, relaxed: bool, done: Completion) -> Result<LogIndex, AppendError> {
@@ -351,10 +404,17 @@ impl Group {
             group: self.id,
             index,
             body,
+            refused: Arc::clone(&self.refused),
             relaxed,
             done,
         })?;
         Ok(index)
+    }
+
+    /// Messages are taken again behind refused ones. To be called when all completions have run: the next messages then
+    /// have the sequences of those that were refused.
+    pub fn resume(&self) {
+        self.refused.store(false, Ordering::Release);
     }
 
     /// Index of the last entry appended.
@@ -369,25 +429,25 @@ impl Group {
         self.context.journal.queued_bytes() > self.context.queue_bytes_max
     }
 
+    /// Whether old files of the journal wait for the group to make its state durable.
+    #[must_use]
+    pub fn is_pinning(&self) -> bool {
+        self.context.journal.is_pinning(self.id)
+    }
+
     /// Makes the owner's `state` as of `applied` durable in the background, for groups without messages.
     pub fn save(&self, applied: LogIndex, state: &[u8]) {
-        let mut out = Out::default();
-        out.u64(applied.0);
-        out.bytes(state);
-        let file = codec::seal(GROUP_MAGIC, &out.0);
         let (context, dir, id) = (Arc::clone(&self.context), self.dir.clone(), self.id);
-        let _outcome = self.context.worker.submit(move || {
-            let disk = context.disk.as_ref();
-            let written = GROUP_NAMES
-                .iter()
-                .try_for_each(|name| replace_file(disk, &dir.join(name), &file));
-            match written {
-                Ok(()) => context.journal.release(id, Some(applied)),
-                Err(error) => context
-                    .damage
-                    .trouble(format!("group {id}: a checkpoint failed: {error}")),
-            }
-        });
+        let state = state.to_vec();
+        let _outcome =
+            self.context
+                .worker
+                .submit(move || match write_group(&context, &dir, applied, &state) {
+                    Ok(()) => context.journal.release(id, Some(applied)),
+                    Err(error) => context
+                        .damage
+                        .trouble(format!("group {id}: a checkpoint failed: {error}")),
+                });
     }
 
     /// Lets go of the group's entries in the journal: the group is gone.

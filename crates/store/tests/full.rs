@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 
 use natterjack_store::disk::sim::{Faults, SimDisk};
 use natterjack_store::{
-    AppendError, BatchBuilder, Committed, EntryBody, Group, GroupId, Health, MsgStore, NewRecord, Purge, Seq,
-    Store, StoreOptions, StreamOptions, Unheard,
+    AppendError, Batch, BatchBuilder, Committed, EntryBody, Group, GroupId, Health, MsgStore, NewRecord,
+    Purge, Seq, Store, StoreOptions, StreamOptions, Unheard,
 };
 
 const CAPACITY: u64 = 400_000;
@@ -23,6 +23,18 @@ struct Stream {
     group: Group,
     log: Box<dyn MsgStore>,
     now_ns: i64,
+}
+
+fn one(seq: Seq) -> Batch {
+    let mut builder = BatchBuilder::default();
+    assert!(builder.push(&NewRecord {
+        seq,
+        ts_ns: 1,
+        subject: b"s",
+        payload: &[7; 2000],
+        ..NewRecord::default()
+    }));
+    builder.finish()
 }
 
 impl Stream {
@@ -62,15 +74,8 @@ impl Stream {
     }
 
     fn publish(&mut self) -> Result<(), AppendError> {
-        let mut builder = BatchBuilder::default();
-        assert!(builder.push(&NewRecord {
-            seq: self.log.state().last_seq.next(),
-            ts_ns: self.now_ns,
-            subject: b"s",
-            payload: &[7; 2000],
-            ..NewRecord::default()
-        }));
-        let entry = self.commit(EntryBody::Messages(builder.finish()))?;
+        let batch = one(self.log.state().last_seq.next());
+        let entry = self.commit(EntryBody::Messages(batch))?;
         self.log.append(&entry, &mut Unheard);
         Ok(())
     }
@@ -109,6 +114,7 @@ impl Stream {
                 "still full, {} bytes in use",
                 self.disk.used()
             );
+            self.group.resume();
             self.upkeep();
         }
         assert_eq!(self.store.health(), Health::Ok);
@@ -122,6 +128,7 @@ fn publishers_are_told_at_once_and_reading_goes_on() {
     assert!(count > 50, "{count}");
     let start = Instant::now();
     for _ in 0..200 {
+        stream.group.resume();
         assert_eq!(stream.publish(), Err(AppendError::Full));
     }
     assert!(start.elapsed() < Duration::from_secs(2));
@@ -157,5 +164,32 @@ fn writing_resumes_when_there_is_more_space() {
     stream.disk.set_faults(Faults::default());
     stream.resume();
     assert_eq!(stream.log.state().msgs, count + 1);
+    stream.store.shutdown();
+}
+
+#[test]
+fn messages_behind_refused_ones_are_refused_until_the_owner_has_heard() {
+    let mut stream = Stream::new();
+    stream.fill();
+    let last = stream.log.state().last_seq;
+    stream.disk.set_faults(Faults::default());
+    // There is room again, but what follows a refused message has a sequence behind it.
+    let deadline = Instant::now() + Duration::from_secs(5);
+    while stream.store.health() == Health::Full {
+        assert!(Instant::now() < deadline);
+        assert_eq!(stream.publish(), Err(AppendError::Full));
+        stream.upkeep();
+        let other = stream.store.group(GroupId(9)).unwrap();
+        let (sender, receiver) = mpsc::channel();
+        let done = Box::new(move |outcome| sender.send(outcome).unwrap());
+        let body = EntryBody::Messages(one(Seq(1)));
+        other.append(body, false, done).unwrap();
+        let _full_for_a_while = receiver.recv().unwrap();
+    }
+    assert_eq!(stream.publish(), Err(AppendError::Full));
+    stream.group.resume();
+    stream.publish().unwrap();
+    assert_eq!(stream.log.state().last_seq, last.next());
+    assert_eq!(stream.log.state().num_deleted, 0);
     stream.store.shutdown();
 }

@@ -1,5 +1,7 @@
 //! The same scripts against our server and the peer, answers compared. Never decides what is right: the peer is.
 
+#[cfg(test)]
+mod coverage;
 mod differences;
 mod json;
 mod judge;

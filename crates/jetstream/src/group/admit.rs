@@ -214,7 +214,7 @@ impl Group {
 
     /// On a work queue each message has one consumer.
     fn check_unique(&self, config: &ConsumerConfig, except: Option<u32>) -> Result<(), ApiError> {
-        if self.stream.config().retention != Retention::WorkQueue || config.direct {
+        if self.stream.config().retention != Retention::WorkQueue || config.direct || config.sourcing {
             return Ok(());
         }
         // What an update may not change has errors of its own.

@@ -1,8 +1,6 @@
 //! What goes to the log and what comes back: messages gathered in a batch, commands, changes of consumers; who waits for
 //! each. Decides only; the driver writes.
 
-use natterjack_jsapi::errors;
-use natterjack_jsapi::pub_ack;
 use natterjack_store::{Committed, EntryBody, LogIndex};
 
 use super::{Group, Outcome, Proposal, Ticket, Waits};
@@ -23,7 +21,12 @@ impl Group {
 
     /// What should go to the log next, if anything.
     pub fn take_proposal(&mut self, now: Now) -> Option<Proposal> {
-        if self.in_flight.len() >= IN_FLIGHT_ENTRIES_MAX {
+        if self.in_flight.len() >= IN_FLIGHT_ENTRIES_MAX || self.refusal.is_some() {
+            return None;
+        }
+        // A command among messages counts on those before it: the log may still refuse them, and take the command.
+        let is_command = |entry: &(EntryBody, Waits)| matches!(entry.0, EntryBody::Command(_));
+        if self.closed.front().is_some_and(is_command) && !self.in_flight.is_empty() {
             return None;
         }
         if let Some((body, waits)) = self.closed.pop_front() {
@@ -93,52 +96,6 @@ impl Group {
         self.in_flight.push_back((index, proposal.body, proposal.waits));
     }
 
-    /// The log refused a proposal, or failed to make it durable: everybody who waits is told.
-    pub fn refused(
-        &mut self,
-        proposal: Proposal,
-        why: &str,
-        fx: &mut dyn Effects,
-    ) -> Option<(Ticket, Outcome)> {
-        let Proposal { body, waits, .. } = proposal;
-        self.fail(&body, waits, why, fx)
-    }
-
-    fn fail(
-        &mut self,
-        body: &EntryBody,
-        waits: Waits,
-        why: &str,
-        fx: &mut dyn Effects,
-    ) -> Option<(Ticket, Outcome)> {
-        if let EntryBody::Messages(batch) = body {
-            for (_, record) in batch.records() {
-                if let Some(id) = crate::stream::header(record.headers(), natterjack_jsapi::headers::MSG_ID) {
-                    self.stream.dedup.remove(id, record.seq());
-                }
-            }
-        }
-        let error = errors::stream_store_failed(why);
-        self.json.clear();
-        pub_ack::refused(&mut self.json, &self.names.stream, &error);
-        let mut start = 0;
-        for ack in &waits.acks {
-            fx.send(&waits.replies[start..ack.reply_end], None, &[], &self.json);
-            start = ack.reply_end;
-        }
-        if self.is_idle() {
-            self.stream.reset_overlay();
-        }
-        waits.ticket.map(|t| (t, Outcome::Failed(why.to_owned())))
-    }
-
-    /// The log failed entry `index`.
-    pub fn failed(&mut self, index: LogIndex, why: &str, fx: &mut dyn Effects) -> Option<(Ticket, Outcome)> {
-        let at = self.in_flight.iter().position(|(i, ..)| *i == index)?;
-        let (_, body, waits) = self.in_flight.remove(at)?;
-        self.fail(&body, waits, why, fx)
-    }
-
     /// Entry `index` is durable: applies it and tells those who wait.
     pub fn committed(
         &mut self,
@@ -154,6 +111,7 @@ impl Group {
         let entry = Committed { index, body };
         let outcome = self.apply_entry(&entry, now, fx);
         self.tell(&waits, fx);
+        self.take_back(fx);
         if self.is_idle() {
             self.stream.overlay.subjects.clear();
             self.stream.overlay.counters.clear();

@@ -13,6 +13,7 @@ mod calls;
 mod fast;
 mod log;
 mod publish;
+mod refusal;
 mod upstream;
 
 pub use admit::{Admitted, Form, check_form};
@@ -23,6 +24,7 @@ use natterjack_jsapi::stream::{StreamConfig, StreamInfo, StreamState};
 use natterjack_jsapi::{GoTime, versioning};
 use natterjack_store::{BatchBuilder, Committed, EntryBody, LogIndex, MsgStore, Seq};
 
+use crate::batching::BatchLimits;
 use crate::clock::Now;
 use crate::command::Command;
 use crate::consumer::{Consumers, Names, put, put_bytes, take, take_bytes};
@@ -109,6 +111,8 @@ pub struct Group {
     /// Messages consumers have let go of, to be removed with the next entry.
     remove: Vec<(u64, u64)>,
     changes_due: Option<u64>,
+    /// Why the log refused messages whose followers are still on their way.
+    refusal: Option<String>,
     applied: LogIndex,
     json: Vec<u8>,
     restoring: bool,
@@ -138,6 +142,7 @@ impl Group {
             answers: Vec::new(),
             remove: Vec::new(),
             changes_due: None,
+            refusal: None,
             applied: LogIndex(0),
             json: Vec::new(),
             restoring: false,
@@ -199,7 +204,7 @@ impl Group {
         let mut out = Vec::new();
         put_bytes(&mut out, &natterjack_jsapi::json::to_vec(self.stream.config()));
         put(&mut out, self.stream.created.0.cast_unsigned());
-        put(&mut out, self.stream.dedup.entries().count() as u64);
+        put(&mut out, self.stream.dedup.len() as u64);
         for (id, seq, ts) in self.stream.dedup.entries() {
             put(&mut out, ts.cast_unsigned());
             put(&mut out, seq.0);
@@ -219,6 +224,11 @@ impl Group {
             put(&mut out, at_ns.cast_unsigned());
         }
         out
+    }
+
+    /// From now on its batches take no more than this.
+    pub fn set_batch_limits(&mut self, limits: BatchLimits) {
+        self.stream.batch_limits = limits;
     }
 
     /// From now on it counts against these limits.

@@ -27,14 +27,16 @@ pub enum Start {
 /// What is asked of an origin.
 #[derive(Debug, Clone)]
 pub struct Ask {
-    /// Name of the origin.
-    pub stream: String,
+    /// The origin as the configuration names it.
+    pub source: StreamSource,
+    /// Whether a mirror asks.
+    pub is_mirror: bool,
     /// Where to begin.
     pub start: Start,
     /// Which messages.
     pub filters: FilterSet,
-    /// Everything up to here is safe with us, as far as the origin is still the one it was.
-    pub done: u64,
+    /// Whether that is behind what was taken before.
+    pub resumes: bool,
     /// Which origin that was; empty if it was never reached.
     pub identity: String,
 }
@@ -53,6 +55,8 @@ pub enum Next {
 /// What an origin answered.
 #[derive(Debug, Clone, Default)]
 pub struct Page {
+    /// Where it begins: as it was asked. A page that was asked before something was taken back says otherwise.
+    pub start: Option<Start>,
     /// Which origin this is: another after it was deleted and made again.
     pub identity: String,
     /// Messages, in order.
@@ -124,24 +128,28 @@ impl Upstream {
         }
     }
 
-    /// What to ask next; `done` is what of it is durable here.
-    pub(crate) fn ask(&self, now: Now, done: u64) -> Next {
+    /// What to ask next.
+    pub(crate) fn ask(&self, now: Now) -> Next {
         if self.retry_at > now.mono_ns {
             return Next::Wait(self.retry_at - now.mono_ns);
         }
-        let start = match self.config.opt_start_time {
+        Next::Read(Box::new(Ask {
+            source: self.config.clone(),
+            is_mirror: self.is_mirror,
+            start: self.start(),
+            filters: self.filters.clone(),
+            resumes: self.at.seq > 0,
+            identity: self.at.identity.clone(),
+        }))
+    }
+
+    fn start(&self) -> Start {
+        match self.config.opt_start_time {
             _ if self.at.seq > 0 => Start::Seq(self.at.seq + 1),
             _ if self.config.opt_start_seq > 0 => Start::Seq(self.config.opt_start_seq),
             Some(time) => Start::Time(time.0),
             None => Start::Seq(1),
-        };
-        Next::Read(Box::new(Ask {
-            stream: self.config.name.clone(),
-            start,
-            filters: self.filters.clone(),
-            done,
-            identity: self.at.identity.clone(),
-        }))
+        }
     }
 
     /// The origin is not there.
@@ -159,6 +167,9 @@ impl Upstream {
 
     /// The origin answered. Returns whether its messages follow what was taken before; if not, reading starts over.
     pub(crate) fn on_page(&mut self, now: Now, page: &Page) -> bool {
+        if page.start.is_some_and(|start| start != self.start()) {
+            return false;
+        }
         self.heard_ns = Some(now.mono_ns);
         self.error = None;
         self.fails = 0;
@@ -244,7 +255,7 @@ mod tests {
     }
 
     fn start(upstream: &Upstream, now: Now) -> Option<Start> {
-        match upstream.ask(now, 0) {
+        match upstream.ask(now) {
             Next::Read(ask) => Some(ask.start),
             _ => None,
         }
@@ -279,7 +290,7 @@ mod tests {
     fn an_origin_that_is_not_there_is_tried_again_later() {
         let mut upstream = Upstream::new(source(""), false, Position::default());
         upstream.on_missing(Now::at(0));
-        assert!(matches!(upstream.ask(Now::at(0), 0), Next::Wait(RETRY_NS)));
+        assert!(matches!(upstream.ask(Now::at(0)), Next::Wait(RETRY_NS)));
         assert_eq!(start(&upstream, Now::at(RETRY_NS)), Some(Start::Seq(1)));
         let info = upstream.info(Now::at(0));
         assert_eq!((info.active.0, info.error.map(|e| e.err_code)), (-1, Some(10059)));

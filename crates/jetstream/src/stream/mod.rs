@@ -8,20 +8,23 @@ mod counter;
 mod dedup;
 pub(crate) mod fast;
 mod gather;
+mod id_ring;
 mod marker;
 mod publish;
 mod republish;
 mod schedule;
 mod sourced;
+pub mod template;
 mod text;
 
 use std::collections::BTreeMap;
 
 use natterjack_jsapi::GoTime;
-use natterjack_jsapi::stream::{Discard, LostData, StreamConfig, StreamState};
+use natterjack_jsapi::stream::{Compression, Discard, LostData, StreamConfig, StreamState};
 use natterjack_store::{Limits, LogIndex, MsgStore, Removed, Seq};
 use natterjack_subject::transform::Transform;
 
+use crate::batching::BatchLimits;
 use crate::source::{Position, Upstream};
 use crate::usage::Charge;
 
@@ -62,6 +65,10 @@ pub struct Stream {
     pub(crate) dedup: Dedup,
     /// Atomic batches that gather.
     pub(crate) batches: Batches,
+    /// Whether it was made to start at one, not just at the beginning: that shows while it is empty.
+    starts_at_one: bool,
+    /// What batches may take.
+    pub(crate) batch_limits: BatchLimits,
     /// Fast batches on their way.
     pub(crate) flows: fast::Flows,
     /// When messages are to be published by themselves.
@@ -97,6 +104,8 @@ impl Stream {
             overlay: Overlay::default(),
             dedup: Dedup::default(),
             batches: Batches::default(),
+            starts_at_one: config.first_seq == 1,
+            batch_limits: BatchLimits::default(),
             flows: fast::Flows::default(),
             schedules: schedule::Schedules::default(),
             charge: Charge::default(),
@@ -124,6 +133,7 @@ impl Stream {
         if !config.allow_batched {
             self.flows.clear();
         }
+        self.store.set_compression(config.compression == Compression::S2);
         self.config = config;
         self.derive_upstreams();
     }
@@ -165,6 +175,25 @@ impl Stream {
         };
     }
 
+    /// Messages that were decided on did not make it into the log, and nothing is on its way: goes on as if they had never
+    /// come. Fast batches cannot go on without theirs, origins and schedules are asked again.
+    pub(crate) fn rewind(&mut self) {
+        self.reset_overlay();
+        self.flows.clear();
+        self.schedules.rewind();
+        let last = self.overlay.last_seq;
+        let id = self.store.load(last).ok().and_then(|message| {
+            let id = header(message.headers(), natterjack_jsapi::headers::MSG_ID)?;
+            Some((Box::from(id), last))
+        });
+        self.dedup.set_last(id);
+        for upstream in &mut self.upstreams {
+            upstream.at.seq = 0;
+        }
+        self.resume_upstreams();
+        self.recharge();
+    }
+
     /// Counts what it holds and what is on its way.
     pub(crate) fn recharge(&mut self) {
         self.charge.set(self.store.state().bytes + self.overlay.bytes);
@@ -174,8 +203,8 @@ impl Stream {
     pub(crate) fn state(&self, consumers: u64) -> StreamState {
         let state = self.store.state();
         let time = |ns: i64| if ns == 0 { GoTime::ZERO } else { GoTime(ns) };
-        // A stream that never had a message starts at zero.
-        let unused = state.msgs == 0 && state.last_seq == Seq::ZERO;
+        // A stream that never had a message starts at zero, unless it was told to start at one.
+        let unused = state.msgs == 0 && state.last_seq == Seq::ZERO && !self.starts_at_one;
         StreamState {
             messages: state.msgs,
             bytes: state.bytes,

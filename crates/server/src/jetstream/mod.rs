@@ -4,11 +4,14 @@ pub(crate) mod account;
 mod api;
 mod backup;
 pub(crate) mod domain;
+mod durable;
 mod inbox;
+mod meta;
 mod owner;
-mod place;
+pub(crate) mod place;
 mod services;
 pub(crate) mod stream;
+mod traced;
 mod upstream;
 mod watch;
 mod wire;
@@ -20,22 +23,20 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use natterjack_config::Sync;
-use natterjack_jetstream::meta::{Assignment, Change, META_GROUP, Meta};
+use natterjack_jetstream::meta::{Assignment, Change, META_GROUP};
 use natterjack_jetstream::usage::Usage;
-use natterjack_jetstream::{Group, Silent};
+use natterjack_jetstream::{BatchLimits, Group, Silent};
 use natterjack_jsapi::account::Limits;
 use natterjack_jsapi::errors;
 use natterjack_jsapi::stream::Storage as ApiStorage;
 use natterjack_raft::Solo;
-use natterjack_store::{
-    EntryBody, GroupId, Health, OsDisk, Storage, Store, StoreOptions, StreamOptions, SyncMode,
-};
+use natterjack_store::{GroupId, Health, OsDisk, Storage, Store, StoreOptions, StreamOptions, SyncMode};
 use parking_lot::Mutex;
-use tokio::sync::oneshot;
 
 pub(crate) use account::JsAccount;
+use meta::MetaLog;
 use owner::Owner;
-use place::{folder, lock, resources};
+use place::{encryption, folder, lock, memory_budget, resources};
 use stream::Stream;
 use wire::Wire;
 
@@ -44,9 +45,6 @@ use crate::clock;
 use crate::router::sub::Sub;
 use crate::server::Server;
 use crate::spawn::vital;
-
-/// Changes of what exists after which the list is written down as a whole.
-const CHANGES_MAX: u64 = 1_000;
 
 /// JetStream of a server.
 #[derive(Debug)]
@@ -62,9 +60,8 @@ pub(crate) struct JetStream {
     store: Store,
     /// What all streams hold in files and in memory.
     usage: [Arc<Usage>; 2],
-    meta_log: Solo,
-    meta: Mutex<Meta>,
-    changes: std::sync::atomic::AtomicU64,
+    batch_limits: BatchLimits,
+    meta: Arc<MetaLog>,
     next: AtomicU32,
     accounts: Mutex<BTreeMap<Arc<str>, Arc<JsAccount>>>,
     _lock: File,
@@ -78,6 +75,19 @@ fn options(storage: ApiStorage) -> StreamOptions {
         },
         ..StreamOptions::default()
     }
+}
+
+fn batch_limits(server: &Server) -> BatchLimits {
+    let options = &server.options.jetstream;
+    BatchLimits {
+        messages_max: options.max_batch_size as u64,
+        timeout_ns: options.batch_timeout_ns,
+        ..BatchLimits::default()
+    }
+    .with_rooms(
+        options.max_batch_inflight_per_stream,
+        options.max_batch_inflight_total,
+    )
 }
 
 fn account_limits(limits: &natterjack_config::options::AccountJetStream) -> Limits {
@@ -107,21 +117,12 @@ impl JetStream {
         };
         let settings = StoreOptions {
             sync,
+            encryption: encryption(&server.options),
+            memory_bytes_max: memory_budget(server),
             ..StoreOptions::default()
         };
         let store = Store::open(Arc::new(OsDisk), &folder, &settings).map_err(|e| e.to_string())?;
-        let mut log = store.group(META_GROUP).map_err(|e| e.to_string())?;
-        let mut meta = log
-            .checkpoint()
-            .and_then(|(_, state)| Meta::decode(state))
-            .unwrap_or_default();
-        for entry in log.replay() {
-            if let EntryBody::Command(bytes) = &entry.body
-                && let Some(change) = Change::decode(bytes)
-            {
-                meta.apply(change);
-            }
-        }
+        let meta = MetaLog::open(&store).map_err(|e| e.to_string())?;
         let (memory_max, store_max) = resources(server, &folder);
         Ok(Arc::new(Self {
             server: Arc::clone(server),
@@ -130,11 +131,10 @@ impl JetStream {
             store_max,
             store,
             usage: [store_max, memory_max]
-                .map(|max| Arc::new(Usage::new(Some(max), errors::INSUFFICIENT_RESOURCES))),
-            meta_log: Solo::durable(log),
-            next: AtomicU32::new(meta.next_group().0),
-            meta: Mutex::new(meta),
-            changes: std::sync::atomic::AtomicU64::new(0),
+                .map(|max| Arc::new(Usage::new(Some(max), errors::INSUFFICIENT_RESOURCES).crossed_once())),
+            batch_limits: batch_limits(server),
+            next: AtomicU32::new(meta.next_group()),
+            meta: Arc::new(meta),
             accounts: Mutex::default(),
             _lock: lock,
         }))
@@ -150,11 +150,45 @@ impl JetStream {
                 self.bring_up(account);
             }
         }
+        self.check_reserved()?;
         self.restore()?;
+        vital("The list of streams", Arc::clone(&self.meta).keep());
         for account in self.accounts() {
             Self::open_api(account);
         }
         Ok(())
+    }
+
+    /// Whether the server has what its accounts are promised.
+    fn check_reserved(&self) -> Result<(), String> {
+        let accounts = self.accounts();
+        let limits: Vec<Limits> = accounts
+            .iter()
+            .filter_map(|a| self.limits_of(&a.account.name))
+            .collect();
+        let promised = |of: fn(&Limits) -> i64| {
+            let all = limits.iter().filter_map(|l| u64::try_from(of(l)).ok());
+            all.fold(0, u64::saturating_add)
+        };
+        let checks = [
+            (
+                promised(|l| l.max_memory),
+                self.memory_max,
+                errors::MEMORY_RESOURCES_EXCEEDED,
+            ),
+            (
+                promised(|l| l.max_storage),
+                self.store_max,
+                errors::STORAGE_RESOURCES_EXCEEDED,
+            ),
+        ];
+        match checks.iter().find(|(promised, has, _)| promised > has) {
+            None => Ok(()),
+            Some((.., error)) => Err(format!(
+                "Error enabling jetstream on configured accounts: {} ({})",
+                error.description, error.err_code
+            )),
+        }
     }
 
     fn bring_up(self: &Arc<Self>, account: Arc<Account>) -> Arc<JsAccount> {
@@ -169,6 +203,7 @@ impl JetStream {
         let (service, mailbox) = api::Api::new();
         let sub = Sub::service(b"$JS.API.>", Arc::new(service));
         account.account.subscribe(&sub);
+        api::listen_templates(&account, &mailbox);
         vital("The JetStream API", api::serve(account, mailbox));
     }
 
@@ -188,12 +223,12 @@ impl JetStream {
     }
 
     fn restore(self: &Arc<Self>) -> Result<(), String> {
-        let known: Vec<Assignment> = self.meta.lock().streams().cloned().collect();
+        let known = self.meta.read(|meta| meta.streams().cloned().collect::<Vec<_>>());
         let mut kept = vec![META_GROUP];
         for assignment in known {
             // Streams in memory end with the server.
             if assignment.config.storage == ApiStorage::Memory {
-                self.meta.lock().apply(Change::Delete(assignment.group));
+                self.meta.forget(Change::Delete(assignment.group));
                 continue;
             }
             kept.push(assignment.group);
@@ -271,6 +306,7 @@ impl JetStream {
     ) -> (Arc<Stream>, Owner) {
         let mut group = group;
         let config = group.stream().config().clone();
+        group.set_batch_limits(self.batch_limits.clone());
         group.set_charge(account.charge(config.storage, self));
         let stream = Arc::new(Stream::new(config, assignment, account.long_form()));
         let wire = Wire::new(&self.server, &account.account);
@@ -285,22 +321,7 @@ impl JetStream {
 
     /// Changes what exists, durably.
     async fn change(&self, change: Change) -> Result<(), String> {
-        let (sender, receiver) = oneshot::channel();
-        let body = EntryBody::Command(change.encode());
-        let done = Box::new(move |result: Result<(), natterjack_store::AppendError>| {
-            let _gone = sender.send(result.map_err(|e| e.to_string()));
-        });
-        let index = self
-            .meta_log
-            .propose(body, false, done)
-            .map_err(|e| e.to_string())?;
-        receiver.await.map_err(|e| e.to_string())??;
-        let mut meta = self.meta.lock();
-        meta.apply(change);
-        if self.changes.fetch_add(1, Ordering::Relaxed) % CHANGES_MAX == CHANGES_MAX - 1 {
-            self.meta_log.save(index, &meta.encode());
-        }
-        Ok(())
+        self.meta.change(change).await
     }
 
     /// JetStream of an account.
@@ -325,6 +346,7 @@ impl JetStream {
                 let _ended = stream.ask(Owner::stop).await;
             }
         }
+        self.meta.save();
         let store = self.store.clone();
         let _joined = tokio::task::spawn_blocking(move || store.shutdown()).await;
     }

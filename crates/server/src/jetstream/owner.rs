@@ -272,6 +272,9 @@ impl Owner {
             Ok(()) => self.group.committed(index, now, &mut self.wire),
             Err(error) => self.group.failed(index, &error.to_string(), &mut self.wire),
         };
+        if self.flying.is_empty() {
+            self.log.resume();
+        }
         self.resolve(outcome);
     }
 

@@ -185,7 +185,14 @@ fn parent(path: &Path) -> &Path {
 /// # Errors
 /// As the operating system says.
 pub fn read_file(disk: &dyn Disk, path: &Path) -> io::Result<Vec<u8>> {
-    let file = disk.open_existing(path)?;
+    read_open(disk.open_existing(path)?.as_ref())
+}
+
+/// Reads a whole open file.
+///
+/// # Errors
+/// As the operating system says.
+pub fn read_open(file: &dyn DiskFile) -> io::Result<Vec<u8>> {
     let len = usize::try_from(file.len()?).map_err(|_| io::Error::from(io::ErrorKind::FileTooLarge))?;
     let mut content = vec![0; len];
     let mut read = 0;

@@ -1,7 +1,7 @@
 //! One entry in the journal as bytes. Layout in `FORMAT.md`.
 //!
 //! ```text
-//! u32 len | u32 crc | u64 lsn | u64 synced | u32 group | u8 kind | u8 flags | u16 reserved | u32 count | u64 term | u64 index | u64 base_seq | u32 head_crc | body | pad to 8
+//! u32 len | u32 crc | u64 lsn | u64 synced | u32 group | u8 kind | u8 erased | u16 reserved | u32 count | u64 term | u64 index | u64 base_seq | u32 head_crc | body | pad to 8
 //! ```
 //! Both checksums start from the file's seed (its id and a number nobody can guess), so that neither what an earlier use
 //! of a recycled file left nor a frame that somebody put in a message ever verifies. The head has a checksum of its own:
@@ -14,6 +14,11 @@ use crate::ids::{GroupId, LogIndex, Seq};
 
 /// Bytes before the body.
 pub(crate) const HEADER_BYTES: usize = 60;
+/// Where a head says that its body was overwritten.
+pub(crate) const ERASED_AT: usize = 29;
+/// And how: far enough from nothing that no flipped bit says it. Not under the checksums, so that one byte is all that is
+/// written.
+pub(crate) const ERASED: u8 = 0xa5;
 /// Header with the padding that keeps bodies aligned to records.
 pub(crate) const BODY_AT: usize = 64;
 
@@ -22,10 +27,10 @@ pub(crate) const BODY_AT: usize = 64;
 pub(crate) struct Seed(crc32fast::Hasher);
 
 impl Seed {
-    pub(crate) fn new(file: u64, salt: u64) -> Self {
+    pub(crate) fn new(file: u64, salt: &[u8]) -> Self {
         let mut hasher = crc32fast::Hasher::new();
         hasher.update(&file.to_le_bytes());
-        hasher.update(&salt.to_le_bytes());
+        hasher.update(salt);
         Self(hasher)
     }
 }
@@ -78,6 +83,8 @@ pub(crate) struct Frame {
     pub(crate) synced: u64,
     pub(crate) group: GroupId,
     pub(crate) kind: Kind,
+    /// A checkpoint made it superfluous, and its body was overwritten.
+    pub(crate) is_erased: bool,
     pub(crate) count: u32,
     pub(crate) term: u64,
     pub(crate) index: LogIndex,
@@ -101,6 +108,7 @@ impl Frame {
         out[16..24].copy_from_slice(&self.synced.to_le_bytes());
         out[24..28].copy_from_slice(&self.group.0.to_le_bytes());
         out[28] = self.kind.to_byte();
+        out[ERASED_AT] = if self.is_erased { ERASED } else { 0 };
         out[32..36].copy_from_slice(&self.count.to_le_bytes());
         out[36..44].copy_from_slice(&self.term.to_le_bytes());
         out[44..52].copy_from_slice(&self.index.0.to_le_bytes());
@@ -112,6 +120,19 @@ impl Frame {
         Some(out)
     }
 
+    /// What the frame is, for its encrypted body: it opens under this head only.
+    pub(crate) fn place(&self) -> [u8; 41] {
+        let mut out = [0; 41];
+        out[0..8].copy_from_slice(&self.lsn.to_le_bytes());
+        out[8..12].copy_from_slice(&self.group.0.to_le_bytes());
+        out[12] = self.kind.to_byte();
+        out[13..17].copy_from_slice(&self.count.to_le_bytes());
+        out[17..25].copy_from_slice(&self.term.to_le_bytes());
+        out[25..33].copy_from_slice(&self.index.0.to_le_bytes());
+        out[33..41].copy_from_slice(&self.base_seq.0.to_le_bytes());
+        out
+    }
+
     /// What is at the start of `bytes`.
     pub(crate) fn read(seed: &Seed, bytes: &[u8]) -> Read {
         let Some((frame, len)) = Self::head(seed, bytes) else {
@@ -120,7 +141,7 @@ impl Frame {
         let Some((header, body)) = bytes.get(..len).and_then(|b| b.split_first_chunk()) else {
             return Read::Nothing;
         };
-        if checksum(seed, header, body) == u32::from_le_bytes(field(bytes, 4)) {
+        if frame.is_erased || checksum(seed, header, body) == u32::from_le_bytes(field(bytes, 4)) {
             Read::Whole(frame, len)
         } else {
             Read::Damaged(frame, len)
@@ -132,7 +153,8 @@ impl Frame {
         let header: &[u8; BODY_AT] = bytes.first_chunk()?;
         let len = usize::try_from(u32::from_le_bytes(field(header, 0))).ok()?;
         // Cheap refusals first: a search asks this at every eighth byte.
-        if len < BODY_AT || header[29..32] != [0; 3] {
+        let mark = header[ERASED_AT];
+        if len < BODY_AT || (mark != 0 && mark != ERASED) || header[30..32] != [0; 2] {
             return None;
         }
         let kind = Kind::from_byte(header[28])?;
@@ -144,6 +166,7 @@ impl Frame {
             synced: u64::from_le_bytes(field(header, 16)),
             group: GroupId(u32::from_le_bytes(field(header, 24))),
             kind,
+            is_erased: mark == ERASED,
             count: u32::from_le_bytes(field(header, 32)),
             term: u64::from_le_bytes(field(header, 36)),
             index: LogIndex(u64::from_le_bytes(field(header, 44))),
@@ -192,6 +215,7 @@ impl Frame {
     /// The entry this frame holds, with its body.
     pub(crate) fn entry(&self, body: bytes::Bytes) -> Option<EntryBody> {
         match self.kind {
+            _ if self.is_erased => None,
             Kind::Messages => Some(EntryBody::Messages(Batch {
                 body,
                 base_seq: self.base_seq,
@@ -205,17 +229,23 @@ impl Frame {
 
 fn checksum(seed: &Seed, header: &[u8; BODY_AT], body: &[u8]) -> u32 {
     let mut hasher = seed.0.clone();
-    hasher.update(&header[0..4]);
-    hasher.update(&header[8..]);
+    head_under(&mut hasher, header, BODY_AT);
     hasher.update(body);
     hasher.finalize()
 }
 
 fn head_checksum(seed: &Seed, header: &[u8; BODY_AT]) -> u32 {
     let mut hasher = seed.0.clone();
-    hasher.update(&header[0..4]);
-    hasher.update(&header[8..HEADER_BYTES]);
+    head_under(&mut hasher, header, HEADER_BYTES);
     hasher.finalize()
+}
+
+/// The head up to `end` as the checksums see it: without the checksum of the whole, and as if nothing were erased.
+fn head_under(hasher: &mut crc32fast::Hasher, header: &[u8; BODY_AT], end: usize) {
+    hasher.update(&header[0..4]);
+    hasher.update(&header[8..ERASED_AT]);
+    hasher.update(&[0]);
+    hasher.update(&header[ERASED_AT + 1..end]);
 }
 
 /// Length with padding.

@@ -1,9 +1,11 @@
 //! One journal per store directory, shared by all groups: what is appended is acknowledged after one sync that covers
 //! everything that waited. Knows frames and groups; nothing of messages.
 
-mod correct;
+pub(crate) mod correct;
+mod erase;
 pub(crate) mod files;
 pub(crate) mod frame;
+mod held;
 pub(crate) mod recover;
 mod reserve;
 mod scan;
@@ -12,6 +14,7 @@ mod writer;
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
@@ -19,7 +22,10 @@ use parking_lot::{Condvar, Mutex};
 use crate::batch::EntryBody;
 use crate::disk::Disk;
 use crate::ids::{GroupId, LogIndex};
-use files::{Contents, Files};
+use crate::seal::Vault;
+pub(crate) use erase::Erasure;
+use files::Files;
+use held::Contents;
 
 /// Name of the file that keeps space back.
 const RESERVE: &str = "RESERVE";
@@ -71,6 +77,8 @@ pub(crate) struct Pending {
     pub(crate) group: GroupId,
     pub(crate) index: LogIndex,
     pub(crate) body: EntryBody,
+    /// Messages of the group were refused: those behind them are as well, until the owner has heard of it.
+    pub(crate) refused: Arc<AtomicBool>,
     pub(crate) relaxed: bool,
     pub(crate) done: Completion,
 }
@@ -80,6 +88,7 @@ struct Queue {
     pending: Vec<Pending>,
     bytes: usize,
     released: Vec<(GroupId, Option<LogIndex>)>,
+    erasures: Vec<Erasure>,
     stop: bool,
     /// The thread is gone: nothing that waits will be answered.
     ended: bool,
@@ -93,7 +102,7 @@ pub(crate) struct Shared {
     stats: Mutex<JournalStats>,
     /// Groups that hold back old files, asked to make a checkpoint.
     pinning: Mutex<Vec<GroupId>>,
-    full: std::sync::atomic::AtomicBool,
+    full: AtomicBool,
 }
 
 impl Shared {
@@ -121,6 +130,7 @@ impl Drop for Ended {
         let waiting = (
             std::mem::take(&mut queue.pending),
             std::mem::take(&mut queue.flush),
+            std::mem::take(&mut queue.erasures),
         );
         drop(queue);
         drop(waiting);
@@ -170,6 +180,7 @@ impl Journal {
         disk: Arc<dyn Disk>,
         dir: PathBuf,
         settings: Settings,
+        vault: Option<Arc<Vault>>,
         mut start: Start,
     ) -> std::io::Result<Self> {
         let shared = Arc::new(Shared {
@@ -177,10 +188,10 @@ impl Journal {
             wake: Condvar::new(),
             stats: Mutex::default(),
             pinning: Mutex::default(),
-            full: std::sync::atomic::AtomicBool::new(false),
+            full: AtomicBool::new(false),
         });
         let held = reserve::Reserve::new(Arc::clone(&disk), dir.join(RESERVE), settings.reserve_bytes);
-        let mut files = Files::new(disk, &dir, 2);
+        let mut files = Files::new(disk, vault, &dir, 2);
         for (id, contents) in std::mem::take(&mut start.files) {
             files.add_full(id, contents);
         }
@@ -225,6 +236,16 @@ impl Journal {
     /// Tells that entries of `group` up to `index` are no longer needed; `None` lets go of the group altogether.
     pub(crate) fn release(&self, group: GroupId, index: Option<LogIndex>) {
         self.shared.queue.lock().released.push((group, index));
+        self.shared.wake.notify_one();
+    }
+
+    /// Has deleted messages overwritten; what was appended before is written first.
+    pub(crate) fn erase(&self, erasure: Erasure) {
+        let mut queue = self.shared.queue.lock();
+        if !queue.stop {
+            queue.erasures.push(erasure);
+        }
+        drop(queue);
         self.shared.wake.notify_one();
     }
 

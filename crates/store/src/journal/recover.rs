@@ -3,8 +3,8 @@
 //! A frame that does not verify is damage when something says it was on disk, and what a crash cut short otherwise. What
 //! lies behind a cut was never acknowledged; its heads are overwritten, so that no later recovery takes it for entries.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 use std::io::{self, IoSlice};
 use std::path::Path;
 use std::sync::Arc;
@@ -12,13 +12,15 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::Start;
-use super::files::{self, Contents};
+use super::files::{self, Headers, Salt};
 use super::frame::{BODY_AT, Kind};
+use super::held::{Contents, Spans};
 use super::scan::{Found, How, Scan};
 use crate::batch::{Batch, Committed, EntryBody};
 use crate::disk::Disk;
 use crate::ids::{GroupId, Seq};
 use crate::record::{self, NewRecord, RecordView, flags};
+use crate::seal::Vault;
 
 /// What the journal holds.
 #[derive(Debug)]
@@ -26,6 +28,8 @@ pub(crate) struct Recovered {
     pub(crate) start: Start,
     /// Entries of each group, in order.
     pub(crate) entries: HashMap<GroupId, Vec<Committed>>,
+    /// Groups of which entries were emptied: those left do not tell the whole story.
+    pub(crate) erased: HashSet<GroupId>,
     /// What is damaged, in words.
     pub(crate) damage: Vec<String>,
     /// Whether anything that was on disk is gone.
@@ -38,17 +42,20 @@ pub(crate) struct Recovered {
 }
 
 /// Reads all files of `dir` and overwrites what a crash cut off.
-pub(crate) fn recover(disk: &Arc<dyn Disk>, dir: &Path) -> io::Result<Recovered> {
-    let recovered = read(disk, dir)?;
+pub(crate) fn recover(disk: &Arc<dyn Disk>, dir: &Path, vault: Option<&Vault>) -> io::Result<Recovered> {
+    let recovered = read(disk, dir, vault)?;
     recovered.cut_off(disk, dir)?;
     Ok(recovered)
 }
 
 /// Reads all files of `dir`, changing nothing.
-pub(crate) fn read(disk: &Arc<dyn Disk>, dir: &Path) -> io::Result<Recovered> {
+///
+/// # Errors
+/// As the disk says, and when a file is encrypted and `vault` does not open it.
+pub(crate) fn read(disk: &Arc<dyn Disk>, dir: &Path, vault: Option<&Vault>) -> io::Result<Recovered> {
     let mut ids: Vec<u64> = disk.list(dir)?.iter().filter_map(|n| files::id_of(n)).collect();
     ids.sort_unstable();
-    let mut scan = Scan::default();
+    let mut scan = Scan::new(vault);
     for id in &ids {
         scan.file(disk.as_ref(), dir, *id)?;
     }
@@ -70,6 +77,7 @@ pub(crate) fn read(disk: &Arc<dyn Disk>, dir: &Path) -> io::Result<Recovered> {
             released: HashMap::new(),
         },
         entries: HashMap::new(),
+        erased: HashSet::new(),
         damage: Vec::new(),
         lossy: false,
         unsure: found
@@ -79,7 +87,10 @@ pub(crate) fn read(disk: &Arc<dyn Disk>, dir: &Path) -> io::Result<Recovered> {
             .collect(),
         cut: cut.iter().map(|f| (f.file, f.offset)).collect(),
     };
-    let mut contents: HashMap<u64, Contents> = ids.iter().map(|id| (*id, Contents::default())).collect();
+    let mut contents: HashMap<u64, Contents> = ids.iter().map(|id| (*id, unread())).collect();
+    for id in &scan.sealed {
+        contents.entry(*id).or_default().sealed = true;
+    }
     for mut note in scan.notes {
         // A gap counts as damage when a frame that was on disk is behind it.
         if note.behind < synced {
@@ -93,6 +104,32 @@ pub(crate) fn read(disk: &Arc<dyn Disk>, dir: &Path) -> io::Result<Recovered> {
     }
     recovered.start.files = contents.into_iter().collect();
     Ok(recovered)
+}
+
+/// Fails if a file is encrypted: there is no key.
+///
+/// # Errors
+/// If so, and as the disk says.
+pub(crate) fn refuse_sealed(disk: &dyn Disk, dir: &Path) -> io::Result<()> {
+    for id in disk.list(dir)?.iter().filter_map(|n| files::id_of(n)) {
+        let mut head = vec![0; files::HEADERS_BYTES];
+        let file = disk.open_existing(&dir.join(files::name(id)))?;
+        let read = file.read_at(&mut head, 0)?;
+        if let Headers::Found(header, _) = files::read_headers(id, &head[..read])
+            && matches!(header.salt, Salt::Sealed(_))
+        {
+            return Err(files::sealed_with_another_key(id));
+        }
+    }
+    Ok(())
+}
+
+/// A file of an earlier start.
+fn unread() -> Contents {
+    Contents {
+        stale: Spans::unknown(),
+        ..Contents::default()
+    }
 }
 
 /// How many of `found` count, of which `first` should be the first: whatever lies behind the first gap above the synced mark belongs to a write that was cut
@@ -112,30 +149,33 @@ fn whole_until(found: &[Found], first: u64, synced: u64) -> usize {
 impl Recovered {
     fn take(&mut self, item: Found, contents: &mut HashMap<u64, Contents>) {
         let (group, index) = (item.frame.group, item.frame.index);
-        let content = contents.entry(item.file).or_default();
+        let content = contents.entry(item.file).or_insert_with(unread);
         let place = format!("journal {}: the entry at {}", files::name(item.file), item.offset);
         if item.how != How::Whole {
             content.damaged = true;
         }
         let body = match item.how {
-            How::Whole => item.frame.entry(item.body()),
+            How::Whole => item.frame.entry(item.body),
             How::Mended | How::Guessed => {
                 self.damage
                     .push(format!("{place} had a flipped bit, which was put right"));
-                item.frame.entry(item.body())
+                item.frame.entry(item.body)
             }
             How::Broken => {
                 self.damage
                     .push(format!("{place} (group {group}, index {index}) does not verify"));
                 self.lossy = true;
-                (item.frame.kind == Kind::Messages).then(|| {
-                    EntryBody::Messages(salvage(&item.body(), item.frame.base_seq, item.frame.count))
-                })
+                (item.frame.kind == Kind::Messages)
+                    .then(|| EntryBody::Messages(salvage(&item.body, item.frame.base_seq, item.frame.count)))
             }
         };
+        if item.frame.kind != Kind::Mark {
+            content.note(&item.frame);
+        }
+        if item.frame.is_erased {
+            self.erased.insert(group);
+        }
         let Some(body) = body else { return };
-        let highest = content.highest.entry(group).or_default();
-        *highest = (*highest).max(index);
         self.entries
             .entry(group)
             .or_default()

@@ -5,18 +5,21 @@
 use std::collections::HashMap;
 use std::io::{self, IoSlice};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use bytes::Bytes;
 
-use super::files::{Contents, CreateError, FRAMES_AT, Files};
+use super::erase::Erasure;
+use super::files::{CreateError, FRAMES_AT, Files};
 use super::frame::{BODY_AT, Frame, Kind, Seed, stride};
+use super::held::Contents;
 use super::reserve::Reserve;
 use super::{AppendError, Completion, Pending, Settings, Shared, Start, SyncMode};
 use crate::batch::EntryBody;
 use crate::disk::DiskFile;
 use crate::ids::{GroupId, LogIndex, Seq};
+use crate::seal::{SEAL_BYTES, Sealer};
 
 /// Entries of one write.
 const ROUND_FRAMES_MAX: usize = 4096;
@@ -27,23 +30,24 @@ const RESERVE_BYTES: u64 = 4 * 1024 * 1024;
 /// Of the space set aside, so much is for commands only: what frees space must be possible on a full disk.
 const COMMAND_BYTES: u64 = 512 * 1024;
 
-struct Current {
-    id: u64,
+pub(super) struct Current {
+    pub(super) id: u64,
     seed: Seed,
-    file: Arc<dyn DiskFile>,
+    sealer: Option<Sealer>,
+    pub(super) file: Arc<dyn DiskFile>,
     at: u64,
     reserved: u64,
     /// A write failed half way: so much behind `at` may hold frames that were refused.
     soiled: u64,
-    contents: Contents,
+    pub(super) contents: Contents,
 }
 
 pub(super) struct Writer {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     settings: Settings,
-    files: Files,
+    pub(super) files: Files,
     reserve: Reserve,
-    current: Option<Current>,
+    pub(super) current: Option<Current>,
     next_lsn: u64,
     /// The last frame written that counts.
     last_lsn: u64,
@@ -60,8 +64,69 @@ pub(super) struct Writer {
 struct Work {
     pending: Vec<Pending>,
     released: Vec<(GroupId, Option<LogIndex>)>,
+    erasures: Vec<Erasure>,
     flush: Vec<std::sync::mpsc::SyncSender<()>>,
     stop: bool,
+}
+
+/// Entries that are written together, and who waits for them.
+#[derive(Default)]
+struct Round {
+    frames: Vec<(GroupId, LogIndex, EntryBody)>,
+    needs_sync: bool,
+    /// Who waits, in the order of appends; whether the entry is among the frames.
+    waiting: Vec<Waiting>,
+}
+
+struct Waiting {
+    done: Completion,
+    /// Of messages: set when they are refused.
+    refused: Option<Arc<AtomicBool>>,
+    is_written: bool,
+}
+
+impl Round {
+    /// Takes an entry in, unless it holds messages that follow refused ones: they have the sequences behind.
+    fn take(&mut self, item: Pending) {
+        let is_messages = !is_command(&item.body);
+        let is_written = !is_messages || !item.refused.load(Ordering::Acquire);
+        if is_written {
+            self.needs_sync |= !item.relaxed;
+            self.frames.push((item.group, item.index, item.body));
+        }
+        self.waiting.push(Waiting {
+            done: item.done,
+            refused: is_messages.then_some(item.refused),
+            is_written,
+        });
+    }
+
+    /// Commands may still fit where messages do not: deleting is how space comes back.
+    fn refuse_messages(&mut self) {
+        self.frames.retain(|f| is_command(&f.2));
+        for waiting in self.waiting.iter_mut().filter(|w| w.refused.is_some()) {
+            waiting.is_written = false;
+        }
+    }
+
+    fn tell(self, outcome: &Result<(), AppendError>) {
+        for Waiting {
+            done,
+            refused,
+            is_written,
+        } in self.waiting
+        {
+            let outcome = if is_written {
+                outcome.clone()
+            } else {
+                Err(AppendError::Full)
+            };
+            if let Some(refused) = refused.filter(|_| outcome.is_err()) {
+                refused.store(true, Ordering::Release);
+            }
+            done(outcome);
+        }
+    }
 }
 
 impl Writer {
@@ -96,6 +161,7 @@ impl Writer {
     }
 
     pub(super) fn run(mut self) {
+        self.ask_pinning();
         loop {
             let work = self.wait();
             self.let_go(work.released);
@@ -105,6 +171,7 @@ impl Writer {
                 self.round(pending);
                 pending = rest;
             }
+            self.erase(work.erasures);
             let due = match self.settings.sync {
                 SyncMode::Always => false,
                 SyncMode::Interval(every) => self.dirty_since.is_some_and(|since| since.elapsed() >= every),
@@ -127,12 +194,14 @@ impl Writer {
             let idle = queue.pending.is_empty()
                 && queue.flush.is_empty()
                 && queue.released.is_empty()
+                && queue.erasures.is_empty()
                 && !queue.stop;
             if !idle {
                 queue.bytes = 0;
                 return Work {
                     pending: std::mem::take(&mut queue.pending),
                     released: std::mem::take(&mut queue.released),
+                    erasures: std::mem::take(&mut queue.erasures),
                     flush: std::mem::take(&mut queue.flush),
                     stop: queue.stop,
                 };
@@ -170,7 +239,7 @@ impl Writer {
     }
 
     fn ask_pinning(&self) {
-        let over = self.files.full_count() > self.settings.files_max;
+        let over = self.files.full_count() > self.settings.files_max || self.files.has_readable();
         *self.shared.pinning.lock() = if over {
             self.files.pinning(&self.released)
         } else {
@@ -182,45 +251,29 @@ impl Writer {
         if let Some(why) = self.shared.poison() {
             return fail(pending, &AppendError::Poisoned(why));
         }
-        let mut done: Vec<Completion> = Vec::with_capacity(pending.len());
-        let mut needs_sync = false;
-        let mut frames = Vec::with_capacity(pending.len());
+        let mut round = Round::default();
         for item in pending {
-            needs_sync |= !item.relaxed;
-            frames.push((item.group, item.index, item.body));
-            done.push(item.done);
+            round.take(item);
         }
-        let outcome = match self.write(&frames) {
-            Err(AppendError::Full) if has_both(&frames) => return self.round_on_full_disk(frames, done),
-            Ok(()) if needs_sync && self.settings.sync == SyncMode::Always => self.sync(),
+        let outcome = match self.write(&round.frames) {
+            Err(AppendError::Full) if has_both(&round.frames) => {
+                round.refuse_messages();
+                self.write(&round.frames).and_then(|()| self.sync())
+            }
+            Ok(()) if round.needs_sync && self.settings.sync == SyncMode::Always => self.sync(),
             Ok(()) => {
                 self.dirty_since.get_or_insert_with(Instant::now);
                 Ok(())
             }
             Err(error) => Err(error),
         };
-        for done in done {
-            done(outcome.clone());
-        }
-    }
-
-    /// Commands may still fit where messages do not: deleting is how space comes back.
-    fn round_on_full_disk(&mut self, frames: Vec<(GroupId, LogIndex, EntryBody)>, done: Vec<Completion>) {
-        let commands: Vec<_> = frames.iter().filter(|f| is_command(&f.2)).cloned().collect();
-        let outcome = self.write(&commands).and_then(|()| self.sync());
-        for ((_, _, body), done) in frames.iter().zip(done) {
-            done(if is_command(body) {
-                outcome.clone()
-            } else {
-                Err(AppendError::Full)
-            });
-        }
+        round.tell(&outcome);
     }
 
     fn write(&mut self, frames: &[(GroupId, LogIndex, EntryBody)]) -> Result<(), AppendError> {
         let total: usize = frames
             .iter()
-            .map(|(_, _, body)| stride(BODY_AT + body_bytes(body).len()))
+            .map(|(_, _, body)| stride(BODY_AT + body_bytes(body).len() + self.files.seal_bytes()))
             .sum();
         let commands = frames.iter().all(|f| is_command(&f.2));
         if !commands && !self.reserve.is_held() {
@@ -233,6 +286,8 @@ impl Writer {
             return Err(AppendError::Closed);
         };
         let mut heads = Vec::with_capacity(frames.len());
+        let mut bodies = Vec::with_capacity(frames.len());
+        let mut noted = Vec::with_capacity(frames.len());
         let mut lsn = self.next_lsn;
         for (group, index, body) in frames {
             let (kind, count, base_seq) = match body {
@@ -244,19 +299,22 @@ impl Writer {
                 synced: self.synced,
                 group: *group,
                 kind,
+                is_erased: false,
                 count,
                 term: 1,
                 index: *index,
                 base_seq,
             };
-            let head = frame.encode(&current.seed, body_bytes(body));
+            let body = sealed(current.sealer.as_ref(), &frame, body_bytes(body))?;
+            let head = frame.encode(&current.seed, &body);
+            bodies.push(body);
             heads.push(head.ok_or_else(|| AppendError::Io("entry is too large".into()))?);
+            noted.push(frame);
             lsn += 1;
         }
         const PAD: [u8; 8] = [0; 8];
         let mut slices = Vec::with_capacity(frames.len() * 3);
-        for (head, (_, _, body)) in heads.iter().zip(frames) {
-            let body = body_bytes(body);
+        for (head, body) in heads.iter().zip(&bodies) {
             let len = BODY_AT + body.len();
             slices.push(IoSlice::new(head));
             slices.push(IoSlice::new(body));
@@ -268,10 +326,7 @@ impl Writer {
             return Err(self.failed(&error));
         }
         current.at += total as u64;
-        for (group, index, _) in frames {
-            let highest = current.contents.highest.entry(*group).or_default();
-            *highest = (*highest).max(*index);
-        }
+        noted.iter().for_each(|frame| current.contents.note(frame));
         self.next_lsn = lsn;
         self.last_lsn = lsn.saturating_sub(1);
         if !commands {
@@ -339,7 +394,12 @@ impl Writer {
             at: FRAMES_AT,
             reserved,
             soiled: 0,
-            contents: Contents::default(),
+            contents: Contents {
+                sealed: created.sealer.is_some(),
+                stale: created.stale,
+                ..Contents::default()
+            },
+            sealer: created.sealer,
         });
         self.next_file += 1;
         if let Some(old) = old {
@@ -367,7 +427,7 @@ impl Writer {
     }
 
     /// Ends all writing: after a failed sync nobody can tell what is on disk.
-    fn poison(&self, error: &io::Error) -> AppendError {
+    pub(super) fn poison(&self, error: &io::Error) -> AppendError {
         AppendError::Poisoned(self.shared.set_poison(&error.to_string()))
     }
 
@@ -406,6 +466,7 @@ impl Writer {
             synced: self.synced,
             group: GroupId(0),
             kind: Kind::Mark,
+            is_erased: false,
             count: 0,
             term: 0,
             index: LogIndex(0),
@@ -455,6 +516,18 @@ const fn body_bytes(body: &EntryBody) -> &Bytes {
         EntryBody::Messages(batch) => &batch.body,
         EntryBody::Command(body) => body,
     }
+}
+
+/// The body of `frame` as it is written: without a key, the bytes themselves.
+fn sealed(sealer: Option<&Sealer>, frame: &Frame, body: &Bytes) -> Result<Bytes, AppendError> {
+    let Some(sealer) = sealer else {
+        return Ok(body.clone());
+    };
+    let mut out = Vec::with_capacity(body.len() + SEAL_BYTES);
+    sealer
+        .seal(&frame.place(), body, &mut out)
+        .map_err(|e| AppendError::Io(e.to_string()))?;
+    Ok(out.into())
 }
 
 /// Leaves in `pending` what fits one write; returns the rest.

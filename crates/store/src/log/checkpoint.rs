@@ -8,11 +8,12 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::StreamLog;
-use crate::codec::{self, In, Out};
+use crate::codec::{In, Out};
 use crate::disk::{Disk, read_file, replace_file};
 use crate::ids::{LogIndex, Seq};
 use crate::journal::Journal;
 use crate::log::Storage;
+use crate::seal::{self, Vault};
 use crate::segment::Segment;
 
 const MAGIC: [u8; 8] = *b"NJCKPT01";
@@ -54,10 +55,12 @@ pub(crate) struct Checkpoint {
     pub(crate) segments: Vec<SegmentEntry>,
     pub(crate) lost: Vec<Seq>,
     pub(crate) erase: Vec<Erase>,
+    /// Deleted messages that are still to be overwritten in the journal.
+    pub(crate) scrub: Vec<Seq>,
 }
 
 impl Checkpoint {
-    fn encode(&self) -> Vec<u8> {
+    fn encode(&self, vault: Option<&Vault>, dir: &Path) -> io::Result<Vec<u8>> {
         let mut out = Out::default();
         out.u64(self.applied.0);
         out.bytes(&self.label);
@@ -92,11 +95,16 @@ impl Checkpoint {
             out.u64(e.at);
             out.u64(e.len);
         }
-        codec::seal(MAGIC, &out.0)
+        out.len(self.scrub.len());
+        for seq in &self.scrub {
+            out.u64(seq.0);
+        }
+        seal::seal_file(vault, MAGIC, &dir.join(NAMES[0]), &out.0)
     }
 
-    fn decode(file: &[u8]) -> Option<Self> {
-        let mut fields = In(codec::unseal(MAGIC, file)?);
+    fn decode(vault: Option<&Vault>, path: &Path, file: &Bytes) -> Option<Self> {
+        let content = seal::unseal_file(vault, MAGIC, path, file)?;
+        let mut fields = In(&content);
         let mut checkpoint = Self {
             applied: LogIndex(fields.u64()?),
             label: Bytes::copy_from_slice(fields.bytes()?),
@@ -134,19 +142,22 @@ impl Checkpoint {
                 len: fields.u64()?,
             });
         }
+        for _ in 0..fields.count()? {
+            checkpoint.scrub.push(Seq(fields.u64()?));
+        }
         Some(checkpoint)
     }
 
     /// Writes both copies, the second only when the first is durable.
-    pub(crate) fn write(&self, disk: &dyn Disk, dir: &Path) -> io::Result<()> {
-        let file = self.encode();
+    pub(crate) fn write(&self, disk: &dyn Disk, vault: Option<&Vault>, dir: &Path) -> io::Result<()> {
+        let file = self.encode(vault, dir)?;
         NAMES
             .iter()
             .try_for_each(|name| replace_file(disk, &dir.join(name), &file))
     }
 
     /// What the two copies say.
-    pub(crate) fn read(disk: &dyn Disk, dir: &Path) -> Copies {
+    pub(crate) fn read(disk: &dyn Disk, vault: Option<&Vault>, dir: &Path) -> Copies {
         let mut copies = Copies::default();
         let mut whole = 0;
         for name in NAMES {
@@ -154,7 +165,9 @@ impl Checkpoint {
             let Ok(file) = read_file(disk, &path) else {
                 continue;
             };
-            let Some(found) = Self::decode(&file) else {
+            let file = Bytes::from(file);
+            copies.plain |= !seal::is_sealed(&file);
+            let Some(found) = Self::decode(vault, &path, &file) else {
                 copies.damaged.push(path);
                 continue;
             };
@@ -175,6 +188,8 @@ pub(crate) struct Copies {
     pub(crate) newest: Option<Checkpoint>,
     /// Whether all are there and say the same.
     pub(crate) alike: bool,
+    /// Whether one is not encrypted.
+    pub(crate) plain: bool,
     /// Those that do not verify.
     pub(crate) damaged: Vec<PathBuf>,
 }
@@ -193,6 +208,7 @@ impl StreamLog {
         self.place_tail();
         self.jobs.garbage_at_checkpoint = self.jobs.garbage.len();
         self.jobs.erase_at_checkpoint = self.jobs.erase.len();
+        self.jobs.scrub_at_checkpoint = self.jobs.scrub.len();
         let checkpoint = Checkpoint {
             applied,
             label: self.label.clone(),
@@ -205,6 +221,7 @@ impl StreamLog {
             segments: self.segments.iter().filter(|s| s.slots > 0).map(entry).collect(),
             lost: self.lost.lock().keys().copied().collect(),
             erase: self.jobs.erase.clone(),
+            scrub: self.jobs.to_scrub(),
         };
         let open: Vec<_> = self
             .segments
@@ -213,10 +230,11 @@ impl StreamLog {
             .map(|s| s.paths(&self.dir))
             .collect();
         let (disk, dir, group) = (Arc::clone(&self.context.disk), self.dir.clone(), self.group);
+        let vault = self.context.pool.vault.clone();
         let journal = Arc::clone(&self.context.journal);
         let unwritten = Arc::clone(&self.jobs.unwritten);
         // The worker does this behind the appends that were given to it before.
-        self.jobs.checkpoint = Some(self.context.worker.submit(move || -> io::Result<()> {
+        self.jobs.checkpoint = Some(self.context.worker.submit(move || -> io::Result<LogIndex> {
             if unwritten.load(std::sync::atomic::Ordering::Relaxed) > 0 {
                 return Err(io::Error::other("not all messages are in segments yet"));
             }
@@ -229,24 +247,17 @@ impl StreamLog {
                 force(&journal, file.sync_data())?;
             }
             force(&journal, disk.sync_dir(&dir))?;
-            checkpoint.write(disk.as_ref(), &dir)?;
+            checkpoint.write(disk.as_ref(), vault.as_deref(), &dir)?;
             journal.release(group, Some(applied));
-            Ok(())
+            Ok(applied)
         }));
     }
 
-    pub(super) fn collect_checkpoint(&mut self) {
-        let Some(outcome) = self
-            .jobs
-            .checkpoint
-            .as_ref()
-            .and_then(crate::worker::Outcome::take)
-        else {
-            return;
-        };
+    /// A checkpoint is durable, or failed.
+    pub(super) fn finish_checkpoint(&mut self, outcome: io::Result<LogIndex>) {
         self.jobs.checkpoint = None;
         match outcome {
-            Ok(()) => {
+            Ok(applied) => {
                 for erase in self
                     .jobs
                     .erase
@@ -255,6 +266,7 @@ impl StreamLog {
                 {
                     self.submit_erase(erase);
                 }
+                self.submit_scrub(applied);
                 let gone: Vec<PathBuf> = self
                     .jobs
                     .garbage
@@ -331,16 +343,17 @@ mod tests {
                 at: 40,
                 len: 24,
             }],
+            scrub: vec![Seq(7)],
             ..Checkpoint::default()
         };
-        checkpoint.write(&disk, folder.path()).unwrap();
-        let both = Checkpoint::read(&disk, folder.path());
+        checkpoint.write(&disk, None, folder.path()).unwrap();
+        let both = Checkpoint::read(&disk, None, folder.path());
         assert_eq!((both.newest.as_ref(), both.alike), (Some(&checkpoint), true));
         let first = folder.path().join(NAMES[0]);
         let mut bytes = std::fs::read(&first).unwrap();
         bytes[40] ^= 1;
         std::fs::write(&first, bytes).unwrap();
-        let one = Checkpoint::read(&disk, folder.path());
+        let one = Checkpoint::read(&disk, None, folder.path());
         assert_eq!(
             (one.newest, one.alike, one.damaged),
             (Some(checkpoint), false, vec![first])

@@ -3,12 +3,14 @@
 mod consume;
 mod model;
 mod publish;
+mod refused;
 mod restart;
 mod sequences;
 mod sourced;
 mod special;
 mod stalls;
 mod told;
+mod waits;
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, mpsc};

@@ -48,6 +48,8 @@ pub const BATCH_TIMEOUT_NS: u64 = 10_000_000_000;
 pub const INFO_SUBJECTS_MAX: u64 = 100_000;
 /// Subjects a direct get of several last messages may yield.
 pub const MULTI_LAST_MAX: usize = 1_024;
+/// What a consumer with a rate limit sends at once before the limit holds, bytes: the largest payload by default.
+pub(crate) const RATE_BURST_BYTES: u64 = 1024 * 1024;
 
 // The default window is one that may be asked for.
 const _: () = assert!(DUPLICATE_WINDOW_NS > WINDOW_NS_MIN);

@@ -40,7 +40,9 @@ pub fn consumer_level(config: &ConsumerConfig) -> i64 {
         return 4;
     }
     let paused = config.pause_until.is_some_and(|t| !t.is_zero());
-    i64::from(paused || config.priority_policy != PriorityPolicy::None || !config.priority_groups.is_empty())
+    let grouped = config.priority_policy != PriorityPolicy::None || !config.priority_groups.is_empty();
+    // Below zero counts too: it is corrected only afterwards.
+    i64::from(paused || grouped || config.priority_timeout.0 != 0)
 }
 
 /// Sets the required level, taking the answering server's keys away: the form that is stored.

@@ -12,10 +12,13 @@ impl Consumers {
     /// Pauses a consumer until then, or resumes it.
     pub fn apply_pause(&mut self, id: u32, until: Option<GoTime>, now: Now, fx: &mut dyn Effects) {
         let Some(consumer) = self.get_mut(id) else { return };
+        if consumer.config.pause_until == until {
+            return;
+        }
         consumer.config.pause_until = until;
         let level = versioning::consumer_level(&consumer.config);
         versioning::set_stored(&mut consumer.config.metadata, level);
-        consumer.paused_until = until;
+        consumer.paused_until = until.filter(|t| t.0 > now.wall_ns);
         consumer.runnable = true;
         consumer.advise_pause(now, fx);
         self.touch(id, now);

@@ -90,10 +90,10 @@ impl Consumer {
 
     pub(crate) fn advise_pause(&self, now: Now, fx: &mut dyn Effects) {
         let paused = self.is_paused(now);
-        let until = self.paused_until;
+        let until = self.config.pause_until.unwrap_or(GoTime::ZERO);
         self.advise(now, "PAUSE", "consumer_pause", fx, |o| {
             o.field("paused", &paused);
-            o.field("pause_until", &until.filter(|_| paused).unwrap_or(GoTime::ZERO));
+            o.field("pause_until", &until);
         });
     }
 

@@ -10,6 +10,9 @@ use super::machine::Consumer;
 use crate::clock::Now;
 use crate::effect::{Delivery, Effects, Handed};
 
+/// A header block with nothing in it.
+const NO_HEADERS: &[u8] = b"NATS/1.0\r\n\r\n";
+
 /// A message that is next, and how often it will have been delivered then.
 struct Next {
     message: Message,
@@ -52,7 +55,12 @@ impl Consumer {
             } else {
                 !self.waiting.is_empty()
             };
-            if !ready || self.is_paused(now) || self.hold_until > now.mono_ns {
+            let paused = self.is_paused(now);
+            if paused && !self.is_push() {
+                // Who does not wait is told that there is nothing.
+                self.end_requests(now, true, fx);
+            }
+            if !ready || paused || self.hold_until > now.mono_ns {
                 return (Stopped::Idle, let_go);
             }
             let Some(next) = self.next_message(now, store, fx) else {
@@ -116,13 +124,11 @@ impl Consumer {
             self.last_list.seqs.pop_front();
             self.num_pending = self.num_pending.saturating_sub(1);
         }
-        let from = self.cursor();
+        let from = self.looked_to();
         let found = store.next(&self.filters, Seq(from));
         let Some(message) = found else {
-            let behind = store.state().last_seq.0 + 1;
-            if behind > self.state.next_sseq {
-                self.change(Change::Next { sseq: behind });
-            }
+            // The peer does not show that it looked.
+            self.nothing_before = store.state().last_seq.0 + 1;
             self.num_pending = 0;
             return None;
         };
@@ -173,7 +179,8 @@ impl Consumer {
             crate::stream::push_header(&mut scratch.extra, "Nats-Msg-Size", size.as_bytes());
         }
         let body = if headers_only {
-            message.headers().len()
+            // What goes out in place of the payload counts.
+            message.headers().len().max(NO_HEADERS.len()) + scratch.extra.len()
         } else {
             message.body().len()
         };
@@ -248,9 +255,7 @@ impl Consumer {
             self.replay_from = Some(next.message.ts_ns());
         }
         if self.config.rate_limit_bps > 0 {
-            let nanos = u128::from(size) * 8 * 1_000_000_000 / u128::from(self.config.rate_limit_bps);
-            let start = self.hold_until.max(now.mono_ns);
-            self.hold_until = start.saturating_add(u64::try_from(nanos).unwrap_or(u64::MAX));
+            self.limit_rate(now, size);
         }
         match request {
             Some(at) => {

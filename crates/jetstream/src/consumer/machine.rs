@@ -83,6 +83,10 @@ pub struct Consumer {
     pub(crate) paused_until: Option<GoTime>,
     /// Earliest time the next message may go (replay and rate limit), monotonic.
     pub(crate) hold_until: u64,
+    /// Between the cursor and here no message matches. Only saves looking again.
+    pub(crate) nothing_before: u64,
+    /// When the bytes sent so far would have gone out at exactly the rate limit, monotonic.
+    pub(crate) rate_mark: u64,
     /// Replay: time stamp of the message before, and where replaying ends.
     pub(crate) replay_from: Option<i64>,
     pub(crate) replay_end: u64,
@@ -133,7 +137,7 @@ impl Consumer {
             name: parts.name,
             filters: filter_set(&config),
             sample: sample_percent(&config.sample_freq).unwrap_or(0),
-            paused_until: config.pause_until.filter(|t| !t.is_zero()),
+            paused_until: config.pause_until.filter(|t| t.0 > now.wall_ns),
             flow: Flow::new(&config),
             created: parts.created,
             state: parts.state,
@@ -150,6 +154,8 @@ impl Consumer {
             last_delivered_wall: None,
             last_acked_wall: None,
             hold_until: 0,
+            rate_mark: 0,
+            nothing_before: 0,
             replay_from: None,
             replay_end: parts.replay_end,
             pin: super::priority::Pin::default(),
@@ -192,8 +198,14 @@ impl Consumer {
         self.state.next_sseq.max(self.last_list.resume)
     }
 
+    /// Where to look for the next message: behind those that were looked at and did not match.
+    pub(crate) fn looked_to(&self) -> u64 {
+        self.cursor().max(self.nothing_before)
+    }
+
     /// Counts anew how many messages are to come.
     pub(crate) fn recount(&mut self, store: &mut dyn MsgStore) {
+        self.nothing_before = 0;
         let from = Seq(self.cursor());
         let behind = store.num_pending(&self.filters, from, false).count;
         let listed = self
@@ -244,11 +256,14 @@ impl Consumer {
 
     /// How long the `count`-th delivery may stay unacknowledged.
     pub(crate) fn ack_wait_ns(&self, count: u64) -> u64 {
-        let Some(last) = self.config.backoff.len().checked_sub(1) else {
-            return self.config.ack_wait.as_u64();
-        };
-        let at = usize::try_from(count.saturating_sub(1)).unwrap_or(last).min(last);
-        self.config.backoff[at].as_u64()
+        let at = usize::try_from(count.saturating_sub(1)).unwrap_or(usize::MAX);
+        let steps = &self.config.backoff;
+        let step = steps.get(at).or_else(|| steps.last()).filter(|step| step.0 > 0);
+        match step.unwrap_or(&self.config.ack_wait).as_u64() {
+            // No wait at all means that nothing comes again by itself, as in the peer.
+            0 if self.config.ack_policy != AckPolicy::FlowControl => u64::MAX,
+            wait => wait,
+        }
     }
 
     /// Whether the consumer has a say in whether message `seq` on `subject` may go, and has not let go of it.

@@ -276,8 +276,8 @@ impl Consumers {
         let refiltered = filter_set(&config) != consumer.filters;
         consumer.filters = filter_set(&config);
         consumer.sample = config::sample_percent(&config.sample_freq).unwrap_or(0);
-        consumer.paused_until = config.pause_until.filter(|t| !t.is_zero());
-        consumer.config = config;
+        consumer.paused_until = config.pause_until.filter(|t| t.0 > now.wall_ns);
+        consumer.rewait(config);
         consumer.runnable = true;
         if refiltered {
             consumer.refiltered(store);

@@ -90,13 +90,8 @@ impl Consumer {
                     || (w.min_ack_pending > 0 && self.state.pending.len() as u64 >= w.min_ack_pending)
             }
             PriorityPolicy::PinnedClient => {
-                if !w.id.is_empty() && self.pin.is_set() && w.id != self.pin.id {
-                    let w = self.waiting[at].clone();
-                    let rest = format!(
-                        "Nats-Pending-Messages: {}\r\nNats-Pending-Bytes: {}\r\n",
-                        w.left, w.bytes
-                    );
-                    status(fx, &w.reply, "423 Nats-Wrong-Pin-Id", &rest);
+                if !w.id.is_empty() && w.id != self.pin.id {
+                    status(fx, &w.reply, "423 Nats-Wrong-Pin-Id", &w.rest());
                     self.waiting[at].expires = Some(0);
                     return false;
                 }

@@ -37,11 +37,11 @@ impl Waiting {
         self.expires.is_some_and(|at| at <= now.mono_ns)
     }
 
-    /// What is still wanted, as statuses show it.
-    fn rest(&self) -> String {
+    /// What is still wanted, as statuses show it; below zero, as in the peer, for one that named no number and got one.
+    pub(crate) fn rest(&self) -> String {
         format!(
             "Nats-Pending-Messages: {}\r\nNats-Pending-Bytes: {}\r\n",
-            self.left.saturating_sub(self.unnamed),
+            i128::from(self.left) - i128::from(self.unnamed),
             self.bytes
         )
     }

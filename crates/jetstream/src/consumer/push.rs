@@ -5,6 +5,7 @@ use natterjack_jsapi::consumer::ConsumerConfig;
 use super::machine::Consumer;
 use crate::clock::Now;
 use crate::effect::Effects;
+use crate::limits::RATE_BURST_BYTES;
 
 /// Bytes in flight at most.
 const WINDOW_MAX: u64 = 32 * 1024 * 1024;
@@ -55,6 +56,19 @@ impl Consumer {
             self.flow = Flow::new(&self.config);
             self.flow.next_heartbeat = now.mono_ns.saturating_add(self.flow.heartbeat);
             self.runnable = true;
+        }
+    }
+
+    /// `size` bytes went out: more wait until the limit allows them. A burst passes at once.
+    pub(crate) fn limit_rate(&mut self, now: Now, size: u64) {
+        let spent = |bytes: u64| {
+            let nanos = u128::from(bytes) * 8 * 1_000_000_000 / u128::from(self.config.rate_limit_bps.max(1));
+            u64::try_from(nanos).unwrap_or(u64::MAX)
+        };
+        let oldest = now.mono_ns.saturating_sub(spent(RATE_BURST_BYTES));
+        self.rate_mark = self.rate_mark.max(oldest).saturating_add(spent(size));
+        if self.rate_mark > now.mono_ns {
+            self.hold_until = self.rate_mark;
         }
     }
 

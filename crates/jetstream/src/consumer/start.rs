@@ -29,7 +29,7 @@ pub(crate) fn starting_point(config: &ConsumerConfig, store: &mut dyn MsgStore) 
     let next = match config.deliver_policy {
         DeliverPolicy::All => first,
         DeliverPolicy::New => behind,
-        DeliverPolicy::Last => store.last_matching(&set, state.last_seq).map_or(behind, |s| s.0),
+        DeliverPolicy::Last => store.last_matching(&set, state.last_seq).map_or(first, |s| s.0),
         DeliverPolicy::ByStartSequence => config.opt_start_seq.max(if empty { 0 } else { first }),
         DeliverPolicy::ByStartTime => {
             let time = config.opt_start_time.unwrap_or(GoTime::ZERO);
@@ -43,7 +43,11 @@ pub(crate) fn starting_point(config: &ConsumerConfig, store: &mut dyn MsgStore) 
                 seqs: lasts.iter().map(|s| s.0).collect(),
                 resume: behind,
             };
-            list.seqs.front().copied().unwrap_or(behind)
+            // With none of its subjects there, the peer looks at the last message once more.
+            list.seqs
+                .front()
+                .copied()
+                .unwrap_or_else(|| state.last_seq.0.max(first))
         }
     };
     (State::starting_at(next.max(1)), list)

@@ -1,5 +1,7 @@
 //! What time brings: redeliveries, ended requests, heartbeats, the end of pauses and of consumers nobody uses.
 
+use natterjack_jsapi::consumer::ConsumerConfig;
+
 use super::delta::Change;
 use super::machine::Consumer;
 use crate::clock::Now;
@@ -15,7 +17,6 @@ impl Consumer {
             && until.0 <= now.wall_ns
         {
             self.paused_until = None;
-            self.config.pause_until = None;
             self.runnable = true;
             self.advise_pause(now, fx);
         }
@@ -31,6 +32,22 @@ impl Consumer {
         self.push_heartbeat(now, fx);
         self.pin_deadline(now, fx);
         self.is_abandoned(now)
+    }
+
+    /// Takes another configuration: its wait for acknowledgements holds for what is out already.
+    pub(crate) fn rewait(&mut self, config: ConsumerConfig) {
+        let known: Vec<(u64, u64)> = self.state.pending.iter().map(|p| (p.sseq, p.due_ns)).collect();
+        let counts = known.iter().map(|(sseq, _)| self.state.count(*sseq));
+        let counts: Vec<u64> = counts.collect();
+        let waits = |c: &Self| counts.iter().map(|n| c.ack_wait_ns(*n)).collect::<Vec<u64>>();
+        let before = waits(self);
+        self.config = config;
+        let after = waits(self);
+        for ((sseq, due), (old, new)) in known.into_iter().zip(before.into_iter().zip(after)) {
+            if old != new {
+                self.set_due(sseq, due.saturating_sub(old).saturating_add(new));
+            }
+        }
     }
 
     /// Queues what was not acknowledged in time, ascending.

@@ -46,17 +46,6 @@ pub enum Admitted {
 /// The peer's.
 pub fn check_form(stream: &str, form: Form<'_>, request: &mut CreateRequest) -> Result<(), ApiError> {
     let config = &mut request.config;
-    if let Form::Named {
-        filter: Some(filter), ..
-    } = form
-    {
-        if !config.filter_subjects.is_empty() {
-            return Err(errors::CONSUMER_MULTIPLE_FILTERS_NOT_ALLOWED);
-        }
-        if config.filter_subject != filter {
-            return Err(errors::CONSUMER_CREATE_FILTER_SUBJECT_MISMATCH);
-        }
-    }
     if request.stream_name != stream {
         return Err(errors::STREAM_MISMATCH);
     }
@@ -93,6 +82,17 @@ pub fn check_form(stream: &str, form: Form<'_>, request: &mut CreateRequest) -> 
         }
         Form::Unnamed => {}
     }
+    if let Form::Named {
+        filter: Some(filter), ..
+    } = form
+    {
+        if !config.filter_subjects.is_empty() {
+            return Err(errors::CONSUMER_MULTIPLE_FILTERS_NOT_ALLOWED);
+        }
+        if config.filter_subject != filter {
+            return Err(errors::CONSUMER_CREATE_FILTER_SUBJECT_MISMATCH);
+        }
+    }
     Ok(())
 }
 
@@ -120,25 +120,32 @@ impl Group {
             pedantic,
             ..
         } = request;
+        let mut two_names = false;
         if !config.durable_name.is_empty() {
-            if !config.name.is_empty() && config.name != config.durable_name {
-                return Err(errors::CONSUMER_CREATE_DURABLE_AND_NAME_MISMATCH);
-            }
+            two_names = !config.name.is_empty() && config.name != config.durable_name;
             config.name.clone_from(&config.durable_name);
         }
         let existing = self.consumers.lookup(&config.name);
-        // Only a pause request changes it later.
+        let mut durable = !config.durable_name.is_empty();
         if let Some(old) = existing.and_then(|id| self.consumers.config(id)) {
+            // Only a pause request changes it later.
             config.pause_until = old.pause_until;
+            durable = !old.durable_name.is_empty();
         }
         let around = Surroundings {
             stream: self.stream.config(),
             limits,
             pedantic,
+            durable,
         };
         check(&mut config, &around)?;
-        self.check_unique(&config, existing)?;
+        let fits_names = || {
+            let error = errors::CONSUMER_CREATE_DURABLE_AND_NAME_MISMATCH;
+            if two_names { Err(error) } else { Ok(()) }
+        };
         if let Some(id) = existing {
+            self.check_unique(&config, existing)?;
+            fits_names()?;
             return self.admit_existing(id, config, action);
         }
         if action == ConsumerAction::Update {
@@ -150,6 +157,8 @@ impl Group {
         if counted && usize::try_from(most).is_ok_and(|most| most > 0 && self.consumers.counted() >= most) {
             return Err(errors::MAXIMUM_CONSUMERS_LIMIT);
         }
+        self.check_unique(&config, None)?;
+        fits_names()?;
         let named = if config.name.is_empty() {
             name()
         } else {
@@ -208,8 +217,14 @@ impl Group {
         if self.stream.config().retention != Retention::WorkQueue || config.direct || config.sourcing {
             return Ok(());
         }
-        if !matches!(config.ack_policy, AckPolicy::Explicit | AckPolicy::FlowControl) {
-            return Err(errors::CONSUMER_WQ_REQUIRES_EXPLICIT_ACK);
+        // What an update may not change has errors of its own.
+        if except.is_none() {
+            if !matches!(config.ack_policy, AckPolicy::Explicit | AckPolicy::FlowControl) {
+                return Err(errors::CONSUMER_WQ_REQUIRES_EXPLICIT_ACK);
+            }
+            if config.deliver_policy != DeliverPolicy::All {
+                return Err(errors::CONSUMER_WQ_CONSUMER_NOT_DELIVER_ALL);
+            }
         }
         let wanted = filters(config);
         for id in self.consumers.ids().filter(|id| Some(*id) != except) {
@@ -231,9 +246,6 @@ impl Group {
             if shared {
                 return Err(errors::CONSUMER_WQ_CONSUMER_NOT_UNIQUE);
             }
-        }
-        if config.deliver_policy != DeliverPolicy::All {
-            return Err(errors::CONSUMER_WQ_CONSUMER_NOT_DELIVER_ALL);
         }
         Ok(())
     }

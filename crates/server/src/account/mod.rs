@@ -142,6 +142,18 @@ impl Account {
         found.queues.iter().any(|q| *q.name == *group)
     }
 
+    /// Whether somebody subscribed to exactly this subject; with `group` in that queue group, else in none. Wildcards do
+    /// not count: who listens to everything does not take part.
+    pub(crate) fn is_subscribed(&self, subject: &[u8], group: Option<&[u8]>) -> bool {
+        let exact = |sub: &SubRef| *sub.0.subject == *subject;
+        let found = self.sublist.read().matches(subject);
+        let Some(group) = group else {
+            return found.plain.iter().any(exact);
+        };
+        let mut queues = found.queues.iter().filter(|q| *q.name == *group);
+        queues.any(|q| q.members.iter().any(exact))
+    }
+
     /// Adds a subscription. `false` when its subject is not valid.
     pub(crate) fn subscribe(&self, sub: &Arc<Sub>) -> bool {
         let added = self.sublist.write().insert(SubRef(Arc::clone(sub))).is_ok();

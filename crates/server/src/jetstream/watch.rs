@@ -84,7 +84,8 @@ impl Owner {
             return;
         };
         let group = Some(config.deliver_group.as_bytes()).filter(|g| !g.is_empty());
-        let has = self.wire.has_interest(config.deliver_subject.as_bytes(), group);
+        let account = &self.wire.lane.account;
+        let has = account.is_subscribed(config.deliver_subject.as_bytes(), group);
         self.group.consumers().on_interest(id, now, has);
     }
 }

@@ -27,13 +27,12 @@ pub(super) fn fill_defaults(config: &mut ConsumerConfig, around: &Surroundings<'
         pedantic(strict, "max_deliver must be set to -1")?;
         config.max_deliver = -1;
     }
-    if config.deliver_subject.is_empty() {
-        if config.max_waiting < 0 {
-            pedantic(strict, "max_waiting must not be negative")?;
-            config.max_waiting = MAX_WAITING;
-        } else if config.max_waiting == 0 {
-            config.max_waiting = MAX_WAITING;
-        }
+    if config.max_waiting < 0 {
+        pedantic(strict, "max_waiting must not be negative")?;
+        config.max_waiting = 0;
+    }
+    if config.deliver_subject.is_empty() && config.max_waiting == 0 {
+        config.max_waiting = MAX_WAITING;
     }
     if config.ack_policy == AckPolicy::FlowControl {
         fill_flow_control(config, strict);
@@ -49,7 +48,7 @@ pub(super) fn fill_defaults(config: &mut ConsumerConfig, around: &Surroundings<'
         .copied()
         .filter(|_| config.ack_policy != AckPolicy::FlowControl)
     {
-        if strict && config.ack_wait != first && config.ack_wait != ACK_WAIT {
+        if strict && config.ack_wait != first {
             return Err(errors::pedantic("first backoff value has to equal batch AckWait"));
         }
         config.ack_wait = first;
@@ -76,7 +75,7 @@ pub(super) fn fill_defaults(config: &mut ConsumerConfig, around: &Surroundings<'
         )?;
         config.inactive_threshold = stream_limits.inactive_threshold;
     }
-    if config.durable_name.is_empty() && config.inactive_threshold.0 == 0 {
+    if !around.durable && config.inactive_threshold.0 == 0 {
         config.inactive_threshold = INACTIVE_THRESHOLD;
     }
     if config.deliver_subject.is_empty() && config.max_batch == 0 && around.limits.max_request_batch > 0 {

@@ -4,7 +4,7 @@
 mod defaults;
 mod policy;
 
-use natterjack_jsapi::consumer::{AckPolicy, ConsumerConfig, PriorityPolicy};
+use natterjack_jsapi::consumer::{AckPolicy, ConsumerConfig};
 use natterjack_jsapi::stream::{Retention, StreamConfig};
 use natterjack_jsapi::subjects::{NAME_BYTES_MAX, check_name};
 use natterjack_jsapi::{ApiError, Nanos, errors, versioning};
@@ -36,6 +36,8 @@ pub struct Surroundings<'a> {
     pub limits: &'a Limits,
     /// Refuse instead of correcting.
     pub pedantic: bool,
+    /// Whether the consumer stays without a client. An update does not change it, whatever names it gives.
+    pub durable: bool,
 }
 
 fn pedantic(on: bool, text: &str) -> Result<(), ApiError> {
@@ -65,6 +67,10 @@ pub fn check(config: &mut ConsumerConfig, around: &Surroundings<'_>) -> Result<(
     check_filters(config)?;
     check_start(config)?;
     check_sampling(config)?;
+    when(
+        config.flow_control && config.idle_heartbeat.0 == 0,
+        errors::CONSUMER_WITH_FLOW_CONTROL_NEEDS_HEARTBEATS,
+    )?;
     check_groups(config)?;
     check_retention(config, around)?;
     versioning::set_stored(&mut config.metadata, level);
@@ -72,6 +78,12 @@ pub fn check(config: &mut ConsumerConfig, around: &Surroundings<'_>) -> Result<(
 }
 
 fn check_names(config: &ConsumerConfig, around: &Surroundings<'_>) -> Result<(), ApiError> {
+    when(config.num_replicas < 0, errors::REPLICAS_COUNT_CANNOT_BE_NEGATIVE)?;
+    // Streams have no more than one copy here.
+    when(
+        config.num_replicas > 1 && around.stream.num_replicas <= 1,
+        errors::STREAM_REPLICAS_NOT_SUPPORTED,
+    )?;
     if config.description.len() > DESCRIPTION_BYTES_MAX {
         return Err(errors::consumer_description_too_long(DESCRIPTION_BYTES_MAX));
     }
@@ -92,17 +104,16 @@ fn check_names(config: &ConsumerConfig, around: &Surroundings<'_>) -> Result<(),
     if metadata > METADATA_BYTES_MAX {
         return Err(errors::consumer_metadata_length("128KB"));
     }
-    when(config.num_replicas < 0, errors::REPLICAS_COUNT_CANNOT_BE_NEGATIVE)?;
-    // Streams have no more than one copy here.
-    when(
-        config.num_replicas > 1 && around.stream.num_replicas <= 1,
-        errors::STREAM_REPLICAS_NOT_SUPPORTED,
-    )?;
     when(
         config.backoff.iter().any(|b| b.0 < 0),
         errors::CONSUMER_BACK_OFF_NEGATIVE,
     )?;
-    when(config.ack_wait.0 < 0, errors::CONSUMER_ACK_WAIT_NEGATIVE)
+    when(config.ack_wait.0 < 0, errors::CONSUMER_ACK_WAIT_NEGATIVE)?;
+    let backoffs = i64::try_from(config.backoff.len()).unwrap_or(i64::MAX);
+    when(
+        config.max_deliver >= 0 && backoffs > config.max_deliver,
+        errors::CONSUMER_MAX_DELIVER_BACKOFF,
+    )
 }
 
 fn check_push(config: &ConsumerConfig, around: &Surroundings<'_>) -> Result<(), ApiError> {
@@ -126,14 +137,6 @@ fn check_push(config: &ConsumerConfig, around: &Surroundings<'_>) -> Result<(), 
     when(
         config.idle_heartbeat.0 > 0 && config.idle_heartbeat < HEARTBEAT_MIN,
         errors::CONSUMER_SMALL_HEARTBEAT,
-    )?;
-    when(
-        config.flow_control && config.idle_heartbeat.0 == 0,
-        errors::CONSUMER_WITH_FLOW_CONTROL_NEEDS_HEARTBEATS,
-    )?;
-    when(
-        config.priority_policy != PriorityPolicy::None || !config.priority_groups.is_empty(),
-        errors::CONSUMER_PUSH_WITH_PRIORITY_GROUP,
     )?;
     when(
         config.direct && !config.durable_name.is_empty(),
@@ -175,11 +178,6 @@ fn check_limits(config: &ConsumerConfig, around: &Surroundings<'_>) -> Result<()
             stream.inactive_threshold,
         ));
     }
-    let backoffs = i64::try_from(config.backoff.len()).unwrap_or(i64::MAX);
-    when(
-        config.max_deliver >= 0 && backoffs > config.max_deliver,
-        errors::CONSUMER_MAX_DELIVER_BACKOFF,
-    )?;
     when(
         config.num_replicas > around.stream.num_replicas,
         errors::CONSUMER_REPLICAS_EXCEEDS_STREAM,
@@ -272,6 +270,10 @@ pub fn check_update(old: &ConsumerConfig, new: &ConsumerConfig, active: bool) ->
             old.opt_start_time != new.opt_start_time,
             "start time can not be updated",
         ),
+        (
+            old.mem_storage != new.mem_storage,
+            "storage type can not be updated",
+        ),
         (old.ack_policy != new.ack_policy, "ack policy can not be updated"),
         (
             old.replay_policy != new.replay_policy,
@@ -296,10 +298,6 @@ pub fn check_update(old: &ConsumerConfig, new: &ConsumerConfig, active: bool) ->
         (
             old.max_waiting != new.max_waiting,
             "max waiting can not be updated",
-        ),
-        (
-            old.mem_storage != new.mem_storage,
-            "storage type can not be updated",
         ),
         (old.direct != new.direct, "direct can not be updated"),
         (old.sourcing != new.sourcing, "sourcing can not be updated"),

@@ -65,6 +65,10 @@ pub(super) fn check_groups(config: &ConsumerConfig) -> Result<(), ApiError> {
         );
     }
     when(
+        !config.deliver_subject.is_empty(),
+        errors::CONSUMER_PUSH_WITH_PRIORITY_GROUP,
+    )?;
+    when(
         config.priority_groups.is_empty(),
         errors::CONSUMER_PRIORITY_POLICY_WITHOUT_GROUP,
     )?;

@@ -10,6 +10,7 @@ mod sourced;
 mod special;
 mod stalls;
 mod told;
+mod waits;
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, mpsc};
@@ -289,6 +290,7 @@ impl World {
             stream: self.group.stream().config(),
             limits: &Limits::default(),
             pedantic: false,
+            durable: !config.durable_name.is_empty(),
         };
         config::check(&mut config, &around).unwrap();
         let command = self.group.prepare_consumer(name.into(), config, self.now);

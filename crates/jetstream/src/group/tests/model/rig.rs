@@ -110,6 +110,7 @@ impl Rig {
             stream: self.group.stream().config(),
             limits: &limits,
             pedantic: false,
+            durable: true,
         };
         config::check(&mut config, &around).unwrap();
         let command = self
@@ -136,12 +137,7 @@ impl Rig {
         let next = match config.deliver_policy {
             DeliverPolicy::All => 1,
             DeliverPolicy::New => behind,
-            DeliverPolicy::Last => self
-                .live
-                .iter()
-                .filter_map(matching)
-                .next_back()
-                .unwrap_or(behind),
+            DeliverPolicy::Last => self.live.iter().filter_map(matching).next_back().unwrap_or(1),
             DeliverPolicy::LastPerSubject => {
                 let mut last: BTreeMap<&str, u64> = BTreeMap::new();
                 for (s, subject) in self.live.iter().filter(|(s, t)| matching((*s, *t)).is_some()) {

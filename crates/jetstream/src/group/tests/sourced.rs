@@ -1,11 +1,11 @@
 //! Streams that copy from others: what is asked, what is taken, and where it goes on after a restart.
 
-use natterjack_jsapi::stream::{StreamConfig, StreamSource};
+use natterjack_jsapi::stream::{Retention, StreamConfig, StreamSource};
 use natterjack_store::Seq;
 
 use super::{SECOND, World};
 use crate::Command;
-use crate::source::Next;
+use crate::source::{Copier, Durable, Next};
 
 fn origin(change: impl FnOnce(&mut StreamConfig)) -> World {
     let mut world = World::new(change);
@@ -143,13 +143,29 @@ fn what_was_sent_twice_is_stored_once() {
 }
 
 #[test]
-fn a_work_queue_loses_what_is_safe_elsewhere() {
-    let mut origin = origin(|c| c.retention = natterjack_jsapi::stream::Retention::WorkQueue);
-    let mut world = World::new(sourcing);
-    follow(&mut world, &mut origin);
-    follow(&mut world, &mut origin);
-    assert_eq!(payloads(&mut origin), []);
-    assert_eq!(payloads(&mut world).len(), 4);
+fn a_work_queue_is_copied_by_a_durable_consumer() {
+    let mut origin = origin(|c| c.retention = Retention::WorkQueue);
+    let world = World::new(sourcing);
+    let key = world.group.upstream_keys().next().unwrap().to_owned();
+    let Next::Read(ask) = world.group.ask_upstream(&key, world.now) else {
+        panic!("nothing to ask");
+    };
+    let copier = Copier {
+        stream: "S",
+        account: "$G",
+        domain: "",
+    };
+    let durable = Durable::new(&ask, origin.group.stream().config(), copier, &mut || 7).unwrap();
+    assert!(durable.name.starts_with("JS_SRC_") && durable.made_as.is_some());
+    assert_eq!(origin.group.lend(&durable, origin.now), Ok(None));
+    // One that waits for each message by itself is none to copy by.
+    origin.consumer(&durable.name, |_| {});
+    let refused = origin.group.lend(&durable, origin.now).unwrap_err();
+    assert_eq!(refused.err_code, 10217);
+    assert_eq!(origin.group.page_of(&[2, 9], 1, 0).messages.len(), 1);
+    // An origin that keeps everything is just read.
+    let keeps = StreamConfig::default();
+    assert!(Durable::new(&ask, &keeps, copier, &mut || 7).is_none());
 }
 
 #[test]

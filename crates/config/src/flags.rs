@@ -28,6 +28,8 @@ pub enum Command {
         repair: bool,
         /// Report as JSON.
         json: bool,
+        /// Write every message that can be read to this new file.
+        export: Option<String>,
     },
     /// The command line makes no sense: a text for standard error, whether usage follows, and the exit status.
     Refused {
@@ -235,11 +237,22 @@ fn word(word: &str, rest: &[String]) -> Command {
 }
 
 fn fsck(rest: &[String]) -> Command {
-    let (mut dir, mut repair, mut json) = (None, false, false);
-    for arg in rest {
+    let (mut dir, mut export, mut repair, mut json) = (None, None, false, false);
+    let mut rest = rest.iter();
+    while let Some(arg) = rest.next() {
         match arg.trim_start_matches('-') {
             "repair" if arg.starts_with('-') => repair = true,
             "json" if arg.starts_with('-') => json = true,
+            "export" if arg.starts_with('-') => {
+                export = rest.next().cloned();
+                if export.is_none() {
+                    return Command::Refused {
+                        text: "fsck: --export needs a file".into(),
+                        usage: false,
+                        status: 1,
+                    };
+                }
+            }
             other if !arg.starts_with('-') && dir.is_none() => dir = Some(other.to_owned()),
             _ => {
                 return Command::Refused {
@@ -251,7 +264,12 @@ fn fsck(rest: &[String]) -> Command {
         }
     }
     match dir {
-        Some(dir) => Command::Fsck { dir, repair, json },
+        Some(dir) => Command::Fsck {
+            dir,
+            repair,
+            json,
+            export,
+        },
         None => Command::Refused {
             text: "fsck: a store directory is needed".into(),
             usage: false,
@@ -352,7 +370,7 @@ impl Flags {
 /// What `-h` prints.
 pub const USAGE: &str = "\
 Usage: natterjack-server [options]
-       natterjack-server fsck <store_dir> [--repair] [--json]
+       natterjack-server fsck <store_dir> [--export <file>] [--repair] [--json]
 
 Server Options:
     -a, --addr, --net <host>         Listen on this address (default: 0.0.0.0)
@@ -474,9 +492,20 @@ mod tests {
             Command::Fsck {
                 dir: "/d".into(),
                 repair: false,
-                json: true
+                json: true,
+                export: None,
             }
         );
+        assert_eq!(
+            run("fsck --export /f /d --repair"),
+            Command::Fsck {
+                dir: "/d".into(),
+                repair: true,
+                json: false,
+                export: Some("/f".into()),
+            }
+        );
+        assert!(matches!(run("fsck /d --export"), Command::Refused { .. }));
         assert!(matches!(run("-t -c f"), Command::Check(_)));
     }
 }

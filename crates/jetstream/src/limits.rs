@@ -47,3 +47,5 @@ pub const MULTI_LAST_MAX: usize = 1_024;
 
 // The default window is one that may be asked for.
 const _: () = assert!(DUPLICATE_WINDOW_NS > WINDOW_NS_MIN);
+/// Damaged messages that the state of a stream names.
+pub(crate) const LOST_MAX: usize = 1_000;

@@ -102,8 +102,13 @@ pub fn main(args: &[String]) -> ExitCode {
                 ExitCode::FAILURE
             }
         },
-        Command::Fsck { dir, repair, json } => {
-            let (text, status) = fsck::run(&dir, repair, json);
+        Command::Fsck {
+            dir,
+            repair,
+            json,
+            export,
+        } => {
+            let (text, status) = fsck::run(&dir, export.as_deref(), repair, json);
             out(&text);
             status
         }

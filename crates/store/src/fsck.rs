@@ -1,6 +1,8 @@
 //! Checks a store directory that nobody has open: every entry of the journal, every record, index and checkpoint. Says in
 //! plain words what is damaged and what can be kept. Changes nothing unless asked to.
 
+mod export;
+
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -8,13 +10,14 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::batch::EntryBody;
-use crate::codec;
 use crate::disk::{Disk, read_file};
 use crate::journal::recover;
-use crate::log::{Checkpoint, Copies};
+use crate::log::{Checkpoint, Copies, SegmentEntry};
 use crate::segment::index::SegmentIndex;
 use crate::segment::{RECORDS_AT, Segment, index_name, parse_name, write};
-use crate::store::{GROUP_MAGIC, GROUP_NAMES, Store, StoreOptions};
+use crate::store::{Store, StoreOptions, read_group};
+
+pub use export::{Content, Exported, export};
 
 /// What a check found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -132,14 +135,16 @@ fn list_numbers(disk: &dyn Disk, dir: &Path) -> io::Result<Vec<String>> {
 }
 
 fn check_group(disk: &dyn Disk, dir: &Path, report: &mut Report) {
-    for name in GROUP_NAMES {
-        let path = dir.join(name);
-        if let Ok(file) = read_file(disk, &path)
-            && codec::unseal(GROUP_MAGIC, &file).is_none()
-        {
-            let text = format!("{}: does not verify; the other copy is used", path.display());
-            report.damage.push(text);
-        }
+    let mut damaged = Vec::new();
+    let newest = read_group(disk, dir, &mut |path| damaged.push(path.to_owned()));
+    let instead = if newest.is_some() {
+        "the other copy is used"
+    } else {
+        "what the journal still holds of it is used"
+    };
+    for path in damaged {
+        let text = format!("{}: does not verify; {instead}", path.display());
+        report.damage.push(text);
     }
 }
 
@@ -159,14 +164,7 @@ fn check_stream(disk: &dyn Disk, dir: &Path, report: &mut Report) -> io::Result<
         return check_loose(disk, dir, report);
     };
     for entry in &checkpoint.segments {
-        let mut segment = Segment::new(entry.base, entry.generation);
-        segment.slots = usize::try_from(entry.slots).unwrap_or(0);
-        segment.len = entry.len;
-        for (first, count) in &entry.deleted {
-            for slot in *first..first.saturating_add(*count) {
-                segment.deleted.insert(slot as usize);
-            }
-        }
+        let mut segment = laid_out(entry);
         if segment.live() == 0 {
             continue;
         }
@@ -196,6 +194,26 @@ fn check_stream(disk: &dyn Disk, dir: &Path, report: &mut Report) -> io::Result<
     Ok(())
 }
 
+/// A segment as its checkpoint describes it, without its records.
+fn laid_out(entry: &SegmentEntry) -> Segment {
+    let mut segment = Segment::new(entry.base, entry.generation);
+    segment.slots = usize::try_from(entry.slots).unwrap_or(0);
+    segment.len = entry.len;
+    for (first, count) in &entry.deleted {
+        for slot in *first..first.saturating_add(*count) {
+            segment.deleted.insert(slot as usize);
+        }
+    }
+    segment
+}
+
+/// Finds the records in a segment's data, whatever its index says.
+fn find_records(segment: &mut Segment) {
+    let (mut offsets, _) = write::scan(&segment.data, segment.base, segment.len.max(RECORDS_AT));
+    offsets.resize(segment.slots, crate::segment::HOLE);
+    segment.offsets = crate::segment::Offsets::Ram(offsets);
+}
+
 fn open_index(disk: &dyn Disk, path: &Path, base: crate::ids::Seq) -> Option<SegmentIndex> {
     SegmentIndex::open(&Bytes::from(read_file(disk, path).ok()?), base)
 }
@@ -208,9 +226,7 @@ fn check_records(segment: &mut Segment, path: &Path, report: &mut Report) {
         );
         report.damage.push(text);
     }
-    let (mut offsets, _) = write::scan(&segment.data, segment.base, segment.len.max(RECORDS_AT));
-    offsets.resize(segment.slots, crate::segment::HOLE);
-    segment.offsets = crate::segment::Offsets::Ram(offsets);
+    find_records(segment);
     let mut slot = 0;
     while let Some(live) = segment.deleted.next_absent(slot, segment.slots) {
         slot = live + 1;

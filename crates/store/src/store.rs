@@ -19,9 +19,9 @@ use crate::log::{Replay, StreamFiles, StreamLog, StreamOptions};
 use crate::traits::MsgStore;
 use crate::worker::Worker;
 
-pub(crate) const GROUP_MAGIC: [u8; 8] = *b"NJGRUP01";
+const GROUP_MAGIC: [u8; 8] = *b"NJGRUP01";
 /// The two copies of a group's checkpoint.
-pub(crate) const GROUP_NAMES: [&str; 2] = ["CHECKPOINT", "CHECKPOINT.copy"];
+const GROUP_NAMES: [&str; 2] = ["CHECKPOINT", "CHECKPOINT.copy"];
 
 /// Settings of a store.
 #[derive(Debug, Clone)]
@@ -173,22 +173,8 @@ impl Store {
     pub fn group(&self, id: GroupId) -> io::Result<Group> {
         let dir = self.root.join("groups").join(format!("{:08x}", id.0));
         make_dir(self.context.disk.as_ref(), &dir)?;
-        let mut newest: Option<(LogIndex, Bytes)> = None;
-        for name in GROUP_NAMES {
-            let path = dir.join(name);
-            let Ok(file) = read_file(self.context.disk.as_ref(), &path) else {
-                continue;
-            };
-            let decoded = codec::unseal(GROUP_MAGIC, &file).and_then(|content| {
-                let mut fields = In(content);
-                Some((LogIndex(fields.u64()?), Bytes::copy_from_slice(fields.bytes()?)))
-            });
-            match decoded {
-                Some(found) if newest.as_ref().is_none_or(|n| n.0 < found.0) => newest = Some(found),
-                Some(_) => {}
-                None => self.context.damage.quarantine(self.context.disk.as_ref(), &path),
-            }
-        }
+        let disk = self.context.disk.as_ref();
+        let newest = read_group(disk, &dir, &mut |path| self.context.damage.quarantine(disk, path));
         let entries = self.recovered.lock().remove(&id).unwrap_or_default();
         Ok(self.new_group(id, newest, entries))
     }
@@ -277,6 +263,12 @@ impl Store {
         }
     }
 
+    /// What is damaged, in words: from the report with number `from` on.
+    #[must_use]
+    pub fn damage(&self, from: usize) -> Vec<String> {
+        self.context.damage.reports_from(from)
+    }
+
     /// Failures since the last call that are being tried again.
     #[must_use]
     pub fn take_troubles(&self) -> Vec<String> {
@@ -302,6 +294,31 @@ impl Store {
         self.context.journal.stop();
         self.context.worker.stop();
     }
+}
+
+/// The newest intact copy of the checkpoint of a group without messages; `damaged` hears of copies that are not intact.
+pub(crate) fn read_group(
+    disk: &dyn Disk,
+    dir: &Path,
+    damaged: &mut dyn FnMut(&Path),
+) -> Option<(LogIndex, Bytes)> {
+    let mut newest: Option<(LogIndex, Bytes)> = None;
+    for name in GROUP_NAMES {
+        let path = dir.join(name);
+        let Ok(file) = read_file(disk, &path) else {
+            continue;
+        };
+        let decoded = codec::unseal(GROUP_MAGIC, &file).and_then(|content| {
+            let mut fields = In(content);
+            Some((LogIndex(fields.u64()?), Bytes::copy_from_slice(fields.bytes()?)))
+        });
+        match decoded {
+            Some(found) if newest.as_ref().is_none_or(|n| n.0 < found.0) => newest = Some(found),
+            Some(_) => {}
+            None => damaged(&path),
+        }
+    }
+    newest
 }
 
 /// Whether `entries` begin with the first of their group. An entry that was refused leaves a gap, so the first message

@@ -5,6 +5,7 @@ mod api;
 mod backup;
 pub(crate) mod domain;
 mod inbox;
+mod keeper;
 mod meta;
 mod owner;
 mod place;
@@ -132,7 +133,7 @@ impl JetStream {
             }
         }
         self.restore()?;
-        vital("The list of streams", Arc::clone(&self.meta).keep());
+        vital("The store's keeper", keeper::keep(Arc::downgrade(self)));
         for account in self.accounts() {
             Self::open_api(account);
         }

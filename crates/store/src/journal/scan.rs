@@ -58,6 +58,8 @@ pub(crate) struct Note {
 pub(crate) struct Scan {
     pub(crate) found: Vec<Found>,
     pub(crate) notes: Vec<Note>,
+    /// Files to which nothing was written under the names they have.
+    pub(crate) unused: Vec<u64>,
     /// The frame that the oldest file begins with.
     pub(crate) first_lsn: Option<u64>,
     /// The file before, and its last frame.
@@ -79,7 +81,10 @@ impl Scan {
         let mut content = crate::disk::read_file(disk, &dir.join(&name))?;
         let (header, broken) = match files::read_headers(id, &content) {
             Headers::Found(header, broken) => (header, broken),
-            Headers::Unused => return Ok(()),
+            Headers::Unused => {
+                self.unused.push(id);
+                return Ok(());
+            }
             Headers::Damaged => {
                 self.before = None;
                 let rest = usize::try_from(FRAMES_AT).unwrap_or(usize::MAX);

@@ -69,7 +69,7 @@ fn free_port() -> Outcome<u16> {
 }
 
 /// All but `lost` are there, and the state of the stream names those.
-async fn look(server: &Server, stream: &mut Stream, lost: &[u64]) -> Outcome {
+async fn look(server: &Server, stream: &Stream, lost: &[u64]) -> Outcome {
     for n in 1..=MESSAGES {
         let found = stream.get_raw_message(n).await;
         match found {
@@ -122,8 +122,8 @@ async fn a_flipped_bit_costs_one_message_and_is_told_everywhere() -> Outcome {
     assert!(server.terminate().await?.success());
     flip(server.dir(), 7)?;
     server.restart().await?;
-    let mut stream = server.jetstream().await?.get_stream("S").await?;
-    look(&server, &mut stream, &[7]).await?;
+    let stream = server.jetstream().await?.get_stream("S").await?;
+    look(&server, &stream, &[7]).await?;
     let ill = health(port)?;
     assert!(
         ill.contains("503") && ill.contains("message 7 is damaged"),
@@ -131,7 +131,7 @@ async fn a_flipped_bit_costs_one_message_and_is_told_everywhere() -> Outcome {
     );
     // And one while the server runs: it is found when it is read.
     flip(server.dir(), 30)?;
-    look(&server, &mut stream, &[7, 30]).await?;
+    look(&server, &stream, &[7, 30]).await?;
     eventually("damage in the log", LIMIT, || {
         let log = server.log();
         async move {

@@ -23,6 +23,9 @@ struct Arguments {
     /// Times each case runs on each server; medians are shown.
     #[arg(long, default_value_t = 3)]
     rounds: usize,
+    /// Distinct subjects of the case `js_subjects`.
+    #[arg(long, default_value_t = 1_000_000)]
+    subjects: usize,
     /// Write the figures here as well.
     #[arg(long)]
     json: Option<PathBuf>,
@@ -46,6 +49,7 @@ fn main() -> Result<()> {
     let arguments = Arguments::parse();
     let load = Load {
         span: Duration::from_secs_f64(arguments.seconds.clamp(0.05, 600.0)),
+        subjects: arguments.subjects,
     };
     let wanted = |case: &&Case| {
         arguments.cases.is_empty() || arguments.cases.iter().any(|c| case.name.starts_with(c.as_str()))

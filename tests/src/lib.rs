@@ -8,6 +8,7 @@ mod binary;
 mod jetstream;
 mod raw;
 mod server;
+mod stream;
 mod wait;
 
 pub use binary::{Finished, finish, is_original, server_binary, version_lines};
@@ -16,6 +17,7 @@ pub use jetstream::{
 };
 pub use raw::{Noise, RawConnection, still_served};
 pub use server::{Options, Server};
+pub use stream::{consumer, durable, nine};
 pub use wait::{eventually, run, run_within, within};
 
 /// What a test returns: any error fails it, with its text.

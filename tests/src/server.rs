@@ -191,6 +191,11 @@ impl Server {
         self.ended(END_LIMIT).await
     }
 
+    /// The configuration file of the next start.
+    pub fn reconfigure(&mut self, config: &str) {
+        self.options.config = Some(config.to_owned());
+    }
+
     /// Starts again on the same store; a process that still runs is killed first.
     ///
     /// # Errors

@@ -1,11 +1,13 @@
 //! What a client says of a delivered message: done, not now, later, never.
 //! Never tests what happens when it says nothing, which has its own file.
 
+use async_nats::jetstream::AckKind;
 use async_nats::jetstream::consumer::{AckPolicy, Consumer, pull};
-use async_nats::jetstream::stream::{Config, StorageType};
-use async_nats::jetstream::{AckKind, Context};
+use async_nats::jetstream::stream::StorageType;
 use futures_util::StreamExt;
-use natterjack_tests::{Outcome, Server, fill, memory_and_file, nothing_waits, one, run, take, within};
+use natterjack_tests::{
+    Outcome, Server, consumer, durable, memory_and_file, nothing_waits, one, run, take, within,
+};
 use std::time::{Duration, Instant};
 
 type Pull = Consumer<pull::Config>;
@@ -13,30 +15,6 @@ type Pull = Consumer<pull::Config>;
 /// Shorter than any ack wait below, and long enough to be seen on a busy machine.
 const DELAY: Duration = Duration::from_millis(400);
 const LONG: Duration = Duration::from_secs(30);
-
-fn durable() -> pull::Config {
-    pull::Config {
-        durable_name: Some("worker".to_owned()),
-        ack_policy: AckPolicy::Explicit,
-        ack_wait: LONG,
-        ..pull::Config::default()
-    }
-}
-
-/// A new stream with messages 1 to `messages` and a consumer on it.
-async fn consumer(js: &Context, storage: StorageType, messages: u64, config: pull::Config) -> Outcome<Pull> {
-    let subjects = vec!["ack.*".to_owned()];
-    let stream = js
-        .create_stream(Config {
-            name: "ACK".to_owned(),
-            subjects,
-            storage,
-            ..Config::default()
-        })
-        .await?;
-    fill(js, "ack.a", 1..=messages).await?;
-    Ok(stream.create_consumer(config).await?)
-}
 
 #[test]
 fn an_acknowledged_message_does_not_come_again() -> Outcome {

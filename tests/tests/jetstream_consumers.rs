@@ -1,35 +1,17 @@
 //! Consumers: where they start, what they see, how long they live, how they are managed.
 //! Never tests ways of delivery or acknowledgements, which have their own files.
 
-use async_nats::jetstream::Context;
 use async_nats::jetstream::consumer::{AckPolicy, Consumer, DeliverPolicy, pull};
-use async_nats::jetstream::stream::{Config, StorageType, Stream};
+use async_nats::jetstream::stream::{StorageType, Stream};
 use futures_util::TryStreamExt;
 use natterjack_tests::{
-    Outcome, Refusal, Server, api, eventually, fill, memory_and_file, nothing_waits, run,
+    Outcome, Refusal, Server, api, eventually, fill, memory_and_file, nine, nothing_waits, run,
 };
 use natterjack_tests::{sequences, take};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 const SOON: Duration = Duration::from_secs(8);
-
-/// A new stream of nine messages on `con.0`, `con.1` and `con.2` in turn.
-async fn nine(js: &Context, storage: StorageType) -> Outcome<Stream> {
-    let subjects = vec!["con.*".to_owned()];
-    let stream = js
-        .create_stream(Config {
-            name: "CON".to_owned(),
-            subjects,
-            storage,
-            ..Config::default()
-        })
-        .await?;
-    for n in 1..=9_u64 {
-        fill(js, &format!("con.{}", n % 3), n..=n).await?;
-    }
-    Ok(stream)
-}
 
 /// Everything a consumer with this configuration sees of the nine.
 async fn seen(stream: &Stream, config: pull::Config, count: usize) -> Outcome<Vec<u64>> {

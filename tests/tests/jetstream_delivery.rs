@@ -2,36 +2,19 @@
 //! Never tests acknowledgements, which have their own file.
 
 use async_nats::HeaderMap;
+use async_nats::jetstream::Message;
 use async_nats::jetstream::consumer::{
     Consumer, DeliverPolicy, FromConsumer, IntoConsumerConfig, pull, push,
 };
 use async_nats::jetstream::stream::{Config, StorageType, Stream};
-use async_nats::jetstream::{Context, Message};
 use futures_util::{StreamExt, TryStreamExt};
 use natterjack_tests::{
-    Outcome, Server, collect, eventually, fill, memory_and_file, run, sequences, take, within,
+    Outcome, Server, collect, eventually, fill, memory_and_file, nine, run, sequences, take, within,
 };
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 const SOON: Duration = Duration::from_secs(8);
-
-/// A new stream of nine messages on `con.0`, `con.1` and `con.2` in turn.
-async fn nine(js: &Context, storage: StorageType) -> Outcome<Stream> {
-    let subjects = vec!["con.*".to_owned()];
-    let stream = js
-        .create_stream(Config {
-            name: "CON".to_owned(),
-            subjects,
-            storage,
-            ..Config::default()
-        })
-        .await?;
-    for n in 1..=9_u64 {
-        fill(js, &format!("con.{}", n % 3), n..=n).await?;
-    }
-    Ok(stream)
-}
 
 async fn push_consumer<C: IntoConsumerConfig + FromConsumer>(
     stream: &Stream,

@@ -1,44 +1,18 @@
 //! What becomes of a delivered message of which nothing is heard: when, how often, and until when it comes again.
 //! Never tests the answers that end a delivery.
 
-use async_nats::jetstream::consumer::{AckPolicy, Consumer, pull};
-use async_nats::jetstream::stream::{Config, StorageType};
-use async_nats::jetstream::{AckKind, Context};
+use async_nats::jetstream::AckKind;
+use async_nats::jetstream::consumer::pull;
+use async_nats::jetstream::stream::StorageType;
 use futures_util::StreamExt;
 use natterjack_tests::{
-    Outcome, Server, eventually, fill, memory_and_file, nothing_waits, one, run, take, within,
+    Outcome, Server, consumer, durable, eventually, memory_and_file, nothing_waits, one, run, take, within,
 };
 use std::time::{Duration, Instant};
-
-type Pull = Consumer<pull::Config>;
 
 /// Shorter than any ack wait below, and long enough to be seen on a busy machine.
 const DELAY: Duration = Duration::from_millis(400);
 const LONG: Duration = Duration::from_secs(30);
-
-fn durable() -> pull::Config {
-    pull::Config {
-        durable_name: Some("worker".to_owned()),
-        ack_policy: AckPolicy::Explicit,
-        ack_wait: LONG,
-        ..pull::Config::default()
-    }
-}
-
-/// A new stream with messages 1 to `messages` and a consumer on it.
-async fn consumer(js: &Context, storage: StorageType, messages: u64, config: pull::Config) -> Outcome<Pull> {
-    let subjects = vec!["ack.*".to_owned()];
-    let stream = js
-        .create_stream(Config {
-            name: "ACK".to_owned(),
-            subjects,
-            storage,
-            ..Config::default()
-        })
-        .await?;
-    fill(js, "ack.a", 1..=messages).await?;
-    Ok(stream.create_consumer(config).await?)
-}
 
 #[test]
 fn an_unanswered_message_comes_again_after_the_wait() -> Outcome {

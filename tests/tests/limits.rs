@@ -4,7 +4,7 @@
 use natterjack_tests::{Options, Outcome, RawConnection, Server, run};
 
 const CONNECT: &[u8] = b"CONNECT {\"verbose\":false,\"auth_token\":\"t\"}\r\nPING\r\n";
-const FULL: &str = "-ERR 'maximum connections exceeded'";
+const FULL: &str = "-ERR 'maximum connections exceeded'\r\n";
 
 #[test]
 fn strangers_have_only_so_many_places() -> Outcome {
@@ -13,8 +13,8 @@ fn strangers_have_only_so_many_places() -> Outcome {
         let server = Server::with_config(config).await?;
         let mut known = RawConnection::open(server.address()).await?;
         let stranger = RawConnection::open(server.address()).await?;
-        let refused = RawConnection::open(server.address()).await;
-        assert!(refused.is_err_and(|e| e.to_string().contains(FULL)));
+        let mut refused = RawConnection::open(server.address()).await?;
+        assert_eq!(refused.until_closed().await?, FULL);
         // Whoever says who it is makes room, and so does whoever goes.
         known.send(CONNECT).await?;
         assert_eq!(known.line().await?, "PONG");
@@ -38,6 +38,33 @@ fn a_stranger_may_send_only_so_much() -> Outcome {
             raw.until_closed().await?,
             "-ERR 'maximum control line exceeded'\r\n"
         );
+        Ok(())
+    })
+}
+
+#[test]
+fn strangers_of_one_address_have_only_so_many_places() -> Outcome {
+    run(async {
+        let config = "pre_auth_max_connections_per_ip: 1\nauthorization { token: t, timeout: 30 }\n";
+        let server = Server::with_config(config).await?;
+        let mut known = RawConnection::open(server.address()).await?;
+        let mut refused = RawConnection::open(server.address()).await?;
+        assert_eq!(refused.until_closed().await?, FULL);
+        known.send(CONNECT).await?;
+        assert_eq!(known.line().await?, "PONG");
+        RawConnection::open(server.address()).await?;
+        Ok(())
+    })
+}
+
+#[test]
+fn who_answers_no_ping_is_stale() -> Outcome {
+    run(async {
+        let config = "ping_interval: \"50ms\"\nping_max: 1\n";
+        let server = Server::with_config(config).await?;
+        let mut raw = RawConnection::connect(server.address(), "{\"verbose\":false}").await?;
+        let said = raw.until_closed().await?;
+        assert_eq!(said, "PING\r\n-ERR 'Stale Connection'\r\n");
         Ok(())
     })
 }

@@ -20,6 +20,9 @@ pub(crate) struct Arguments {
     /// Times each case runs on each server, in turn
     #[arg(long, default_value_t = 3)]
     rounds: usize,
+    /// Distinct subjects of the case `js_subjects`
+    #[arg(long, default_value_t = 1_000_000)]
+    subjects: usize,
     /// Write the figures here as well
     #[arg(long)]
     json: Option<PathBuf>,
@@ -54,7 +57,8 @@ pub(crate) fn bench(workspace: &Workspace, arguments: &Arguments) -> Result<Outc
         .arg("--ours")
         .arg(folder.join("natterjack-server"))
         .args(["--seconds", &arguments.seconds.to_string()])
-        .args(["--rounds", &arguments.rounds.to_string()]);
+        .args(["--rounds", &arguments.rounds.to_string()])
+        .args(["--subjects", &arguments.subjects.to_string()]);
     if let Some(peer) = &arguments.peer {
         generator.arg("--peer").arg(std::path::absolute(peer)?);
     }

@@ -18,7 +18,9 @@ const STEPS: &[(&str, Step)] = &[
     ("deny", deny::run),
     ("codegen --check", |workspace| codegen::run(workspace, true)),
     ("unit", cargo::unit),
-    ("clients", clients::run),
+    ("clients", |workspace| {
+        clients::run(workspace, &clients::Arguments::default())
+    }),
     ("conformance", |workspace| {
         conformance::run(workspace, &conformance::Arguments::default())
     }),

@@ -41,8 +41,8 @@ enum Chore {
     Deny,
     /// Build the server, then every test of the workspace
     Unit,
-    /// The scripts in tests/clients against our server
-    Clients,
+    /// The programs in tests/clients against our server
+    Clients(clients::Arguments),
     /// The transcripts in tests/conformance against our server and its peer
     Conformance(conformance::Arguments),
     /// Speed of our server beside its peer's
@@ -78,7 +78,7 @@ fn run(chore: &Chore) -> anyhow::Result<Outcome> {
         Chore::Clippy => cargo::clippy(&workspace)?,
         Chore::Deny => deny::run(&workspace)?,
         Chore::Unit => cargo::unit(&workspace)?,
-        Chore::Clients => clients::run(&workspace)?,
+        Chore::Clients(arguments) => clients::run(&workspace, arguments)?,
         Chore::Conformance(arguments) => conformance::run(&workspace, arguments)?,
         Chore::Bench(arguments) => bench::bench(&workspace, arguments)?,
         Chore::Codegen { check } => codegen::run(&workspace, *check)?,

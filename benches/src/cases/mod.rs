@@ -16,6 +16,8 @@ use crate::server::Server;
 pub struct Load {
     /// How long.
     pub span: Duration,
+    /// Distinct subjects of the case that is about memory.
+    pub subjects: usize,
 }
 
 /// One case.
@@ -108,6 +110,7 @@ pub const CASES: &[Case] = &[
     jetstream("js_pull/none", |s, l| jetstream::pull(s, l, false)),
     jetstream("kv/put", jetstream::put_keys),
     jetstream("kv/get", jetstream::get_keys),
+    jetstream("js_subjects", jetstream::distinct),
 ];
 
 /// Whether `span` has passed, asked for every so many rounds.

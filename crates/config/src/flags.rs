@@ -30,6 +30,8 @@ pub enum Command {
         json: bool,
         /// Write every message that can be read to this new file.
         export: Option<String>,
+        /// The configuration that has the key of an encrypted store.
+        config: Option<String>,
     },
     /// The command line makes no sense: a text for standard error, whether usage follows, and the exit status.
     Refused {
@@ -48,6 +50,17 @@ pub struct Flags {
     /// The configuration file.
     pub config: Option<String>,
     values: Vec<(Id, String)>,
+}
+
+impl Flags {
+    /// A command line that only names a configuration file.
+    #[must_use]
+    pub const fn with_config(config: Option<String>) -> Self {
+        Self {
+            config,
+            values: Vec::new(),
+        }
+    }
 }
 
 /// Which flag.
@@ -237,10 +250,12 @@ fn word(word: &str, rest: &[String]) -> Command {
 }
 
 fn fsck(rest: &[String]) -> Command {
-    let (mut dir, mut export, mut repair, mut json) = (None, None, false, false);
+    let (mut dir, mut export, mut config) = (None, None, None);
+    let (mut repair, mut json) = (false, false);
     let mut rest = rest.iter();
     while let Some(arg) = rest.next() {
         match arg.trim_start_matches('-') {
+            "c" | "config" if arg.starts_with('-') => config = rest.next().cloned(),
             "repair" if arg.starts_with('-') => repair = true,
             "json" if arg.starts_with('-') => json = true,
             "export" if arg.starts_with('-') => {
@@ -269,6 +284,7 @@ fn fsck(rest: &[String]) -> Command {
             repair,
             json,
             export,
+            config,
         },
         None => Command::Refused {
             text: "fsck: a store directory is needed".into(),
@@ -370,7 +386,7 @@ impl Flags {
 /// What `-h` prints.
 pub const USAGE: &str = "\
 Usage: natterjack-server [options]
-       natterjack-server fsck <store_dir> [--export <file>] [--repair] [--json]
+       natterjack-server fsck <store_dir> [--export <file>] [--repair] [--json] [-c <file with the key>]
 
 Server Options:
     -a, --addr, --net <host>         Listen on this address (default: 0.0.0.0)
@@ -488,12 +504,13 @@ mod tests {
             }
         );
         assert_eq!(
-            run("fsck /d --json"),
+            run("fsck /d --json -c f.conf"),
             Command::Fsck {
                 dir: "/d".into(),
                 repair: false,
                 json: true,
                 export: None,
+                config: Some("f.conf".into()),
             }
         );
         assert_eq!(
@@ -503,6 +520,7 @@ mod tests {
                 repair: true,
                 json: false,
                 export: Some("/f".into()),
+                config: None,
             }
         );
         assert!(matches!(run("fsck /d --export"), Command::Refused { .. }));

@@ -85,6 +85,8 @@ pub struct Limits {
     pub pre_auth_bytes_max: usize,
     /// Unauthenticated connections at a time. Ours; 0 is unlimited.
     pub pre_auth_connections_max: u64,
+    /// The same from one address; 0 is no limit.
+    pub pre_auth_connections_per_address_max: u64,
 }
 
 impl Default for Limits {
@@ -104,6 +106,7 @@ impl Default for Limits {
             lame_duck_grace_ns: 10 * SECOND_NS,
             pre_auth_bytes_max: 16 * 1024,
             pre_auth_connections_max: 0,
+            pre_auth_connections_per_address_max: 0,
         }
     }
 }
@@ -161,6 +164,15 @@ impl Default for AccountJetStream {
     }
 }
 
+/// Where an account's messages are traced to when their `traceparent` asks for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MessageTrace {
+    /// The subject traces go to.
+    pub dest: String,
+    /// Share of those messages that is traced, percent.
+    pub sampling: u8,
+}
+
 /// One account.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Account {
@@ -174,6 +186,8 @@ pub struct Account {
     pub default_permissions: Option<Arc<Permissions>>,
     /// Subject mappings.
     pub mappings: Vec<Mapping>,
+    /// Where messages are traced to.
+    pub trace: Option<MessageTrace>,
     /// Connections at a time.
     pub max_connections: Option<u64>,
     /// Subscriptions of a connection.
@@ -190,6 +204,40 @@ pub enum Sync {
     Always,
     /// Every so many nanoseconds, as the peer does by default.
     Interval(u64),
+}
+
+/// A text that must not be shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Takes the text.
+    #[must_use]
+    pub const fn new(text: String) -> Self {
+        Self(text)
+    }
+
+    /// The text, for the one who needs it.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secret")
+    }
+}
+
+/// Cipher for data at rest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Cipher {
+    /// ChaCha20-Poly1305.
+    #[default]
+    ChaCha,
+    /// AES-GCM.
+    Aes,
 }
 
 /// JetStream of the server.
@@ -209,12 +257,12 @@ pub struct JetStream {
     pub sync: Sync,
     /// Domain.
     pub domain: String,
-    /// Key for encryption at rest.
-    pub key: Option<String>,
+    /// Key for encryption at rest; an empty one is none.
+    pub key: Option<Secret>,
     /// The key before.
-    pub previous_key: Option<String>,
-    /// Cipher: `chacha` or `aes`.
-    pub cipher: String,
+    pub previous_key: Option<Secret>,
+    /// How data is encrypted.
+    pub cipher: Cipher,
     /// Bytes of memory for indexes; `None` is a fraction of the machine's. Ours.
     pub memory_budget_bytes: Option<u64>,
     /// Unacknowledged messages of a consumer, at most; 0 is unlimited.
@@ -234,9 +282,9 @@ pub struct JetStream {
     /// Information requests waiting.
     pub info_queue_limit: usize,
     /// Atomic batches of a stream at a time.
-    pub max_batch_inflight_per_stream: usize,
+    pub max_batch_inflight_per_stream: Option<usize>,
     /// Atomic batches of the server at a time.
-    pub max_batch_inflight_total: usize,
+    pub max_batch_inflight_total: Option<usize>,
     /// Messages of an atomic batch.
     pub max_batch_size: usize,
     /// How long a batch may stand still, nanoseconds.
@@ -257,7 +305,7 @@ impl Default for JetStream {
             domain: String::new(),
             key: None,
             previous_key: None,
-            cipher: String::new(),
+            cipher: Cipher::default(),
             memory_budget_bytes: None,
             max_ack_pending: 0,
             max_request_batch: 0,
@@ -267,8 +315,8 @@ impl Default for JetStream {
             max_buffered_bytes: 128 * 1024 * 1024,
             request_queue_limit: 10_000,
             info_queue_limit: 10_000,
-            max_batch_inflight_per_stream: 50,
-            max_batch_inflight_total: 1_000,
+            max_batch_inflight_per_stream: None,
+            max_batch_inflight_total: None,
             max_batch_size: 1_000,
             batch_timeout_ns: 10 * SECOND_NS,
             unique_tag: String::new(),

@@ -209,6 +209,12 @@ fn rest(lines: &mut Vec<String>, old: &Options, new: &Options) {
         &a.pre_auth_connections_max,
         &b.pre_auth_connections_max,
     );
+    line(
+        lines,
+        "pre_auth_max_connections_per_ip",
+        &a.pre_auth_connections_per_address_max,
+        &b.pre_auth_connections_per_address_max,
+    );
     if old.client_advertise != new.client_advertise {
         lines.push(format!("Reload: client_advertise = {}", new.client_advertise));
     }

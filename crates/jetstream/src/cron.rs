@@ -28,6 +28,18 @@ pub(crate) struct Due {
     pub(crate) repeats: bool,
 }
 
+/// Whether there is a time zone of this name. `Local` is one, the server's own, which is UTC.
+pub(crate) fn is_time_zone(name: &[u8]) -> bool {
+    std::str::from_utf8(name).is_ok_and(|name| zone_of(name).is_some() && !name.is_empty())
+}
+
+fn zone_of(name: &str) -> Option<TimeZone> {
+    match name {
+        "" | "Local" => Some(TimeZone::UTC),
+        name => TimeZone::get(name).ok(),
+    }
+}
+
 /// The first time behind `ts_ns` at which `pattern` is due; what was missed before `now_ns` is not made up for.
 pub(crate) fn next(pattern: &str, zone: &str, ts_ns: i64, now_ns: i64) -> Result<Due, BadSchedule> {
     if pattern.len() > PATTERN_BYTES_MAX {
@@ -55,10 +67,7 @@ pub(crate) fn next(pattern: &str, zone: &str, ts_ns: i64, now_ns: i64) -> Result
         return plain(if at < now_ns { behind(now_ns) } else { at }, true);
     }
     let cron = Cron::parse(named(pattern)).ok_or(BadSchedule::Pattern)?;
-    let zone = match zone {
-        "" => TimeZone::UTC,
-        name => TimeZone::get(name).map_err(|_| BadSchedule::TimeZone)?,
-    };
+    let zone = zone_of(zone).ok_or(BadSchedule::TimeZone)?;
     let at = cron.next(&zone, ts_ns).ok_or(BadSchedule::Pattern)?;
     let at = if at < now_ns {
         cron.next(&zone, rounded(now_ns)).ok_or(BadSchedule::Pattern)?

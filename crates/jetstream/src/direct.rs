@@ -53,7 +53,7 @@ pub fn check(request: &MsgGet) -> Result<(), Status> {
     let (last, next) = (!request.last_by_subj.is_empty(), !request.next_by_subj.is_empty());
     let (time, multi) = (request.start_time.is_some(), !request.multi_last.is_empty());
     let batch = request.batch > 0;
-    if !(seq || last || next || time || multi || batch) {
+    if !(seq || last || next || time || multi) {
         return Err(EMPTY_REQUEST);
     }
     let batch_or_multi = batch || multi;
@@ -71,11 +71,13 @@ pub fn check(request: &MsgGet) -> Result<(), Status> {
     }
 }
 
-fn filter_of(subject: &str) -> FilterSet {
-    Filter::parse(subject.as_bytes())
-        .ok()
-        .filter(|_| !subject.is_empty())
-        .map_or_else(FilterSet::all, |f| FilterSet::new(vec![f]))
+/// The messages `subject` stands for: all of them if it is empty, none if it is no subject.
+fn filter_of(subject: &str) -> Option<FilterSet> {
+    if subject.is_empty() {
+        return Some(FilterSet::all());
+    }
+    let filter = Filter::parse(subject.as_bytes()).ok()?;
+    Some(FilterSet::new(vec![filter]))
 }
 
 /// The last message of `subject`, which may be a filter.
@@ -84,7 +86,7 @@ pub fn last_of(store: &mut dyn MsgStore, subject: &str) -> Option<Message> {
     let seq = if natterjack_subject::is_literal(subject.as_bytes()) {
         store.last_for(subject.as_bytes())?
     } else {
-        store.last_matching(&filter_of(subject), up_to)?
+        store.last_matching(&filter_of(subject)?, up_to)?
     };
     store.load(seq).ok()
 }
@@ -105,7 +107,7 @@ pub fn find(store: &mut dyn MsgStore, request: &MsgGet) -> Option<Message> {
         return store.load(Seq(request.seq)).ok();
     }
     let from = start(store, request);
-    store.next(&filter_of(&request.next_by_subj), from)
+    store.next(&filter_of(&request.next_by_subj)?, from)
 }
 
 /// What a request that passed [`check`] finds; `bytes_max` bounds answers that set no limit.
@@ -116,12 +118,13 @@ pub fn answer(store: &mut dyn MsgStore, request: &MsgGet, bytes_max: u64) -> Res
     if !request.multi_last.is_empty() {
         return multi_last(store, request, bytes_max).map(Answer::Many);
     }
-    if request.batch <= 0 {
+    if request.batch == 0 {
         return find(store, request).map(Answer::One).ok_or(NOT_FOUND);
     }
-    let filter = filter_of(&request.next_by_subj);
+    let filter = filter_of(&request.next_by_subj).ok_or(NOT_FOUND)?;
     let mut from = start(store, request);
-    let count = usize::try_from(request.batch).unwrap_or(usize::MAX);
+    // Fewer than none of them are none, as in the peer.
+    let count = usize::try_from(request.batch).unwrap_or(0);
     let mut budget = budget(request, bytes_max);
     let mut messages = Vec::new();
     while messages.len() < count {
@@ -135,7 +138,7 @@ pub fn answer(store: &mut dyn MsgStore, request: &MsgGet, bytes_max: u64) -> Res
             break;
         }
     }
-    if messages.is_empty() {
+    if messages.is_empty() && count > 0 {
         return Err(NOT_FOUND);
     }
     Ok(Answer::Many(Many {

@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 pub mod archive;
+pub mod batching;
 pub mod clock;
 pub mod command;
 pub mod consumer;
@@ -22,9 +23,10 @@ pub mod stream;
 mod transcript;
 pub mod usage;
 
+pub use batching::BatchLimits;
 pub use clock::Now;
 pub use command::Command;
 pub use effect::{Delivery, Effects, Handed, Silent};
 pub use environment::Environment;
 pub use group::{Admitted, Form, Group, Outcome, Proposal, Ticket, check_form};
-pub use stream::{Incoming, Stream};
+pub use stream::{Incoming, Stream, Verdict};

@@ -30,10 +30,14 @@ pub const BATCH_ID_BYTES_MAX: usize = 64;
 pub const BATCH_MESSAGES_MAX: u64 = 1_000;
 /// Atomic batches of a stream that gather at a time.
 pub const BATCHES_MAX: usize = 50;
+/// Atomic batches of the server that gather at a time.
+pub const BATCHES_TOTAL_MAX: usize = 1_000;
 /// Bytes that all batches of a stream may hold while they gather.
 pub const BATCH_BYTES_MAX: usize = 256 * 1024 * 1024;
 /// Fast batches of a stream on their way at a time.
 pub const FAST_BATCHES_MAX: usize = 1_000;
+/// Fast batches of the server on their way at a time.
+pub const FAST_BATCHES_TOTAL_MAX: usize = 50_000;
 /// Messages between acknowledgements of a fast batch that does not say how many.
 pub const FAST_FLOW: u64 = 10;
 /// The most of them.
@@ -47,5 +51,7 @@ pub const MULTI_LAST_MAX: usize = 1_024;
 
 // The default window is one that may be asked for.
 const _: () = assert!(DUPLICATE_WINDOW_NS > WINDOW_NS_MIN);
+// What one stream may take, the server has.
+const _: () = assert!(BATCHES_MAX <= BATCHES_TOTAL_MAX && FAST_BATCHES_MAX <= FAST_BATCHES_TOTAL_MAX);
 /// Damaged messages that the state of a stream names.
 pub(crate) const LOST_MAX: usize = 1_000;

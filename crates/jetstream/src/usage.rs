@@ -12,6 +12,8 @@ pub struct Usage {
     used: AtomicU64,
     max: Option<u64>,
     error: ApiError,
+    /// Whether the message that crosses it is still taken.
+    lets_cross: bool,
 }
 
 impl Usage {
@@ -22,7 +24,15 @@ impl Usage {
             used: AtomicU64::new(0),
             max,
             error,
+            lets_cross: false,
         }
+    }
+
+    /// The same, but the message that crosses it is still taken: so the peer counts what all accounts hold together.
+    #[must_use]
+    pub const fn crossed_once(mut self) -> Self {
+        self.lets_cross = true;
+        self
     }
 
     /// Bytes in use.
@@ -52,6 +62,7 @@ impl Charge {
     /// Of the first limit that is in the way.
     pub fn check(&self, more: u64) -> Result<(), ApiError> {
         for limit in &self.limits {
+            let more = if limit.lets_cross { 0 } else { more };
             if limit
                 .max
                 .is_some_and(|max| limit.used().saturating_add(more) > max)

@@ -39,6 +39,8 @@ go_struct! {
         cluster: String => "cluster", omit;
         /// When it went.
         stop: Option<GoTime> => "stop", omit;
+        /// Name of the account.
+        name_tag: String => "name_tag", omit;
         /// Kind of connection.
         kind: String => "kind", omit;
         /// Kind of client.

@@ -76,6 +76,14 @@ pub fn bare(out: &mut Vec<u8>, kind: &str) {
     open(out, kind).end();
 }
 
+/// The answer to STREAM.TEMPLATE.CREATE and INFO: a template and the streams it made.
+pub fn template<T: GoJson>(out: &mut Vec<u8>, kind: &str, config: &T, streams: &[String]) {
+    let mut object = open(out, kind);
+    object.field("config", config);
+    object.field("streams", &streams.to_vec());
+    object.end();
+}
+
 /// The answer to STREAM.PURGE.
 pub fn purged(out: &mut Vec<u8>, count: u64) {
     let mut object = open(out, "stream_purge_response");

@@ -20,10 +20,7 @@ pub const SERVER_LEVEL_KEY: &str = "_nats.level";
 /// The level a stream configuration needs.
 #[must_use]
 pub fn stream_level(config: &StreamConfig) -> i64 {
-    if config.allow_batched
-        || config.mirror.as_ref().is_some_and(|m| m.consumer.is_some())
-        || config.sources.iter().any(|s| s.consumer.is_some())
-    {
+    if config.allow_batched {
         return 4;
     }
     if config.allow_msg_counter

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use natterjack_config::options::Cipher;
 use natterjack_jsapi::versioning::{API_LEVEL, PEER_VERSION};
 use natterjack_subject::names::name_hash;
 
@@ -67,6 +68,13 @@ pub(crate) fn jetstream(jetstream: &JetStream) {
     tracing::info!("  Store Directory: \"{}\"", jetstream.folder.display());
     if !options.domain.is_empty() {
         tracing::info!("  Domain:          {}", options.domain);
+    }
+    if options.key.is_some() {
+        let cipher = match options.cipher {
+            Cipher::ChaCha => "ChaCha20-Poly1305",
+            Cipher::Aes => "AES-GCM",
+        };
+        tracing::info!("  Encryption:      {cipher}");
     }
     tracing::info!("  API Level:       {API_LEVEL}");
     tracing::info!("-------------------------------------------");

@@ -13,7 +13,7 @@ use data_encoding::BASE64;
 use natterjack_jetstream::meta::{Assignment, Change, META_GROUP, Meta};
 use natterjack_jsapi::GoTime;
 use natterjack_store::fsck::{self, Content, Exported, Report};
-use natterjack_store::{Disk, GroupId, OsDisk, RecordView};
+use natterjack_store::{Disk, Encryption, GroupId, OsDisk, RecordView};
 
 /// All is well, or everything that was not is mended.
 const CLEAN: u8 = 0;
@@ -35,7 +35,12 @@ fn store_in(dir: &str) -> PathBuf {
 
 /// Checks the store in `dir`, after it has written what can be read to the file `export`. Gives what is to be printed, and
 /// the exit status.
-pub(crate) fn run(dir: &str, export: Option<&str>, repair: bool, json: bool) -> (String, ExitCode) {
+pub(crate) fn run(
+    dir: &str,
+    export: Option<&str>,
+    (repair, json): (bool, bool),
+    encryption: Option<&Encryption>,
+) -> (String, ExitCode) {
     let root = store_in(dir);
     let disk: Arc<dyn Disk> = Arc::new(OsDisk);
     let locked = File::open(root.join("LOCK")).ok();
@@ -43,7 +48,7 @@ pub(crate) fn run(dir: &str, export: Option<&str>, repair: bool, json: bool) -> 
         let text = format!("fsck: {} is in use by a server", root.display());
         return (text, ExitCode::from(FAILED));
     }
-    let exported = export.map(|path| write_down(&disk, &root, Path::new(path)));
+    let exported = export.map(|path| write_down(&disk, &root, encryption, Path::new(path)));
     let exported = match exported.transpose() {
         Ok(exported) => exported,
         Err(error) => {
@@ -52,9 +57,9 @@ pub(crate) fn run(dir: &str, export: Option<&str>, repair: bool, json: bool) -> 
         }
     };
     let outcome = if repair {
-        fsck::repair(&disk, &root)
+        fsck::repair(&disk, &root, encryption)
     } else {
-        fsck::check(&disk, &root)
+        fsck::check(&disk, &root, encryption)
     };
     match outcome {
         Ok(report) => {
@@ -105,11 +110,16 @@ fn as_json(report: &Report, exported: Option<u64>) -> String {
 }
 
 /// Writes every message that can be read to a new file, one line of JSON each. Returns how many there are.
-fn write_down(disk: &Arc<dyn Disk>, root: &Path, path: &Path) -> io::Result<u64> {
+fn write_down(
+    disk: &Arc<dyn Disk>,
+    root: &Path,
+    encryption: Option<&Encryption>,
+    path: &Path,
+) -> io::Result<u64> {
     let mut out = BufWriter::new(File::create_new(path)?);
     let (mut meta, mut count) = (Meta::default(), 0);
     let mut names: BTreeMap<GroupId, Assignment> = BTreeMap::new();
-    fsck::export(disk, root, &mut |piece: &Exported<'_>| {
+    fsck::export(disk, root, encryption, &mut |piece: &Exported<'_>| {
         let is_meta = piece.group == META_GROUP;
         match piece.content {
             Content::State(state) if is_meta => meta = Meta::decode(state).unwrap_or_default(),

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
 
-use crate::conn::CloseReason;
-use crate::conn::write::{Flushed, Queued};
+use crate::conn::{CloseReason, Conn};
 use crate::server::Server;
+use crate::system;
 
 /// Between two closed connections at most.
 const PAUSE_MAX: Duration = Duration::from_secs(1);
@@ -36,6 +36,7 @@ pub(crate) async fn send_away(server: &Arc<Server>) {
         jetstream.stop().await;
         tracing::info!("JetStream Shutdown");
     }
+    system::on_lame_duck(server);
     tell(server);
     let limits = &server.options.limits;
     let grace = Duration::from_nanos(limits.lame_duck_grace_ns);
@@ -74,17 +75,17 @@ async fn is_empty_by(server: &Server, until: Instant) -> bool {
 /// Sends an INFO to every client that takes them.
 fn tell(server: &Server) {
     for conn in server.connections() {
-        if !conn.informed.load(Ordering::Relaxed) {
-            continue;
-        }
-        let mut out = Vec::new();
-        server.info_for(&conn, false).encode(&mut out);
-        if conn.outbound.queue_protocol(&out) == Queued::Claimed
-            && conn.outbound.flush(&conn.io) == Flushed::Failed
-        {
-            conn.close(CloseReason::WriteError);
+        if conn.informed.load(Ordering::Relaxed) {
+            tell_one(server, &conn);
         }
     }
+}
+
+/// Tells one client that it should go elsewhere.
+pub(crate) fn tell_one(server: &Server, conn: &Conn) {
+    let mut info = server.info_for(conn, false);
+    info.ldm = true;
+    conn.inform(&info);
 }
 
 #[cfg(test)]

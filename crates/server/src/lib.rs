@@ -27,6 +27,7 @@ mod run;
 mod server;
 mod signal;
 mod spawn;
+mod strangers;
 mod system;
 
 pub use run::main;

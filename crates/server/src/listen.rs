@@ -79,6 +79,7 @@ fn admit(server: &Arc<Server>, stream: TcpStream, address: SocketAddr) {
         return;
     }
     let mut out = Vec::new();
+    server.info_for(&conn, false).encode(&mut out);
     encode::err(&mut out, &ServerError::MaximumConnections);
     let _gone = conn.io.try_write(&out);
     conn.close(CloseReason::MaxConnectionsExceeded);

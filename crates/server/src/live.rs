@@ -111,6 +111,7 @@ pub(crate) fn update(accounts: &Accounts, options: &Options) -> Vec<Arc<Account>
             account
         });
         account.set_mappings(mappings(&configured.mappings, domain));
+        account.trace.store(configured.trace.clone().map(Arc::new));
         *account.limits.lock() = limits(configured);
     }
     fresh

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use natterjack_config::{Flags, changes};
+use natterjack_config::changes;
 use natterjack_proto::{ServerError, encode};
 
 use crate::conn::CloseReason;
@@ -11,19 +11,29 @@ use crate::live::{self, Live};
 use crate::server::Server;
 use crate::{clock, log, ports, run, system};
 
-/// Puts what `flags` and the file say now in force, and says so in the log; or says why not.
-pub(crate) fn reload(server: &Arc<Server>, flags: &Flags) {
-    match apply(server, flags) {
-        Ok(digest) => tracing::info!("Reloaded server configuration ({digest})"),
-        Err(text) => tracing::error!("Failed to reload server configuration: {text}"),
+/// Puts what the flags and the file say now in force, and says so in the log; or says why not.
+///
+/// # Errors
+/// Why not, in the words of the log.
+pub(crate) fn reload(server: &Arc<Server>) -> Result<(), String> {
+    match apply(server) {
+        Ok(digest) => {
+            tracing::info!("Reloaded server configuration ({digest})");
+            Ok(())
+        }
+        Err(text) => {
+            tracing::error!("Failed to reload server configuration: {text}");
+            Err(text)
+        }
     }
 }
 
-fn apply(server: &Arc<Server>, flags: &Flags) -> Result<String, String> {
+fn apply(server: &Arc<Server>) -> Result<String, String> {
+    let flags = server.flags.get().cloned().unwrap_or_default();
     if flags.config.is_none() {
         return Err("can only reload config when a file is provided using -c or --config".into());
     }
-    let fresh = run::options(flags, false)?;
+    let fresh = run::options(&flags, false)?;
     let before = server.live.load_full();
     let lines = changes(&before.options, &fresh).map_err(|e| e.to_string())?;
     log::configure(&fresh.logging).map_err(|e| format!("error opening log file: {e}"))?;
@@ -31,7 +41,7 @@ fn apply(server: &Arc<Server>, flags: &Flags) -> Result<String, String> {
     let came = live::update(&server.accounts, &fresh);
     server.live.store(Arc::new(Live::new(fresh)));
     for account in &came {
-        system::serve(account);
+        system::serve(server, account);
     }
     if let Some(jetstream) = server.jetstream.get() {
         came.into_iter().for_each(|account| jetstream.adopt(account));

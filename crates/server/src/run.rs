@@ -14,6 +14,7 @@ use tokio::time::timeout;
 
 use crate::conn::CloseReason;
 use crate::jetstream::JetStream;
+use crate::jetstream::place;
 use crate::log::{FATAL, Lines};
 use crate::server::Server;
 use crate::signal::{Asked, Signals};
@@ -107,8 +108,16 @@ pub fn main(args: &[String]) -> ExitCode {
             repair,
             json,
             export,
+            config,
         } => {
-            let (text, status) = fsck::run(&dir, export.as_deref(), repair, json);
+            let flags = Flags::with_config(config);
+            let (text, status) = match options(&flags, false) {
+                Ok(options) => {
+                    let encryption = place::encryption(&options);
+                    fsck::run(&dir, export.as_deref(), (repair, json), encryption.as_ref())
+                }
+                Err(text) => (text, ExitCode::FAILURE),
+            };
             out(&text);
             status
         }
@@ -167,6 +176,7 @@ fn run(options: Options, flags: &Flags) -> ExitCode {
 async fn serve(options: Options, flags: &Flags) -> Result<(), String> {
     let signals = Signals::new().map_err(|e| e.to_string())?;
     let server = Server::new(options)?;
+    let _first = server.flags.set(flags.clone());
     banner::server(&server);
     if let Some(path) = &server.options.pid_file
         && let Err(error) = ports::write_pid(path)
@@ -174,8 +184,9 @@ async fn serve(options: Options, flags: &Flags) -> Result<(), String> {
         tracing::error!("Could not write pidfile: {error}");
     }
     for account in server.accounts.all() {
-        system::serve(&account);
+        system::serve(&server, &account);
     }
+    system::start(&server);
     monitor::start(&server)?;
     start_jetstream(&server)?;
     let (host, port) = (&server.options.host, server.options.port);
@@ -195,13 +206,13 @@ async fn serve(options: Options, flags: &Flags) -> Result<(), String> {
     {
         tracing::error!("Error writing ports file to {folder}: {error}");
     }
-    obey(&server, flags, signals, accepting).await;
+    obey(&server, signals, accepting).await;
     stop(&server).await;
     Ok(())
 }
 
 /// Does what signals ask for until one of them ends the server.
-async fn obey(server: &Arc<Server>, flags: &Flags, mut signals: Signals, accepting: JoinHandle<()>) {
+async fn obey(server: &Arc<Server>, mut signals: Signals, accepting: JoinHandle<()>) {
     let mut leaving = std::pin::pin!(None);
     loop {
         let asked = match leaving.as_mut().as_pin_mut() {
@@ -217,7 +228,9 @@ async fn obey(server: &Arc<Server>, flags: &Flags, mut signals: Signals, accepti
                 accepting.abort();
                 return;
             }
-            Asked::Reload => reload::reload(server, flags),
+            Asked::Reload => {
+                let _logged = reload::reload(server);
+            }
             Asked::Reopen => log::reopen(),
             Asked::LameDuck if leaving.is_some() => {}
             Asked::LameDuck => {
@@ -255,6 +268,7 @@ async fn stop(server: &Arc<Server>) {
         jetstream.stop().await;
         tracing::info!("JetStream Shutdown");
     }
+    system::on_shutdown(server);
     for conn in server.connections() {
         conn.close(CloseReason::ServerShutdown);
     }

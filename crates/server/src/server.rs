@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
-use natterjack_config::Options;
+use natterjack_config::{Flags, Options};
 use natterjack_jsapi::GoTime;
 use natterjack_jsapi::versioning::{API_LEVEL, PEER_VERSION};
 use natterjack_proto::Info;
@@ -18,6 +18,8 @@ use crate::clock;
 use crate::conn::{CloseReason, Conn};
 use crate::jetstream::JetStream;
 use crate::live::{self, Live};
+use crate::strangers::Strangers;
+use crate::system;
 
 /// Commit of the peer whose behaviour is spoken.
 const GIT_COMMIT: &str = "b2fd3ef";
@@ -37,6 +39,8 @@ pub(crate) struct Counters {
     pub(crate) slow: AtomicU64,
     /// Clients dropped for not answering.
     pub(crate) stale: AtomicU64,
+    /// Times a producer was made to wait for a slow receiver.
+    pub(crate) stalled: AtomicU64,
 }
 
 /// A connection that has ended, for monitoring.
@@ -53,6 +57,8 @@ pub(crate) struct Ended {
 pub(crate) struct Server {
     /// How it was started: for what cannot change.
     pub(crate) options: Options,
+    /// The command line, for when the configuration is read again.
+    pub(crate) flags: OnceLock<Flags>,
     /// What is in force now.
     pub(crate) live: ArcSwap<Live>,
     /// Public key, new at each start.
@@ -67,7 +73,7 @@ pub(crate) struct Server {
     ended: Mutex<VecDeque<Ended>>,
     next_conn: AtomicU64,
     /// Connections that have not said who they are and must.
-    pub(crate) early: AtomicU64,
+    pub(crate) strangers: Strangers,
     /// Counters.
     pub(crate) counters: Counters,
     /// When it started.
@@ -111,7 +117,7 @@ impl Server {
             conns: Mutex::default(),
             ended: Mutex::default(),
             next_conn: AtomicU64::new(1),
-            early: AtomicU64::new(0),
+            strangers: Strangers::default(),
             counters: Counters::default(),
             started: clock::wall(),
             configured: ArcSwap::from_pointee(clock::wall()),
@@ -122,6 +128,7 @@ impl Server {
             lame_duck: AtomicBool::new(false),
             jetstream: OnceLock::new(),
             emptied: Notify::new(),
+            flags: OnceLock::new(),
             options,
         }))
     }
@@ -142,12 +149,9 @@ impl Server {
         let mut conns = self.conns.lock();
         let live = self.live.load();
         let limits = &live.options.limits;
-        let below = |held: u64, most: u64| most == 0 || held < most;
-        let fits = below(conns.len() as u64, limits.max_connections)
-            && below(
-                self.early.load(Ordering::Relaxed),
-                limits.pre_auth_connections_max,
-            );
+        let most = limits.max_connections;
+        let fits =
+            (most == 0 || (conns.len() as u64) < most) && self.strangers.fits(conn.address.ip(), limits);
         if fits {
             conns.insert(conn.id, Arc::clone(conn));
         }
@@ -155,7 +159,7 @@ impl Server {
     }
 
     /// Takes a connection that has ended out.
-    pub(crate) fn on_closed(&self, conn: &Arc<Conn>, reason: CloseReason, subscriptions: usize) {
+    pub(crate) fn on_closed(self: &Arc<Self>, conn: &Arc<Conn>, reason: CloseReason, subscriptions: usize) {
         let label = conn.label();
         if reason.is_slow() {
             self.counters.slow.fetch_add(1, Ordering::Relaxed);
@@ -168,6 +172,9 @@ impl Server {
             self.counters.stale.fetch_add(1, Ordering::Relaxed);
         }
         tracing::debug!("{label} - Client connection closed: {}", reason.text());
+        if conn.joined.load(Ordering::Relaxed) {
+            system::on_closed(self, conn, reason);
+        }
         let mut ended = self.ended.lock();
         ended.push_back(Ended {
             conn: Arc::clone(conn),
@@ -182,6 +189,11 @@ impl Server {
         if conns.is_empty() {
             self.emptied.notify_waiters();
         }
+    }
+
+    /// The open connection `id`.
+    pub(crate) fn connection(&self, id: u64) -> Option<Arc<Conn>> {
+        self.conns.lock().get(&id).cloned()
     }
 
     /// Open connections by number.
@@ -256,10 +268,13 @@ impl Server {
         if connected || !self.options.proxy_protocol {
             info.client_ip = conn.client().ip().to_string();
         }
+        if connected || conn.joined.load(Ordering::Relaxed) {
+            // Only who has not said yet who it is may need to know that it need not.
+            info.auth_required = self.live.load().directory.requires_auth();
+        }
         if connected {
             let account = Arc::clone(&conn.facts.lock().account);
             info.connect_info = true;
-            info.auth_required = self.live.load().directory.requires_auth();
             info.remote_account = account.name.to_string();
             info.acc_is_sys = *account.name == *self.system_account();
             if let Some(most) = account.limits.lock().max_payload {

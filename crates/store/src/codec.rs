@@ -73,19 +73,35 @@ impl<'a> In<'a> {
     }
 }
 
+/// Bytes of magic, length and checksum before a sealed content.
+pub(crate) const SEAL_BYTES: usize = 24;
+
 /// Puts magic, length and checksum before a small file's content.
 pub(crate) fn seal(magic: [u8; 8], content: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(content.len() + 24);
-    out.extend_from_slice(&magic);
-    out.extend_from_slice(&(content.len() as u64).to_le_bytes());
-    out.extend_from_slice(&[0; 8]);
-    out.extend_from_slice(content);
+    let mut out = to_be_sealed(content.len());
+    out.0.extend_from_slice(content);
+    seal_in_place(magic, out)
+}
+
+/// Room for a content of `len` bytes behind its seal: large ones are not copied.
+pub(crate) fn to_be_sealed(len: usize) -> Out {
+    let mut out = Vec::with_capacity(SEAL_BYTES + len);
+    out.resize(SEAL_BYTES, 0);
+    Out(out)
+}
+
+/// Seals what was begun by [`to_be_sealed`].
+pub(crate) fn seal_in_place(magic: [u8; 8], out: Out) -> Vec<u8> {
+    let Out(mut file) = out;
+    let len = (file.len() - SEAL_BYTES) as u64;
+    file[0..8].copy_from_slice(&magic);
+    file[8..16].copy_from_slice(&len.to_le_bytes());
     let mut hasher = crc32fast::Hasher::new();
-    hasher.update(&out[0..16]);
-    hasher.update(content);
+    hasher.update(&file[0..16]);
+    hasher.update(&file[SEAL_BYTES..]);
     let crc = u64::from(hasher.finalize());
-    out[16..24].copy_from_slice(&crc.to_le_bytes());
-    out
+    file[16..24].copy_from_slice(&crc.to_le_bytes());
+    file
 }
 
 /// The content of a sealed file, if it is whole and intact.

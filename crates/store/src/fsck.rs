@@ -11,8 +11,12 @@ use bytes::Bytes;
 
 use crate::batch::EntryBody;
 use crate::disk::{Disk, read_file};
+use crate::ids::Seq;
 use crate::journal::recover;
 use crate::log::{Checkpoint, Copies, SegmentEntry};
+use crate::seal::{Encryption, Vault, look_at_vault};
+use crate::segment::blocks::Pool;
+use crate::segment::data::Data;
 use crate::segment::index::SegmentIndex;
 use crate::segment::{RECORDS_AT, Segment, index_name, parse_name, write};
 use crate::store::{Store, StoreOptions, read_group};
@@ -44,18 +48,19 @@ impl Report {
     }
 }
 
-/// Checks the store in `root`, changing nothing.
+/// Checks the store in `root`, changing nothing. One that is encrypted needs its key.
 ///
 /// # Errors
-/// When there is no store, or the disk cannot be read. Damage is no error.
-pub fn check(disk: &Arc<dyn Disk>, root: &Path) -> io::Result<Report> {
+/// When there is no store, or the disk cannot be read, or the key is missing or another. Damage is no error.
+pub fn check(disk: &Arc<dyn Disk>, root: &Path, encryption: Option<&Encryption>) -> io::Result<Report> {
     let names = disk.list(root)?;
     if !names.iter().any(|n| n == "journal") {
         let text = format!("{}: no store is there", root.display());
         return Err(io::Error::new(io::ErrorKind::NotFound, text));
     }
     let mut report = Report::default();
-    let journal = recover::read(disk, &root.join("journal"))?;
+    let pool = pool(disk, root, encryption)?;
+    let journal = recover::read(disk, &root.join("journal"), pool.vault.as_deref())?;
     report.entries = journal.entries.values().map(|e| e.len() as u64).sum();
     report.damage.extend(journal.damage);
     for entry in journal.entries.values().flatten() {
@@ -67,13 +72,24 @@ pub fn check(disk: &Arc<dyn Disk>, root: &Path) -> io::Result<Report> {
         }
     }
     for name in list_numbers(disk.as_ref(), &root.join("groups"))? {
-        check_group(disk.as_ref(), &root.join("groups").join(name), &mut report);
+        check_group(disk.as_ref(), &pool, &root.join("groups").join(name), &mut report);
     }
     for name in list_numbers(disk.as_ref(), &root.join("streams"))? {
         report.streams += 1;
-        check_stream(disk.as_ref(), &root.join("streams").join(name), &mut report)?;
+        check_stream(
+            disk.as_ref(),
+            &pool,
+            &root.join("streams").join(name),
+            &mut report,
+        )?;
     }
+    report.damage.extend(pool.reports());
     Ok(report)
+}
+
+fn pool(disk: &Arc<dyn Disk>, root: &Path, encryption: Option<&Encryption>) -> io::Result<Arc<Pool>> {
+    let vault = look_at_vault(disk.as_ref(), root, encryption)?;
+    Ok(Arc::new(Pool::new(vault.map(Arc::new), Arc::default())))
 }
 
 /// Checks the store in `root` and mends what can be mended: copies of checkpoints and indexes are made anew, what a crash
@@ -81,20 +97,22 @@ pub fn check(disk: &Arc<dyn Disk>, root: &Path) -> io::Result<Report> {
 ///
 /// # Errors
 /// As [`check`], and when the disk cannot be written.
-pub fn repair(disk: &Arc<dyn Disk>, root: &Path) -> io::Result<Report> {
-    let mut report = check(disk, root)?;
+pub fn repair(disk: &Arc<dyn Disk>, root: &Path, encryption: Option<&Encryption>) -> io::Result<Report> {
+    let mut report = check(disk, root, encryption)?;
     if report.is_clean() {
         return Ok(report);
     }
+    let pool = pool(disk, root, encryption)?;
+    let vault = pool.vault.as_deref();
     for name in list_numbers(disk.as_ref(), &root.join("streams"))? {
         let dir = root.join("streams").join(name);
-        let Copies { newest, damaged, .. } = Checkpoint::read(disk.as_ref(), &dir);
+        let Copies { newest, damaged, .. } = Checkpoint::read(disk.as_ref(), vault, &dir);
         let Some(checkpoint) = newest else { continue };
         if !damaged.is_empty() {
             for path in damaged {
                 set_aside(disk.as_ref(), &path, &mut report)?;
             }
-            checkpoint.write(disk.as_ref(), &dir)?;
+            checkpoint.write(disk.as_ref(), vault, &dir)?;
             report
                 .repaired
                 .push(format!("{}: the checkpoint is there twice again", dir.display()));
@@ -102,7 +120,7 @@ pub fn repair(disk: &Arc<dyn Disk>, root: &Path) -> io::Result<Report> {
         for entry in &checkpoint.segments {
             let path = dir.join(index_name(entry.base, entry.generation));
             if read_file(disk.as_ref(), &path).is_ok()
-                && open_index(disk.as_ref(), &path, entry.base).is_none()
+                && open_index(disk.as_ref(), vault, &path, entry.base).is_none()
             {
                 // It is read from the records while it is missing.
                 set_aside(disk.as_ref(), &path, &mut report)?;
@@ -110,7 +128,11 @@ pub fn repair(disk: &Arc<dyn Disk>, root: &Path) -> io::Result<Report> {
         }
     }
     // Opening the store carries out the rest: what was cut off goes, single bits of the journal are right in memory.
-    let store = Store::open(Arc::clone(disk), root, &StoreOptions::default())?;
+    let options = StoreOptions {
+        encryption: encryption.cloned(),
+        ..StoreOptions::default()
+    };
+    let store = Store::open(Arc::clone(disk), root, &options)?;
     store.shutdown();
     Ok(report)
 }
@@ -134,9 +156,11 @@ fn list_numbers(disk: &dyn Disk, dir: &Path) -> io::Result<Vec<String>> {
     Ok(names)
 }
 
-fn check_group(disk: &dyn Disk, dir: &Path, report: &mut Report) {
+fn check_group(disk: &dyn Disk, pool: &Pool, dir: &Path, report: &mut Report) {
     let mut damaged = Vec::new();
-    let newest = read_group(disk, dir, &mut |path| damaged.push(path.to_owned()));
+    let (newest, _) = read_group(disk, pool.vault.as_deref(), dir, &mut |path| {
+        damaged.push(path.to_owned());
+    });
     let instead = if newest.is_some() {
         "the other copy is used"
     } else {
@@ -148,8 +172,9 @@ fn check_group(disk: &dyn Disk, dir: &Path, report: &mut Report) {
     }
 }
 
-fn check_stream(disk: &dyn Disk, dir: &Path, report: &mut Report) -> io::Result<()> {
-    let copies = Checkpoint::read(disk, dir);
+fn check_stream(disk: &dyn Disk, pool: &Arc<Pool>, dir: &Path, report: &mut Report) -> io::Result<()> {
+    let vault = pool.vault.as_deref();
+    let copies = Checkpoint::read(disk, vault, dir);
     for path in &copies.damaged {
         let other = if copies.newest.is_some() {
             "the other copy is used"
@@ -161,7 +186,7 @@ fn check_stream(disk: &dyn Disk, dir: &Path, report: &mut Report) -> io::Result<
             .push(format!("{}: does not verify; {other}", path.display()));
     }
     let Some(checkpoint) = copies.newest else {
-        return check_loose(disk, dir, report);
+        return check_loose(disk, pool, dir, report);
     };
     for entry in &checkpoint.segments {
         let mut segment = laid_out(entry);
@@ -178,11 +203,14 @@ fn check_stream(disk: &dyn Disk, dir: &Path, report: &mut Report) -> io::Result<
             ));
             continue;
         };
-        segment.data = data.into();
+        let data = Bytes::from(data);
+        let id = (entry.base, entry.generation);
+        check_header(&data, id, &path, report);
+        segment.data = Data::open(pool, &path, id, data)?;
         check_records(&mut segment, &path, report);
         if entry.sealed
             && disk.open_existing(&index).is_ok()
-            && open_index(disk, &index, entry.base).is_none()
+            && open_index(disk, vault, &index, entry.base).is_none()
         {
             let text = format!(
                 "{}: does not verify; it is made from the records",
@@ -209,23 +237,26 @@ fn laid_out(entry: &SegmentEntry) -> Segment {
 
 /// Finds the records in a segment's data, whatever its index says.
 fn find_records(segment: &mut Segment) {
-    let (mut offsets, _) = write::scan(&segment.data, segment.base, segment.len.max(RECORDS_AT));
+    let mut offsets = write::scan(&segment.data, segment.base, segment.len.max(RECORDS_AT));
     offsets.resize(segment.slots, crate::segment::HOLE);
     segment.offsets = crate::segment::Offsets::Ram(offsets);
 }
 
-fn open_index(disk: &dyn Disk, path: &Path, base: crate::ids::Seq) -> Option<SegmentIndex> {
-    SegmentIndex::open(&Bytes::from(read_file(disk, path).ok()?), base)
+fn open_index(disk: &dyn Disk, vault: Option<&Vault>, path: &Path, base: Seq) -> Option<SegmentIndex> {
+    SegmentIndex::open((vault, path), &Bytes::from(read_file(disk, path).ok()?), base)
 }
 
-fn check_records(segment: &mut Segment, path: &Path, report: &mut Report) {
-    if !write::header_is_intact(&segment.data, segment.base, segment.generation) {
+fn check_header(data: &[u8], (base, generation): (Seq, u32), path: &Path, report: &mut Report) {
+    if !write::header_is_intact(data, base, generation) {
         let text = format!(
             "{}: the header does not verify; all records can be read",
             path.display()
         );
         report.damage.push(text);
     }
+}
+
+fn check_records(segment: &mut Segment, path: &Path, report: &mut Report) {
     find_records(segment);
     let mut slot = 0;
     while let Some(live) = segment.deleted.next_absent(slot, segment.slots) {
@@ -243,21 +274,18 @@ fn check_records(segment: &mut Segment, path: &Path, report: &mut Report) {
 }
 
 /// Without a checkpoint, the journal has everything, or segments are all there is.
-fn check_loose(disk: &dyn Disk, dir: &Path, report: &mut Report) -> io::Result<()> {
+fn check_loose(disk: &dyn Disk, pool: &Arc<Pool>, dir: &Path, report: &mut Report) -> io::Result<()> {
     for name in disk.list(dir)? {
         let Some((base, generation)) = parse_name(&name) else {
             continue;
         };
         let path: PathBuf = dir.join(&name);
-        let data = read_file(disk, &path)?;
-        let (offsets, _) = write::scan(&data, base, data.len() as u64);
+        let content = Bytes::from(read_file(disk, &path)?);
+        check_header(&content, (base, generation), &path, report);
+        let data = Data::open(pool, &path, (base, generation), content)?;
+        let offsets = write::scan(&data, base, data.end());
         let there = offsets.iter().filter(|o| **o != crate::segment::HOLE).count();
         report.messages += there as u64;
-        if !write::header_is_intact(&data, base, generation) {
-            report
-                .damage
-                .push(format!("{}: the header does not verify", path.display()));
-        }
     }
     Ok(())
 }

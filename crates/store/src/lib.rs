@@ -37,7 +37,9 @@ pub mod fsck;
 mod ids;
 mod journal;
 mod log;
+mod memory;
 pub mod record;
+mod seal;
 mod segment;
 mod store;
 mod subjects;
@@ -50,6 +52,7 @@ pub use ids::{GroupId, LogIndex, Seq};
 pub use journal::{AppendError, Completion, JournalStats, SyncMode};
 pub use log::{Storage, StreamOptions, accounted};
 pub use record::{Message, NewRecord, RecordView, TTL_NEVER, flags};
+pub use seal::{Cipher, Encryption, Key};
 pub use store::{Group, Health, Store, StoreOptions};
 pub use subjects::SubjectState;
 pub use traits::{

@@ -244,7 +244,7 @@ impl Message {
         Self { record }
     }
 
-    fn view(&self) -> RecordView<'_> {
+    pub(crate) fn view(&self) -> RecordView<'_> {
         RecordView::frame(&self.record).unwrap_or(RecordView { bytes: &self.record })
     }
 

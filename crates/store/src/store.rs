@@ -10,12 +10,15 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 
 use crate::batch::{Committed, EntryBody};
-use crate::codec::{self, In, Out};
+use crate::codec::{In, Out};
 use crate::damage::Damage;
 use crate::disk::{Disk, make_dir, read_file, replace_file};
 use crate::ids::{GroupId, LogIndex, Seq};
 use crate::journal::{AppendError, Completion, Journal, JournalStats, Pending, Settings, SyncMode, recover};
 use crate::log::{Replay, StreamFiles, StreamLog, StreamOptions};
+use crate::memory::Memory;
+use crate::seal::{self, Encryption, keys_exist, open_vault};
+use crate::segment::blocks::Pool;
 use crate::traits::MsgStore;
 use crate::worker::Worker;
 
@@ -36,6 +39,10 @@ pub struct StoreOptions {
     pub journal_files_max: usize,
     /// Bytes that may wait for the journal before appends are refused.
     pub queue_bytes_max: usize,
+    /// How data is encrypted; `None` is not at all. A store that is encrypted once cannot be opened without.
+    pub encryption: Option<Encryption>,
+    /// Memory that all streams on disk share for what they know of subjects, bytes; beyond it that goes to disk.
+    pub memory_bytes_max: usize,
 }
 
 impl Default for StoreOptions {
@@ -46,6 +53,8 @@ impl Default for StoreOptions {
             reserve_bytes: 8 * 1024 * 1024,
             journal_files_max: 4,
             queue_bytes_max: 256 * 1024 * 1024,
+            encryption: None,
+            memory_bytes_max: 128 * 1024 * 1024,
         }
     }
 }
@@ -56,7 +65,10 @@ pub(crate) struct Context {
     pub(crate) disk: Arc<dyn Disk>,
     pub(crate) journal: Arc<Journal>,
     pub(crate) worker: Worker,
-    pub(crate) damage: Damage,
+    pub(crate) damage: Arc<Damage>,
+    /// The store's key, and what segments share.
+    pub(crate) pool: Arc<Pool>,
+    pub(crate) memory: Arc<Memory>,
     /// Entries that were on disk are missing from the journal.
     pub(crate) lossy: bool,
     queue_bytes_max: usize,
@@ -89,14 +101,20 @@ impl Store {
     /// Opens the store in `root`, making it if missing, and reads its journal.
     ///
     /// # Errors
-    /// When the disk cannot be read or written. Damage is no error: see [`Store::health`].
+    /// When the disk cannot be read or written, or the store is encrypted and [`StoreOptions::encryption`] does not open it;
+    /// nothing is changed then. Damage is no error: see [`Store::health`].
     pub fn open(disk: Arc<dyn Disk>, root: &Path, options: &StoreOptions) -> io::Result<Self> {
         let journal_dir = root.join("journal");
         for dir in [root, &journal_dir, &root.join("streams"), &root.join("groups")] {
             make_dir(disk.as_ref(), dir)?;
         }
-        let recovered = recover::recover(&disk, &journal_dir)?;
-        let damage = Damage::default();
+        let damage = Arc::new(Damage::default());
+        if options.encryption.is_some() && !keys_exist(disk.as_ref(), root)? {
+            // Without KEYS, nothing that is encrypted can be read: a new key must not come before that is said.
+            recover::refuse_sealed(disk.as_ref(), &journal_dir)?;
+        }
+        let vault = open_vault(disk.as_ref(), root, options.encryption.as_ref(), &damage)?.map(Arc::new);
+        let recovered = recover::recover(&disk, &journal_dir, vault.as_deref())?;
         for text in recovered.damage {
             damage.note(text);
         }
@@ -106,12 +124,20 @@ impl Store {
             reserve_bytes: options.reserve_bytes,
             files_max: options.journal_files_max,
         };
-        let journal = Journal::start(Arc::clone(&disk), journal_dir, settings, recovered.start)?;
+        let journal = Journal::start(
+            Arc::clone(&disk),
+            journal_dir,
+            settings,
+            vault.clone(),
+            recovered.start,
+        )?;
         let context = Context {
             disk,
             journal: Arc::new(journal),
             worker: Worker::start()?,
+            pool: Arc::new(Pool::new(vault, Arc::clone(&damage))),
             damage,
+            memory: Memory::new(options.memory_bytes_max),
             lossy: recovered.lossy,
             queue_bytes_max: options.queue_bytes_max,
         };
@@ -174,7 +200,13 @@ impl Store {
         let dir = self.root.join("groups").join(format!("{:08x}", id.0));
         make_dir(self.context.disk.as_ref(), &dir)?;
         let disk = self.context.disk.as_ref();
-        let newest = read_group(disk, &dir, &mut |path| self.context.damage.quarantine(disk, path));
+        let vault = self.context.pool.vault.as_deref();
+        let (newest, plain) = read_group(disk, vault, &dir, &mut |path| {
+            self.context.damage.quarantine(disk, path);
+        });
+        if let Some((applied, state)) = newest.as_ref().filter(|_| plain && vault.is_some()) {
+            write_group(&self.context, &dir, *applied, state)?;
+        }
         let entries = self.recovered.lock().remove(&id).unwrap_or_default();
         Ok(self.new_group(id, newest, entries))
     }
@@ -296,20 +328,24 @@ impl Store {
     }
 }
 
-/// The newest intact copy of the checkpoint of a group without messages; `damaged` hears of copies that are not intact.
+/// The newest intact copy of the checkpoint of a group without messages, and whether any copy is not encrypted; `damaged`
+/// hears of copies that are not intact.
 pub(crate) fn read_group(
     disk: &dyn Disk,
+    vault: Option<&seal::Vault>,
     dir: &Path,
     damaged: &mut dyn FnMut(&Path),
-) -> Option<(LogIndex, Bytes)> {
-    let mut newest: Option<(LogIndex, Bytes)> = None;
+) -> (Option<(LogIndex, Bytes)>, bool) {
+    let (mut newest, mut plain): (Option<(LogIndex, Bytes)>, bool) = (None, false);
     for name in GROUP_NAMES {
         let path = dir.join(name);
         let Ok(file) = read_file(disk, &path) else {
             continue;
         };
-        let decoded = codec::unseal(GROUP_MAGIC, &file).and_then(|content| {
-            let mut fields = In(content);
+        let file = Bytes::from(file);
+        plain |= !seal::is_sealed(&file);
+        let decoded = seal::unseal_file(vault, GROUP_MAGIC, &path, &file).and_then(|content| {
+            let mut fields = In(&content);
             Some((LogIndex(fields.u64()?), Bytes::copy_from_slice(fields.bytes()?)))
         });
         match decoded {
@@ -318,7 +354,20 @@ pub(crate) fn read_group(
             None => damaged(&path),
         }
     }
-    newest
+    (newest, plain)
+}
+
+/// Writes both copies of a group's checkpoint.
+fn write_group(context: &Context, dir: &Path, applied: LogIndex, state: &[u8]) -> io::Result<()> {
+    let mut out = Out::default();
+    out.u64(applied.0);
+    out.bytes(state);
+    let vault = context.pool.vault.as_deref();
+    let file = seal::seal_file(vault, GROUP_MAGIC, &dir.join(GROUP_NAMES[0]), &out.0)?;
+    let disk = context.disk.as_ref();
+    GROUP_NAMES
+        .iter()
+        .try_for_each(|name| replace_file(disk, &dir.join(name), &file))
 }
 
 /// Whether `entries` begin with the first of their group. An entry that was refused leaves a gap, so the first message
@@ -409,23 +458,17 @@ impl Group {
 
     /// Makes the owner's `state` as of `applied` durable in the background, for groups without messages.
     pub fn save(&self, applied: LogIndex, state: &[u8]) {
-        let mut out = Out::default();
-        out.u64(applied.0);
-        out.bytes(state);
-        let file = codec::seal(GROUP_MAGIC, &out.0);
         let (context, dir, id) = (Arc::clone(&self.context), self.dir.clone(), self.id);
-        let _outcome = self.context.worker.submit(move || {
-            let disk = context.disk.as_ref();
-            let written = GROUP_NAMES
-                .iter()
-                .try_for_each(|name| replace_file(disk, &dir.join(name), &file));
-            match written {
-                Ok(()) => context.journal.release(id, Some(applied)),
-                Err(error) => context
-                    .damage
-                    .trouble(format!("group {id}: a checkpoint failed: {error}")),
-            }
-        });
+        let state = state.to_vec();
+        let _outcome =
+            self.context
+                .worker
+                .submit(move || match write_group(&context, &dir, applied, &state) {
+                    Ok(()) => context.journal.release(id, Some(applied)),
+                    Err(error) => context
+                        .damage
+                        .trouble(format!("group {id}: a checkpoint failed: {error}")),
+                });
     }
 
     /// Lets go of the group's entries in the journal: the group is gone.

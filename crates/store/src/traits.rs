@@ -141,6 +141,8 @@ pub trait MsgStore: Send + Debug {
     fn truncate(&mut self, last: Seq);
     /// Sets limits and enforces them.
     fn set_limits(&mut self, limits: Limits, removed: &mut dyn Removed);
+    /// Whether segments written from now on are compressed; those there are stay as they are. Without effect in memory.
+    fn set_compression(&mut self, on: bool);
 
     /// What the stream holds.
     fn state(&self) -> State;

@@ -52,7 +52,7 @@ fn make() -> SimDisk {
 
 fn check(disk: &SimDisk) -> fsck::Report {
     let disk: Arc<dyn Disk> = Arc::new(disk.clone());
-    fsck::check(&disk, Path::new(ROOT)).unwrap()
+    fsck::check(&disk, Path::new(ROOT), None).unwrap()
 }
 
 fn file(disk: &SimDisk, ending: &str) -> PathBuf {
@@ -101,7 +101,7 @@ fn what_can_be_mended_is() {
         let path = file(&disk, ending);
         assert!(disk.flip(&path, 60, 3));
         let shared: Arc<dyn Disk> = Arc::new(disk.clone());
-        let report = fsck::repair(&shared, Path::new(ROOT)).unwrap();
+        let report = fsck::repair(&shared, Path::new(ROOT), None).unwrap();
         assert!(
             !report.is_clean() && !report.repaired.is_empty(),
             "{ending}: {report:?}"
@@ -118,7 +118,7 @@ fn what_can_be_mended_is() {
 #[test]
 fn a_place_without_a_store_is_an_error() {
     let disk: Arc<dyn Disk> = Arc::new(SimDisk::default());
-    assert!(fsck::check(&disk, Path::new("/nowhere")).is_err());
+    assert!(fsck::check(&disk, Path::new("/nowhere"), None).is_err());
 }
 
 /// Sequences and payloads that can be taken out.
@@ -126,7 +126,7 @@ fn export(disk: &SimDisk) -> Vec<u64> {
     let disk: Arc<dyn Disk> = Arc::new(disk.clone());
     let mut found = Vec::new();
     let mut states = 0;
-    fsck::export(&disk, Path::new(ROOT), &mut |piece| {
+    fsck::export(&disk, Path::new(ROOT), None, &mut |piece| {
         match piece.content {
             fsck::Content::Message(record) => {
                 assert_eq!((piece.group, record.payload()), (GroupId(1), &[7; 400][..]));

@@ -1,5 +1,7 @@
 //! The same scripts against our server and the peer, answers compared. Never decides what is right: the peer is.
 
+#[cfg(test)]
+mod coverage;
 mod differences;
 mod json;
 mod judge;
@@ -10,7 +12,7 @@ mod step;
 mod transcript;
 mod wire;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
@@ -58,7 +60,7 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<Outcom
     let begin = Instant::now();
     let folder = workspace.root.join(FOLDER);
     let transcripts = load(&folder)?;
-    let peer = peer(workspace)?;
+    let peer = venv::peer(workspace)?;
     let ours = (!arguments.peer_only && !arguments.update).then(|| workspace.server());
     if let (Err(why), None) = (&peer, &ours) {
         return Ok(Outcome::skipped(why.clone()));
@@ -101,14 +103,6 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<Outcom
         "conformance: {passed} passed, {failed} failed in {seconds:.1} s"
     ));
     Ok(outcome)
-}
-
-/// The peer's program, or why there is none.
-fn peer(workspace: &Workspace) -> Result<Result<PathBuf, String>> {
-    if let Some(path) = std::env::var_os("NATS_PEER") {
-        return Ok(Ok(PathBuf::from(path)));
-    }
-    Ok(venv::ensure(workspace)?.map(|directory| directory.join("bin/nats-server")))
 }
 
 fn load(folder: &Path) -> Result<Vec<Transcript>> {

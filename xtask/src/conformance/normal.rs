@@ -13,7 +13,16 @@ const VOLATILE: &[&str] = &[
     "nonce",
     "xkey",
     "connect_urls",
+    "cid",
+    "mem",
+    "cpu",
+    "rtt",
+    "uptime",
+    "idle",
+    "num_subscriptions",
 ];
+/// Numbers a server counts up: what it says of itself, and its connections. Whose member, and which.
+const COUNTED: &[(&str, &str)] = &[("server", "seq"), ("client", "id")];
 /// Durations since something; -1 (never) stays.
 const SINCE: &[&str] = &["active", "pause_remaining"];
 const NUID_LENGTH: usize = 22;
@@ -129,6 +138,20 @@ impl Names {
         match value {
             // A unique id without a digit looks like any word; here it stands in its place.
             Json::Text(id) if key == "id" && id.len() == NUID_LENGTH => Json::Text("<nuid>".to_owned()),
+            Json::Object(members) => {
+                let counted = COUNTED
+                    .iter()
+                    .find(|(of, _)| *of == key)
+                    .map(|(_, member)| *member);
+                let members = members.into_iter().map(|(key, value)| {
+                    if counted == Some(key.as_str()) {
+                        return (key, Json::Bare("<count>".into()));
+                    }
+                    let value = self.member(&key, value);
+                    (self.text(&key), value)
+                });
+                Json::Object(members.collect())
+            }
             value => self.json(value),
         }
     }

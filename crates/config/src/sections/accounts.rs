@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use natterjack_conf::{Kind, Value};
 
-use super::{authorization, mappings};
+use super::{authorization, mappings, msg_trace};
 use crate::options::{Account, AccountJetStream};
 use crate::walk::Findings;
 
@@ -74,9 +74,8 @@ fn account(name: &str, value: &Value, f: &mut Findings) -> Option<Account> {
             "mappings" | "maps" => account.mappings = mappings::read(value, f),
             "jetstream" => account.jetstream = jetstream(value, f),
             "limits" => limits(value, &mut account, f),
-            "nkey" | "imports" | "exports" | "msg_trace" | "trace_dest" => {
-                f.not_yet(&format!("accounts.{key}"), value)
-            }
+            "msg_trace" | "trace_dest" => account.trace = msg_trace::read(key, value, f),
+            "nkey" | "imports" | "exports" => f.not_yet(&format!("accounts.{key}"), value),
             _ => f.unknown(key, value),
         }
     }

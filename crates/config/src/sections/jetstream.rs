@@ -2,7 +2,7 @@
 
 use natterjack_conf::{Kind, Value};
 
-use crate::options::{JetStream, Sync};
+use crate::options::{Cipher, JetStream, Secret, Sync};
 use crate::walk::Findings;
 
 /// Reads the jetstream block.
@@ -60,11 +60,11 @@ fn storage(key: &str, value: &Value, js: &mut JetStream, f: &mut Findings) -> bo
             }
         },
         "domain" => js.domain = f.text(value).unwrap_or_default(),
-        "key" | "ek" | "encryption_key" => js.key = f.text(value),
-        "prev_key" | "prev_ek" | "prev_encryption_key" => js.previous_key = f.text(value),
+        "key" | "ek" | "encryption_key" => js.key = secret(value, f),
+        "prev_key" | "prev_ek" | "prev_encryption_key" => js.previous_key = secret(value, f),
         "cipher" => match f.text(value).map(|c| c.to_lowercase()).as_deref() {
-            Some("chacha" | "chachapoly") => js.cipher = "chacha".into(),
-            Some("aes") => js.cipher = "aes".into(),
+            Some("chacha" | "chachapoly") => js.cipher = Cipher::ChaCha,
+            Some("aes") => js.cipher = Cipher::Aes,
             Some(other) => f.error(value, format!("Unknown cipher type: {other:?}")),
             None => {}
         },
@@ -74,6 +74,11 @@ fn storage(key: &str, value: &Value, js: &mut JetStream, f: &mut Findings) -> bo
         _ => return false,
     }
     true
+}
+
+/// An empty key is none.
+fn secret(value: &Value, f: &mut Findings) -> Option<Secret> {
+    f.text(value).filter(|text| !text.is_empty()).map(Secret::new)
 }
 
 fn queues(key: &str, value: &Value, js: &mut JetStream, f: &mut Findings) -> bool {
@@ -149,10 +154,10 @@ fn batch(value: &Value, js: &mut JetStream, f: &mut Findings) {
     for (key, value) in map {
         match key.to_lowercase().as_str() {
             "max_inflight_per_stream" => {
-                js.max_batch_inflight_per_stream = f.size(value).unwrap_or(js.max_batch_inflight_per_stream);
+                js.max_batch_inflight_per_stream = f.size(value);
             }
             "max_inflight_total" => {
-                js.max_batch_inflight_total = f.size(value).unwrap_or(js.max_batch_inflight_total);
+                js.max_batch_inflight_total = f.size(value);
             }
             "max_msgs" => js.max_batch_size = f.size(value).unwrap_or(js.max_batch_size),
             "timeout" => js.batch_timeout_ns = f.duration(key, value).unwrap_or(js.batch_timeout_ns),

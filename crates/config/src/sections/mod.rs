@@ -4,4 +4,5 @@ pub(crate) mod accounts;
 pub(crate) mod authorization;
 pub(crate) mod jetstream;
 pub(crate) mod mappings;
+mod msg_trace;
 pub(crate) mod top;

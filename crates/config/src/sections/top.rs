@@ -157,6 +157,9 @@ fn limits(key: &str, value: &Value, o: &mut Options, f: &mut Findings) -> bool {
         }
         "pre_auth_max_bytes" => set(&mut l.pre_auth_bytes_max, f.size(value)),
         "pre_auth_max_connections" => set(&mut l.pre_auth_connections_max, f.count(value)),
+        "pre_auth_max_connections_per_ip" => {
+            set(&mut l.pre_auth_connections_per_address_max, f.count(value));
+        }
         _ => return false,
     }
     true

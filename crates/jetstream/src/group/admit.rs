@@ -80,6 +80,7 @@ pub fn check_form(stream: &str, form: Form<'_>, request: &mut CreateRequest) -> 
             if config.durable_name != consumer {
                 return Err(errors::CONSUMER_DURABLE_NAME_NOT_MATCH_SUBJECT);
             }
+            consumer.clone_into(&mut config.name);
         }
         Form::Named { consumer, .. } => {
             if !config.durable_name.is_empty() && config.durable_name != consumer {
@@ -204,7 +205,7 @@ impl Group {
 
     /// On a work queue each message has one consumer.
     fn check_unique(&self, config: &ConsumerConfig, except: Option<u32>) -> Result<(), ApiError> {
-        if self.stream.config().retention != Retention::WorkQueue || config.direct {
+        if self.stream.config().retention != Retention::WorkQueue || config.direct || config.sourcing {
             return Ok(());
         }
         if !matches!(config.ack_policy, AckPolicy::Explicit | AckPolicy::FlowControl) {

@@ -195,8 +195,13 @@ impl Group {
     }
 
     fn apply_purge(&mut self, filter: &str, up_to: u64, keep: u64, now: Now) -> Outcome {
+        // What is no subject matches nothing; only an empty filter means everything.
+        let subject = Filter::parse(filter.as_bytes()).ok();
+        if subject.is_none() && !filter.is_empty() {
+            return Outcome::Purged(0);
+        }
         let purge = Purge {
-            filter: Filter::parse(filter.as_bytes()).ok(),
+            filter: subject,
             up_to: Some(Seq(up_to)).filter(|s| s.0 > 0),
             keep,
         };

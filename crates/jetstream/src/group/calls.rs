@@ -142,8 +142,8 @@ impl Group {
             let left = u64::try_from(at.saturating_sub(now.wall_ns)).unwrap_or(0);
             now.mono_ns.saturating_add(left)
         });
-        let batches = self.stream.batches.next_deadline_ns();
-        let flows = self.stream.flows.next_deadline_ns();
+        let batches = self.stream.batches.next_deadline_ns(&self.stream.batch_limits);
+        let flows = self.stream.flows.next_deadline_ns(&self.stream.batch_limits);
         [
             self.consumers.next_deadline_ns(),
             self.changes_due,

@@ -38,7 +38,7 @@ impl Group {
         if !matches!(place.op, Op::End | Op::Ping) {
             self.stream.check_size(message)?;
         }
-        match self.stream.flows.step(now, &place) {
+        match self.stream.flows.step(now, &place, &self.stream.batch_limits) {
             Step::Refused(error) => return Err(error),
             Step::Here => self.ack_flow(&place, reply, fx),
             Step::First => {

@@ -24,6 +24,7 @@ use natterjack_jsapi::stream::{StreamConfig, StreamInfo, StreamState};
 use natterjack_jsapi::{GoTime, versioning};
 use natterjack_store::{BatchBuilder, Committed, EntryBody, LogIndex, MsgStore, Seq};
 
+use crate::batching::BatchLimits;
 use crate::clock::Now;
 use crate::command::Command;
 use crate::consumer::{Consumers, Names, put, put_bytes, take, take_bytes};
@@ -203,7 +204,7 @@ impl Group {
         let mut out = Vec::new();
         put_bytes(&mut out, &natterjack_jsapi::json::to_vec(self.stream.config()));
         put(&mut out, self.stream.created.0.cast_unsigned());
-        put(&mut out, self.stream.dedup.entries().count() as u64);
+        put(&mut out, self.stream.dedup.len() as u64);
         for (id, seq, ts) in self.stream.dedup.entries() {
             put(&mut out, ts.cast_unsigned());
             put(&mut out, seq.0);
@@ -223,6 +224,11 @@ impl Group {
             put(&mut out, at_ns.cast_unsigned());
         }
         out
+    }
+
+    /// From now on its batches take no more than this.
+    pub fn set_batch_limits(&mut self, limits: BatchLimits) {
+        self.stream.batch_limits = limits;
     }
 
     /// From now on it counts against these limits.

@@ -14,29 +14,38 @@ use crate::effect::Effects;
 use crate::stream::{Abandoned, Gathered, Held, Incoming, Verdict, fast, value};
 
 impl Group {
-    /// A message arrives. Refusals are answered at once, everything else when it is durable.
-    pub fn publish(&mut self, now: Now, message: &Incoming<'_>, fx: &mut dyn Effects) {
+    /// A message arrives. Refusals are answered at once, everything else when it is durable. Gives what was decided; a
+    /// message of a batch is decided on with its batch.
+    pub fn publish(&mut self, now: Now, message: &Incoming<'_>, fx: &mut dyn Effects) -> Option<Verdict> {
         if let Some(reply) = message.reply.filter(|reply| reply.ends_with(fast::SUFFIX)) {
             self.publish_fast(now, message, reply, fx);
-            return;
+            return None;
         }
         if !message.headers.is_empty()
             && let Some(id) = value(message.headers, headers::BATCH_ID)
         {
             self.publish_batched(now, id, message, fx);
-            return;
+            return None;
         }
         let interest = self.wanted(message.subject);
         let verdict = self.stream.decide(now, message, &mut self.batch, interest);
         let Some(reply) = message.reply.filter(|_| !self.stream.config.no_ack) else {
-            return;
+            return Some(verdict);
         };
-        match verdict {
-            Verdict::Stored(seq) | Verdict::Skipped(seq) => self.open.ack(reply, seq, Extra::None),
-            Verdict::Counted(seq, value) => self.open.ack(reply, seq, Extra::Value(value.into())),
-            Verdict::Duplicate(seq) => self.ack_after_all(reply, seq, Extra::Duplicate, fx),
-            Verdict::Refused(error) => self.refuse_publish(reply, &error, fx),
+        match &verdict {
+            Verdict::Stored(seq) | Verdict::Skipped(seq) => self.open.ack(reply, *seq, Extra::None),
+            Verdict::Counted(seq, value) => self.open.ack(reply, *seq, Extra::Value(value.as_str().into())),
+            Verdict::Duplicate(seq) => self.ack_after_all(reply, *seq, Extra::Duplicate, fx),
+            Verdict::Refused(error) => self.refuse_publish(reply, error, fx),
         }
+        Some(verdict)
+    }
+
+    /// The subject `subject` is stored under, and whether anybody is interested in it.
+    pub fn destination(&mut self, now: Now, subject: &[u8]) -> (Vec<u8>, bool) {
+        let stored = self.stream.stored_subject(now, subject);
+        let interest = self.wanted(subject);
+        (stored.unwrap_or_else(|| subject.to_vec()), interest)
     }
 
     /// Whether a message on `subject` is kept for anybody.
@@ -51,18 +60,23 @@ impl Group {
     }
 
     fn publish_batched(&mut self, now: Now, id: &[u8], message: &Incoming<'_>, fx: &mut dyn Effects) {
-        let gathered = if self.stream.config.allow_atomic {
+        let gathered = if self.stream.config.sealed {
+            Gathered::Refused(errors::STREAM_SEALED, None)
+        } else {
             match self.stream.check_size(message) {
+                Ok(()) if !self.stream.config.allow_atomic => {
+                    Gathered::Refused(errors::ATOMIC_PUBLISH_DISABLED, None)
+                }
                 Ok(()) => {
                     let renamed = self.stream.stored_subject(now, message.subject);
                     let subject = renamed.as_deref().unwrap_or(message.subject);
                     let held = Held::new(subject, message.headers, message.payload);
-                    self.stream.batches.gather(now, id, held)
+                    self.stream
+                        .batches
+                        .gather(now, id, held, &self.stream.batch_limits)
                 }
                 Err(error) => Gathered::Refused(error, None),
             }
-        } else {
-            Gathered::Refused(errors::ATOMIC_PUBLISH_DISABLED, None)
         };
         let reply = message.reply.filter(|_| !self.stream.config.no_ack);
         match gathered {
@@ -128,10 +142,10 @@ impl Group {
 
     /// Drops batches that have stood still for too long.
     pub(super) fn expire_batches(&mut self, now: Now, fx: &mut dyn Effects) {
-        for id in self.stream.batches.expire(now) {
+        for id in self.stream.batches.expire(now, &self.stream.batch_limits) {
             self.advise_abandoned(now, &id, Abandoned::Timeout, fx);
         }
-        self.stream.flows.expire(now);
+        self.stream.flows.expire(now, &self.stream.batch_limits);
     }
 
     /// Tells `reply` once all that was decided so far is durable: of duplicates only when the original is, of batches when

@@ -1,11 +1,9 @@
 //! A group as a mirror or a stream with sources, and as an origin of others: what to ask, what to take, what to answer.
 
 use natterjack_jsapi::ApiError;
-use natterjack_jsapi::stream::Retention;
 use natterjack_store::{EntryBody, Seq};
 use natterjack_subject::names::name_hash;
 
-use super::apply::push_range;
 use super::{Group, Ticket, Waits};
 use crate::clock::Now;
 use crate::command::Command;
@@ -18,8 +16,6 @@ const PAGE_MESSAGES_MAX: usize = 256;
 const PAGE_BYTES_MAX: usize = 1024 * 1024;
 /// Another look when there is no room at the moment, nanoseconds.
 const BUSY_NS: u64 = 5_000_000;
-/// Messages an origin lets go at a time because they are safe elsewhere.
-const LET_GO_MAX: usize = 4096;
 
 impl Group {
     /// The origins that are followed, by their keys.
@@ -36,7 +32,7 @@ impl Group {
         if self.batch_is_full() || self.stream.config.sealed {
             return Next::Wait(BUSY_NS);
         }
-        upstream.ask(now, self.stream.safe_up_to(upstream))
+        upstream.ask(now)
     }
 
     /// The origin `key` is not there.
@@ -132,12 +128,38 @@ impl Group {
         name_hash(&format!("{} {}", self.names.stream, self.stream.created.0), 8)
     }
 
+    /// What of the origin `key` was taken in, and up to where that is safe; `None` when it is not an origin any more.
+    #[must_use]
+    pub fn followed(&self, key: &str) -> Option<(u64, u64)> {
+        let upstream = self.stream.upstreams.iter().find(|u| u.key == key)?;
+        Some((upstream.at.seq, self.stream.safe_up_to(upstream)))
+    }
+
+    /// These messages, as far as they are there, for another stream that `pending` more wait for. `taken` is the last
+    /// that it took when they were asked for; 0 for none.
+    pub fn page_of(&mut self, seqs: &[u64], pending: u64, taken: u64) -> Page {
+        let found = seqs
+            .iter()
+            .filter_map(|seq| self.stream.store.load(Seq(*seq)).ok());
+        let messages = found.collect();
+        Page {
+            start: (taken > 0).then_some(Start::Seq(taken + 1)),
+            identity: self.identity(),
+            messages,
+            pending,
+        }
+    }
+
+    /// Something is wrong with the origin `key`; it is tried again later.
+    pub fn upstream_failed(&mut self, key: &str, error: ApiError, now: Now) {
+        if let Some(upstream) = self.stream.upstreams.iter_mut().find(|u| u.key == key) {
+            upstream.fail(now, error);
+        }
+    }
+
     /// Answers what another stream asks of this one.
     pub fn read_page(&mut self, ask: &Ask) -> Page {
         let identity = self.identity();
-        if ask.identity == identity && self.stream.config.retention == Retention::WorkQueue {
-            self.let_go_sourced(ask);
-        }
         let mut from = match ask.start {
             _ if !ask.identity.is_empty() && ask.identity != identity => Seq(u64::MAX),
             Start::Seq(seq) => Seq(seq),
@@ -162,20 +184,5 @@ impl Group {
             page.pending = self.stream.store.num_pending(&ask.filters, from, false).count;
         }
         page
-    }
-
-    /// A work queue is emptied by what copies from it.
-    fn let_go_sourced(&mut self, ask: &Ask) {
-        let mut from = self.stream.store.state().first_seq;
-        for _ in 0..LET_GO_MAX {
-            let Some(message) = self.stream.store.next(&ask.filters, from) else {
-                return;
-            };
-            if message.seq().0 > ask.done {
-                return;
-            }
-            from = message.seq().next();
-            push_range(&mut self.remove, message.seq().0);
-        }
     }
 }

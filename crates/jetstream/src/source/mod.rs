@@ -1,10 +1,12 @@
 //! Mirrors and sources: how they are told apart, and what is asked of their origins. Reaches nobody.
 
+mod durable;
 mod upstream;
 
 use natterjack_jsapi::stream::StreamSource;
 use natterjack_subject::names::name_hash;
 
+pub use durable::{Copier, Durable};
 pub use upstream::{Ask, Next, Page, Position, Start};
 pub(crate) use upstream::{Upstream, parse_source_header};
 
@@ -30,6 +32,16 @@ pub fn index_name(source: &StreamSource) -> String {
         filters.join(LIST_SEPARATOR),
         destinations.join(LIST_SEPARATOR)
     )
+}
+
+/// Whether `api` is the prefix of this server's own API, as its domain is called.
+#[must_use]
+pub fn is_own_api(api: &str, domain: &str) -> bool {
+    !domain.is_empty()
+        && api
+            .strip_prefix("$JS.")
+            .and_then(|rest| rest.strip_suffix(".API"))
+            == Some(domain)
 }
 
 fn or_all(subject: &str) -> &str {

@@ -27,14 +27,16 @@ pub enum Start {
 /// What is asked of an origin.
 #[derive(Debug, Clone)]
 pub struct Ask {
-    /// Name of the origin.
-    pub stream: String,
+    /// The origin as the configuration names it.
+    pub source: StreamSource,
+    /// Whether a mirror asks.
+    pub is_mirror: bool,
     /// Where to begin.
     pub start: Start,
     /// Which messages.
     pub filters: FilterSet,
-    /// Everything up to here is safe with us, as far as the origin is still the one it was.
-    pub done: u64,
+    /// Whether that is behind what was taken before.
+    pub resumes: bool,
     /// Which origin that was; empty if it was never reached.
     pub identity: String,
 }
@@ -126,16 +128,17 @@ impl Upstream {
         }
     }
 
-    /// What to ask next; `done` is what of it is durable here.
-    pub(crate) fn ask(&self, now: Now, done: u64) -> Next {
+    /// What to ask next.
+    pub(crate) fn ask(&self, now: Now) -> Next {
         if self.retry_at > now.mono_ns {
             return Next::Wait(self.retry_at - now.mono_ns);
         }
         Next::Read(Box::new(Ask {
-            stream: self.config.name.clone(),
+            source: self.config.clone(),
+            is_mirror: self.is_mirror,
             start: self.start(),
             filters: self.filters.clone(),
-            done,
+            resumes: self.at.seq > 0,
             identity: self.at.identity.clone(),
         }))
     }
@@ -252,7 +255,7 @@ mod tests {
     }
 
     fn start(upstream: &Upstream, now: Now) -> Option<Start> {
-        match upstream.ask(now, 0) {
+        match upstream.ask(now) {
             Next::Read(ask) => Some(ask.start),
             _ => None,
         }
@@ -287,7 +290,7 @@ mod tests {
     fn an_origin_that_is_not_there_is_tried_again_later() {
         let mut upstream = Upstream::new(source(""), false, Position::default());
         upstream.on_missing(Now::at(0));
-        assert!(matches!(upstream.ask(Now::at(0), 0), Next::Wait(RETRY_NS)));
+        assert!(matches!(upstream.ask(Now::at(0)), Next::Wait(RETRY_NS)));
         assert_eq!(start(&upstream, Now::at(RETRY_NS)), Some(Start::Seq(1)));
         let info = upstream.info(Now::at(0));
         assert_eq!((info.active.0, info.error.map(|e| e.err_code)), (-1, Some(10059)));

@@ -54,9 +54,6 @@ impl Stream {
         batch: &mut BatchBuilder,
         interest: &mut dyn FnMut(&[u8]) -> bool,
     ) -> Result<Seq, ApiError> {
-        if self.config.sealed {
-            return Err(errors::STREAM_SEALED);
-        }
         self.dedup.expire(now.wall_ns);
         let mut progress = Progress {
             undo: self.remember(),
@@ -156,6 +153,11 @@ impl Stream {
         if message.subject.len() > SUBJECT_BYTES_MAX {
             return Err(errors::STREAM_MESSAGE_EXCEEDS_MAXIMUM);
         }
+        if header(block, headers::EXPECTED_LAST_MSG_ID).is_some() {
+            return Err(errors::atomic_publish_unsupported_header_batch(
+                headers::EXPECTED_LAST_MSG_ID,
+            ));
+        }
         let increment = counter::increment(block)?;
         if increment.is_some() {
             counter::check_increment(block, message.payload, self.config.allow_msg_counter)?;
@@ -173,11 +175,6 @@ impl Stream {
             }
             asked.id = Some(id);
             asked.flags |= flags::MSG_ID;
-        }
-        if header(block, headers::EXPECTED_LAST_MSG_ID).is_some() {
-            return Err(errors::atomic_publish_unsupported_header_batch(
-                headers::EXPECTED_LAST_MSG_ID,
-            ));
         }
         if header(block, headers::STREAM_SOURCE).is_some() {
             return Err(errors::MESSAGE_SOURCE_HDR_NOT_ALLOWED);
@@ -197,7 +194,7 @@ impl Stream {
 
     fn check_expectations(&mut self, message: &Incoming<'_>, progress: &Progress) -> Result<(), ApiError> {
         let first = progress.written.is_empty();
-        if header(message.headers, headers::EXPECTED_LAST_SEQ).is_some() {
+        if value(message.headers, headers::EXPECTED_LAST_SEQ).is_some() {
             if !first {
                 return Err(errors::STREAM_WRONG_LAST_SEQUENCE_CONSTANT);
             }
@@ -210,7 +207,7 @@ impl Stream {
             return Err(errors::STREAM_WRONG_LAST_SEQUENCE_CONSTANT);
         }
         let last = self.last_of(subject);
-        if last.0 == expected {
+        if Some(last.0) == expected {
             Ok(())
         } else {
             Err(errors::stream_wrong_last_sequence(last.0))

@@ -22,17 +22,15 @@ impl Stream {
         let block = message.headers;
         let refuse = |error: ApiError| Err(Verdict::Refused(error));
         let mut asked = Asked::default();
-        if self.config.sealed {
-            return refuse(errors::STREAM_SEALED);
-        }
         let increment = counter::increment(block).map_err(Verdict::Refused)?;
         if increment.is_some() {
             counter::check_increment(block, message.payload, self.config.allow_msg_counter)
                 .map_err(Verdict::Refused)?;
         }
         self.check_expected_stream(block).map_err(Verdict::Refused)?;
-        let ttl = value(block, headers::TTL);
-        if ttl.is_some() && !self.config.allow_msg_ttl {
+        // One that cannot be read is refused for that, and only after everything else.
+        let ttl = value(block, headers::TTL).map(parse_ttl);
+        if matches!(ttl, Some(Some(_))) && !self.config.allow_msg_ttl {
             return refuse(errors::MESSAGE_TTL_DISABLED);
         }
         self.check_expected_subject(message).map_err(Verdict::Refused)?;
@@ -57,11 +55,13 @@ impl Stream {
             }
         }
         asked.flags |= self.check_rollup(block).map_err(Verdict::Refused)?;
-        if let Some(ttl) = ttl {
-            asked.ttl_s = parse_ttl(ttl).ok_or(Verdict::Refused(errors::MESSAGE_TTL_INVALID))?;
+        if self.config.allow_msg_counter && increment.is_none() {
+            return refuse(errors::MESSAGE_INCR_MISSING);
         }
-        if self.config.allow_msg_counter {
-            let increment = increment.ok_or(Verdict::Refused(errors::MESSAGE_INCR_MISSING))?;
+        if let Some(ttl) = ttl {
+            asked.ttl_s = ttl.ok_or(Verdict::Refused(errors::MESSAGE_TTL_INVALID))?;
+        }
+        if let Some(increment) = increment.filter(|_| self.config.allow_msg_counter) {
             let mut counted = self.counter_of(message.subject).map_err(Verdict::Refused)?;
             asked.headers = Self::add(&mut counted, message, &increment, None).map_err(Verdict::Refused)?;
             asked.counted = Some(counted);
@@ -81,7 +81,7 @@ impl Stream {
     /// The last sequence the publisher expects the stream to have.
     pub(super) fn check_expected_last(&self, block: &[u8]) -> Result<(), ApiError> {
         let last = self.overlay.last_seq.0;
-        match header(block, headers::EXPECTED_LAST_SEQ) {
+        match value(block, headers::EXPECTED_LAST_SEQ) {
             Some(expected) if number(expected) != Some(last) => Err(errors::stream_wrong_last_sequence(last)),
             _ => Ok(()),
         }
@@ -92,7 +92,7 @@ impl Stream {
             return Ok(());
         };
         let last = self.last_of(subject);
-        if last.0 == expected {
+        if Some(last.0) == expected {
             Ok(())
         } else {
             Err(errors::stream_wrong_last_sequence(last.0))
@@ -243,11 +243,14 @@ impl Stream {
     }
 }
 
-/// The last sequence the publisher expects a subject to have, and which subject.
-pub(super) fn expected_of_subject<'a>(message: &Incoming<'a>) -> Result<Option<(u64, &'a [u8])>, ApiError> {
+/// The last sequence the publisher expects a subject to have, and which subject. What is no number is none that a
+/// subject could have.
+pub(super) fn expected_of_subject<'a>(
+    message: &Incoming<'a>,
+) -> Result<Option<(Option<u64>, &'a [u8])>, ApiError> {
     let block = message.headers;
-    let expected = header(block, headers::EXPECTED_LAST_SUBJECT_SEQ).and_then(number);
-    let other = header(block, headers::EXPECTED_LAST_SUBJECT_SEQ_SUBJECT);
+    let expected = value(block, headers::EXPECTED_LAST_SUBJECT_SEQ).map(number);
+    let other = value(block, headers::EXPECTED_LAST_SUBJECT_SEQ_SUBJECT);
     match (expected, other) {
         (None, Some(_)) => Err(errors::STREAM_EXPECTED_LAST_SEQ_PER_SUBJECT_INVALID),
         (None, None) => Ok(None),

@@ -1,12 +1,14 @@
 //! Message ids seen within the duplicate window. Ids on their way to the log count as seen.
 
-use std::collections::VecDeque;
-
 use natterjack_store::Seq;
+
+use super::id_ring::IdRing;
 
 /// Ids remembered at most; beyond it the oldest are forgotten early, which shortens the window under extreme rates
 /// instead of growing without bound.
 const IDS_MAX: usize = 8 * 1024 * 1024;
+/// Bytes of ids remembered at most, for the same reason.
+const ID_BYTES_MAX: usize = 256 * 1024 * 1024;
 
 /// Id of the last message that had one, with its sequence.
 pub(crate) type LastId = Option<(Box<[u8]>, Seq)>;
@@ -15,9 +17,7 @@ pub(crate) type LastId = Option<(Box<[u8]>, Seq)>;
 #[derive(Debug, Default)]
 pub(crate) struct Dedup {
     window_ns: i64,
-    ids: hashbrown::HashMap<Box<[u8]>, Seq, foldhash::fast::RandomState>,
-    /// In the order they came, with their times.
-    order: VecDeque<(i64, Box<[u8]>)>,
+    ids: IdRing,
     last: LastId,
 }
 
@@ -32,44 +32,40 @@ impl Dedup {
 
     /// The sequence that `id` got, if it was seen within the window.
     pub(crate) fn get(&self, id: &[u8]) -> Option<Seq> {
-        self.ids.get(id).copied()
+        self.ids.get(id)
     }
 
     /// Remembers `id`.
     pub(crate) fn insert(&mut self, id: &[u8], seq: Seq, ts_ns: i64) {
-        self.last = Some((id.into(), seq));
-        if !self.is_on() || self.ids.contains_key(id) {
+        match &mut self.last {
+            // Nearly always as long as the one before: no new place for it.
+            Some((last, of)) if last.len() == id.len() => {
+                last.copy_from_slice(id);
+                *of = seq;
+            }
+            last => *last = Some((id.into(), seq)),
+        }
+        if !self.is_on() || self.ids.get(id).is_some() {
             return;
         }
-        self.ids.insert(id.into(), seq);
-        self.order.push_back((ts_ns, id.into()));
-        if self.order.len() > IDS_MAX {
-            self.forget_oldest();
+        self.ids.push(id, seq, ts_ns);
+        while self.ids.len() > IDS_MAX || self.ids.id_bytes() > ID_BYTES_MAX {
+            self.ids.pop();
         }
     }
 
     /// Forgets `id` again: its message did not make it into the log.
     pub(crate) fn remove(&mut self, id: &[u8], seq: Seq) {
-        if self.ids.get(id) == Some(&seq) {
+        if self.ids.get(id) == Some(seq) {
             self.ids.remove(id);
-            // Nearly always the newest: what failed came last.
-            if let Some(at) = self.order.iter().rposition(|(_, known)| **known == *id) {
-                self.order.remove(at);
-            }
-        }
-    }
-
-    fn forget_oldest(&mut self) {
-        if let Some((_, id)) = self.order.pop_front() {
-            self.ids.remove(&id);
         }
     }
 
     /// Forgets what is older than the window.
     pub(crate) fn expire(&mut self, now_ns: i64) {
         let oldest = now_ns.saturating_sub(self.window_ns);
-        while self.order.front().is_some_and(|(ts, _)| *ts < oldest) {
-            self.forget_oldest();
+        while self.ids.first_ts_ns().is_some_and(|ts| ts < oldest) {
+            self.ids.pop();
         }
     }
 
@@ -93,12 +89,10 @@ impl Dedup {
 
     /// Everything to be kept across a restart.
     pub(crate) fn entries(&self) -> impl Iterator<Item = (&[u8], Seq, i64)> {
-        self.order
-            .iter()
-            .filter_map(|(ts, id)| Some((&**id, *self.ids.get(id)?, *ts)))
+        self.ids.iter()
     }
 
-    #[cfg(test)]
+    /// How many ids are remembered.
     pub(crate) fn len(&self) -> usize {
         self.ids.len()
     }

@@ -5,8 +5,9 @@ use std::collections::HashMap;
 use natterjack_jsapi::{ApiError, errors};
 use natterjack_store::Seq;
 
+use crate::batching::{self, BatchLimits};
 use crate::clock::Now;
-use crate::limits::{BATCH_ID_BYTES_MAX, BATCH_TIMEOUT_NS, FAST_BATCHES_MAX, FAST_FLOW, FAST_FLOW_MAX};
+use crate::limits::{BATCH_ID_BYTES_MAX, FAST_FLOW, FAST_FLOW_MAX};
 
 /// Ends the reply subject of every message of a fast batch.
 pub(crate) const SUFFIX: &[u8] = b".$FI";
@@ -84,6 +85,7 @@ pub(crate) struct Flowing {
     pub(crate) every: u64,
     most: u64,
     touched_ns: u64,
+    _place: batching::Place,
 }
 
 impl Flowing {
@@ -137,25 +139,25 @@ impl Flows {
     }
 
     /// When the next one has stood still for too long, monotonic.
-    pub(crate) fn next_deadline_ns(&self) -> Option<u64> {
+    pub(crate) fn next_deadline_ns(&self, limits: &BatchLimits) -> Option<u64> {
         let oldest = self.open.values().map(|flow| flow.touched_ns).min()?;
-        Some(oldest.saturating_add(BATCH_TIMEOUT_NS))
+        Some(oldest.saturating_add(limits.timeout_ns))
     }
 
     /// Forgets those that have stood still for too long; what they stored stays.
-    pub(crate) fn expire(&mut self, now: Now) {
+    pub(crate) fn expire(&mut self, now: Now, limits: &BatchLimits) {
         self.open
-            .retain(|_, flow| flow.touched_ns.saturating_add(BATCH_TIMEOUT_NS) > now.mono_ns);
+            .retain(|_, flow| flow.touched_ns.saturating_add(limits.timeout_ns) > now.mono_ns);
     }
 
     /// Decides on a message by its place.
-    pub(crate) fn step(&mut self, now: Now, place: &Place<'_>) -> Step {
+    pub(crate) fn step(&mut self, now: Now, place: &Place<'_>, limits: &BatchLimits) -> Step {
         if place.id.len() > BATCH_ID_BYTES_MAX {
             return Step::Refused(errors::BATCH_PUBLISH_INVALID_BATCH_ID);
         }
         let others = self.open.len();
         let Some(flow) = self.open.get_mut(place.id) else {
-            return self.begin(now, place, others);
+            return self.begin(now, place, others, limits);
         };
         flow.touched_ns = now.mono_ns;
         let (expected, got) = match place.op {
@@ -182,7 +184,7 @@ impl Flows {
         }
     }
 
-    fn begin(&mut self, now: Now, place: &Place<'_>, others: usize) -> Step {
+    fn begin(&mut self, now: Now, place: &Place<'_>, others: usize, limits: &BatchLimits) -> Step {
         let first = matches!(place.op, Op::Start | Op::Commit) && place.seq == 1;
         if !first {
             let odd = place.op == Op::Start || (place.seq == 1 && place.op != Op::Ping);
@@ -192,9 +194,10 @@ impl Flows {
                 errors::BATCH_PUBLISH_UNKNOWN_BATCH_ID
             });
         }
-        if others >= FAST_BATCHES_MAX {
+        let has_room = others < limits.fast.per_stream;
+        let Some(taken) = limits.fast.total.take().filter(|_| has_room) else {
             return Step::Refused(errors::BATCH_PUBLISH_TOO_MANY_INFLIGHT);
-        }
+        };
         // Alone it may run at once as it wants to; beside others it begins slowly.
         let every = if others == 0 { place.flow } else { 1 };
         let flow = Flowing {
@@ -205,6 +208,7 @@ impl Flows {
             every,
             most: place.flow,
             touched_ns: now.mono_ns,
+            _place: taken,
         };
         self.open.insert(place.id.to_vec(), flow);
         Step::First

@@ -8,8 +8,9 @@ use natterjack_jsapi::{ApiError, errors, headers};
 
 use super::publish::Incoming;
 use super::text::{header, number, remove_header, set_header, value};
+use crate::batching::{BatchLimits, Place};
 use crate::clock::Now;
-use crate::limits::{BATCH_BYTES_MAX, BATCH_ID_BYTES_MAX, BATCH_MESSAGES_MAX, BATCH_TIMEOUT_NS, BATCHES_MAX};
+use crate::limits::{BATCH_BYTES_MAX, BATCH_ID_BYTES_MAX};
 
 /// A message that waits for its batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,8 +45,9 @@ impl Held {
 }
 
 /// A batch that gathers.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Open {
+    _place: Place,
     messages: Vec<Held>,
     bytes: usize,
     touched_ns: u64,
@@ -68,6 +70,26 @@ impl Abandoned {
             Self::Incomplete => "incomplete",
             Self::Unsupported => "unsupported",
         }
+    }
+}
+
+/// Whether a message ends its batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Commit {
+    No,
+    /// It does, as its last message.
+    With,
+    /// It does, and is not part of it.
+    Without,
+}
+
+/// What `message` says of the end of its batch, if it says something known.
+fn commit(message: &Held) -> Option<Commit> {
+    match header(&message.headers, headers::BATCH_COMMIT) {
+        None => Some(Commit::No),
+        Some(b"1") => Some(Commit::With),
+        Some(b"eob") => Some(Commit::Without),
+        Some(_) => None,
     }
 }
 
@@ -103,14 +125,14 @@ impl Batches {
     }
 
     /// When the next one has stood still for too long, monotonic.
-    pub(crate) fn next_deadline_ns(&self) -> Option<u64> {
+    pub(crate) fn next_deadline_ns(&self, limits: &BatchLimits) -> Option<u64> {
         let oldest = self.open.values().map(|open| open.touched_ns).min()?;
-        Some(oldest.saturating_add(BATCH_TIMEOUT_NS))
+        Some(oldest.saturating_add(limits.timeout_ns))
     }
 
     /// Drops those that have stood still for too long.
-    pub(crate) fn expire(&mut self, now: Now) -> Vec<Vec<u8>> {
-        let late = |open: &Open| open.touched_ns.saturating_add(BATCH_TIMEOUT_NS) <= now.mono_ns;
+    pub(crate) fn expire(&mut self, now: Now, limits: &BatchLimits) -> Vec<Vec<u8>> {
+        let late = |open: &Open| open.touched_ns.saturating_add(limits.timeout_ns) <= now.mono_ns;
         let ids: Vec<Vec<u8>> = self
             .open
             .iter()
@@ -124,7 +146,7 @@ impl Batches {
     }
 
     /// Takes a message of batch `id`.
-    pub(crate) fn gather(&mut self, now: Now, id: &[u8], message: Held) -> Gathered {
+    pub(crate) fn gather(&mut self, now: Now, id: &[u8], message: Held, limits: &BatchLimits) -> Gathered {
         let refused = |error| Gathered::Refused(error, None);
         if id.len() > BATCH_ID_BYTES_MAX {
             return refused(errors::ATOMIC_PUBLISH_INVALID_BATCH_ID);
@@ -132,14 +154,33 @@ impl Batches {
         let Some(seq) = header(&message.headers, headers::BATCH_SEQ).and_then(number) else {
             return refused(errors::ATOMIC_PUBLISH_MISSING_SEQ);
         };
-        if !self.open.contains_key(id) {
-            if seq != 1 {
-                return refused(errors::ATOMIC_PUBLISH_INCOMPLETE_BATCH);
-            }
-            if self.open.len() >= BATCHES_MAX {
+        if seq > limits.messages_max {
+            let abandoned = self.drop_batch(id).map(|_| Abandoned::Large);
+            return Gathered::Refused(
+                errors::atomic_publish_too_large_batch(limits.messages_max),
+                abandoned,
+            );
+        }
+        let is_open = self.open.contains_key(id);
+        if !is_open && seq != 1 {
+            return refused(errors::ATOMIC_PUBLISH_INCOMPLETE_BATCH);
+        }
+        if commit(&message).is_none() {
+            self.drop_batch(id);
+            return refused(errors::ATOMIC_PUBLISH_INVALID_BATCH_COMMIT);
+        }
+        if !is_open {
+            let has_room = self.open.len() < limits.atomic.per_stream;
+            let Some(place) = limits.atomic.total.take().filter(|_| has_room) else {
                 return refused(errors::ATOMIC_PUBLISH_TOO_MANY_INFLIGHT);
-            }
-            self.open.insert(id.to_vec(), Open::default());
+            };
+            let open = Open {
+                _place: place,
+                messages: Vec::new(),
+                bytes: 0,
+                touched_ns: now.mono_ns,
+            };
+            self.open.insert(id.to_vec(), open);
         }
         let done = self.add(now, id, seq, message);
         if matches!(done, Gathered::Refused(..)) {
@@ -168,20 +209,12 @@ impl Batches {
             }
             message.headers = remove_header(&message.headers, headers::REQUIRED_API_LEVEL);
         }
-        if seq > BATCH_MESSAGES_MAX {
-            let error = errors::atomic_publish_too_large_batch(BATCH_MESSAGES_MAX);
-            return Gathered::Refused(error, Some(Abandoned::Large));
-        }
-        let commit = value(&message.headers, headers::BATCH_COMMIT).map(<[u8]>::to_vec);
-        match commit.as_deref() {
-            None | Some(b"1") => {}
-            Some(b"eob") => {
-                let Some(open) = self.drop_batch(id).filter(|open| !open.messages.is_empty()) else {
-                    return Gathered::Refused(errors::ATOMIC_PUBLISH_INCOMPLETE_BATCH, None);
-                };
-                return Gathered::Commit(ended(open.messages));
-            }
-            Some(_) => return Gathered::Refused(errors::ATOMIC_PUBLISH_INVALID_BATCH_COMMIT, None),
+        let commit = commit(&message);
+        if commit == Some(Commit::Without) {
+            let Some(open) = self.drop_batch(id).filter(|open| !open.messages.is_empty()) else {
+                return Gathered::Refused(errors::ATOMIC_PUBLISH_INCOMPLETE_BATCH, None);
+            };
+            return Gathered::Commit(ended(open.messages));
         }
         let bytes = message.bytes();
         if bytes > room {
@@ -191,7 +224,7 @@ impl Batches {
         open.touched_ns = now.mono_ns;
         open.messages.push(message);
         self.bytes += bytes;
-        if commit.is_none() {
+        if commit != Some(Commit::With) {
             return Gathered::Waits;
         }
         let messages = self.drop_batch(id).map(|open| open.messages);

@@ -8,21 +8,24 @@ mod counter;
 mod dedup;
 pub(crate) mod fast;
 mod gather;
+mod id_ring;
 mod marker;
 mod publish;
 mod republish;
 mod schedule;
 mod sourced;
+pub mod template;
 mod text;
 
 use std::collections::BTreeMap;
 
 use crate::limits::LOST_MAX;
 use natterjack_jsapi::GoTime;
-use natterjack_jsapi::stream::{Discard, LostData, StreamConfig, StreamState};
+use natterjack_jsapi::stream::{Compression, Discard, LostData, StreamConfig, StreamState};
 use natterjack_store::{Limits, LogIndex, MsgStore, Removed, Seq};
 use natterjack_subject::transform::Transform;
 
+use crate::batching::BatchLimits;
 use crate::source::{Position, Upstream};
 use crate::usage::Charge;
 
@@ -63,6 +66,10 @@ pub struct Stream {
     pub(crate) dedup: Dedup,
     /// Atomic batches that gather.
     pub(crate) batches: Batches,
+    /// Whether it was made to start at one, not just at the beginning: that shows while it is empty.
+    starts_at_one: bool,
+    /// What batches may take.
+    pub(crate) batch_limits: BatchLimits,
     /// Fast batches on their way.
     pub(crate) flows: fast::Flows,
     /// When messages are to be published by themselves.
@@ -98,6 +105,8 @@ impl Stream {
             overlay: Overlay::default(),
             dedup: Dedup::default(),
             batches: Batches::default(),
+            starts_at_one: config.first_seq == 1,
+            batch_limits: BatchLimits::default(),
             flows: fast::Flows::default(),
             schedules: schedule::Schedules::default(),
             charge: Charge::default(),
@@ -125,6 +134,7 @@ impl Stream {
         if !config.allow_batched {
             self.flows.clear();
         }
+        self.store.set_compression(config.compression == Compression::S2);
         self.config = config;
         self.derive_upstreams();
     }
@@ -194,8 +204,8 @@ impl Stream {
     pub(crate) fn state(&self, consumers: u64) -> StreamState {
         let state = self.store.state();
         let time = |ns: i64| if ns == 0 { GoTime::ZERO } else { GoTime(ns) };
-        // A stream that never had a message starts at zero.
-        let unused = state.msgs == 0 && state.last_seq == Seq::ZERO;
+        // A stream that never had a message starts at zero, unless it was told to start at one.
+        let unused = state.msgs == 0 && state.last_seq == Seq::ZERO && !self.starts_at_one;
         StreamState {
             messages: state.msgs,
             bytes: state.bytes,

@@ -79,10 +79,13 @@ impl Stream {
             subject: transformed.as_deref().unwrap_or(message.subject),
             ..*message
         };
+        if self.config.sealed {
+            return Verdict::Refused(errors::STREAM_SEALED);
+        }
+        if let Err(error) = self.check_size(&message) {
+            return Verdict::Refused(error);
+        }
         let mut asked = if message.headers.is_empty() {
-            if self.config.sealed {
-                return Verdict::Refused(errors::STREAM_SEALED);
-            }
             if self.config.allow_msg_counter {
                 return Verdict::Refused(errors::MESSAGE_INCR_MISSING);
             }
@@ -93,9 +96,6 @@ impl Stream {
                 Err(verdict) => return verdict,
             }
         };
-        if let Err(error) = self.check_size(&message) {
-            return Verdict::Refused(error);
-        }
         if interest && let Err(error) = self.check_usage(&message) {
             return Verdict::Refused(error);
         }

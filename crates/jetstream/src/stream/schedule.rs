@@ -92,6 +92,14 @@ impl Stream {
         asked: &mut Asked<'_>,
     ) -> Result<(), ApiError> {
         let block = message.headers;
+        let zone = header(block, headers::SCHEDULE_TIME_ZONE);
+        if zone.is_some_and(|name| !cron::is_time_zone(name)) {
+            return Err(if self.config.allow_msg_schedules {
+                errors::MESSAGE_SCHEDULES_TIME_ZONE_INVALID
+            } else {
+                errors::MESSAGE_SCHEDULES_DISABLED
+            });
+        }
         if value(block, headers::SCHEDULE).is_some() {
             if !self.config.allow_msg_schedules {
                 return Err(errors::MESSAGE_SCHEDULES_DISABLED);
@@ -117,6 +125,9 @@ impl Stream {
                 return Err(errors::MESSAGE_TTL_DISABLED);
             }
         }
+        if value(block, headers::SCHEDULE_ROLLUP).is_some_and(|rollup| !rollup.eq_ignore_ascii_case(b"sub")) {
+            return Err(errors::MESSAGE_SCHEDULES_ROLLUP_INVALID);
+        }
         let kept = |subject: &[u8]| {
             self.config
                 .subjects
@@ -132,12 +143,7 @@ impl Stream {
         {
             return Err(errors::MESSAGE_SCHEDULES_SOURCE_INVALID);
         }
-        match value(block, headers::SCHEDULE_ROLLUP) {
-            Some(rollup) if !rollup.eq_ignore_ascii_case(b"sub") => {
-                Err(errors::MESSAGE_SCHEDULES_ROLLUP_INVALID)
-            }
-            _ => Ok(()),
-        }
+        Ok(())
     }
 
     /// Clients may only say that a schedule is used up.
@@ -147,9 +153,10 @@ impl Stream {
         match (scheduler, next) {
             (None, None) => Ok(()),
             (Some(scheduler), Some(PURGE)) if is_valid_literal(scheduler) => {
-                if self.config.allow_msg_schedules {
-                    asked.flags |= flags::SCHEDULE;
+                if !self.config.allow_msg_schedules {
+                    return Err(errors::MESSAGE_SCHEDULES_DISABLED);
                 }
+                asked.flags |= flags::SCHEDULE;
                 Ok(())
             }
             _ => Err(errors::MESSAGE_SCHEDULES_SCHEDULER_INVALID),

@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
+use natterjack_config::options::MessageTrace;
 use natterjack_subject::sublist::Sublist;
 use natterjack_subject::transform::Mapping;
 use parking_lot::{Mutex, RwLock};
@@ -67,6 +68,8 @@ pub(crate) struct Account {
     mappings: ArcSwap<Vec<Mapping>>,
     /// Whether there are any: what is asked for each message.
     mapped: AtomicBool,
+    /// Where messages are traced to that ask for it in the way of other systems.
+    pub(crate) trace: ArcSwapOption<MessageTrace>,
     /// Connected clients.
     pub(crate) clients: AtomicI64,
     /// Clients connected since the start.
@@ -105,6 +108,7 @@ impl Account {
             watched: AtomicU64::new(0),
             mappings: ArcSwap::default(),
             mapped: AtomicBool::new(false),
+            trace: ArcSwapOption::empty(),
             clients: AtomicI64::new(0),
             clients_total: AtomicU64::new(0),
             sent: Traffic::default(),

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use super::io::Io;
 
 /// Iovecs handed to one `writev`.
-const IOV_MAX: usize = 64;
+const IOV_MAX: usize = 256;
 /// Buffers kept per worker thread for connections that have something to say.
 const POOL_BUFFERS_MAX: usize = 64;
 /// A pooled queue has room for this many chunks at most.

@@ -35,6 +35,8 @@ pub(crate) enum CloseReason {
     MaxControlLineExceeded,
     /// The server stops.
     ServerShutdown,
+    /// An administrator sent it away.
+    Kicked,
     /// Headers without having agreed on them.
     MessageHeaderViolation,
     /// Asked for no-responders without headers.
@@ -61,6 +63,7 @@ impl CloseReason {
             Self::MaxPayloadExceeded => "Maximum Message Payload Exceeded",
             Self::MaxControlLineExceeded => "Maximum Control Line Exceeded",
             Self::ServerShutdown => "Server Shutdown",
+            Self::Kicked => "Kicked",
             Self::MessageHeaderViolation => "Message Header Violation",
             Self::NoRespondersRequiresHeaders => "No Responders Requires Headers",
         }

@@ -10,7 +10,10 @@ use super::CloseReason;
 use super::session::Session;
 use crate::account::{Account, Accounts};
 use crate::router::lane::Lane;
+use crate::{clock, system};
 
+/// What is told of a token.
+const REDACTED: &str = "[REDACTED]";
 /// The newest client protocol.
 const PROTOCOL_MAX: i64 = 1;
 
@@ -21,6 +24,11 @@ impl Session {
         } else {
             Connect::parse(json)
         };
+        if !self.connected {
+            // The first round trip is that of INFO and CONNECT.
+            let ns = (clock::wall().0 - self.conn.started.0).max(1);
+            self.conn.round_trip_ns.store(ns, Ordering::Relaxed);
+        }
         let connect = match parsed {
             Ok(connect) => connect,
             Err(error) => {
@@ -84,8 +92,18 @@ impl Session {
             String::new()
         };
         tracing::error!("{} - authentication error{who}", self.conn.label());
+        {
+            let mut facts = self.conn.facts.lock();
+            facts.connect = connect.clone();
+            let token = connect.auth_token.as_ref().map(|_| REDACTED.to_owned());
+            let user = connect.nkey.clone().filter(|key| !key.is_empty());
+            facts.user = user.or_else(|| connect.user.clone()).or(token);
+        }
         self.refuse(&ServerError::AuthorizationViolation);
         self.conn.close(CloseReason::AuthenticationFailure);
+        if !self.conn.joined.load(Ordering::Relaxed) {
+            system::on_refused(&self.server, &self.conn);
+        }
     }
 
     /// Moves the connection to `account`; `false` when that has no room and the connection ends.
@@ -114,9 +132,13 @@ impl Session {
             let before = std::mem::replace(&mut self.lane, Lane::new(&self.server, account)).account;
             if self.connected {
                 before.clients.fetch_sub(1, Ordering::Relaxed);
+                system::on_moved(&self.server, &before);
             }
         }
         Accounts::client_joined(account);
+        if self.connected {
+            system::on_moved(&self.server, account);
+        }
         if let Some(most) = account.limits.lock().max_payload {
             self.parser.max_payload = Some(most);
         }
@@ -145,6 +167,9 @@ impl Session {
                 CloseReason::NoRespondersRequiresHeaders,
             );
             return;
+        }
+        if !self.conn.joined.swap(true, Ordering::Relaxed) {
+            system::on_connected(&self.server, &self.conn);
         }
         self.say_ok();
     }

@@ -24,13 +24,13 @@ use std::time::Instant;
 
 use natterjack_auth::Permissions;
 use natterjack_jsapi::GoTime;
-use natterjack_proto::Connect;
+use natterjack_proto::{Connect, Info};
 use parking_lot::Mutex;
 
 pub(crate) use close::CloseReason;
 use io::Io;
 pub(crate) use task::serve;
-use write::{Outbound, Parts};
+use write::{Flushed, Outbound, Parts, Queued};
 
 use crate::account::Account;
 use crate::clock;
@@ -80,6 +80,8 @@ pub(crate) struct Conn {
     headers: AtomicBool,
     answers: AtomicBool,
     closed: AtomicBool,
+    /// Whether it belongs to an account by its own CONNECT.
+    pub(crate) joined: AtomicBool,
     /// Whether it is told of changes by INFO.
     pub(crate) informed: AtomicBool,
     /// Messages received.
@@ -124,6 +126,7 @@ impl Conn {
             headers: AtomicBool::new(false),
             answers: AtomicBool::new(false),
             closed: AtomicBool::new(false),
+            joined: AtomicBool::new(false),
             informed: AtomicBool::new(false),
             received_messages: AtomicU64::new(0),
             received_bytes: AtomicU64::new(0),
@@ -247,6 +250,16 @@ impl Conn {
         account.unsubscribe_all(&subs);
         self.io.shutdown();
         self.outbound.discard();
+    }
+
+    /// Sends it an INFO that it did not ask for.
+    pub(crate) fn inform(&self, info: &Info) {
+        let mut out = Vec::new();
+        info.encode(&mut out);
+        let claimed = self.outbound.queue_protocol(&out) == Queued::Claimed;
+        if claimed && self.outbound.flush(&self.io) == Flushed::Failed {
+            self.close(CloseReason::WriteError);
+        }
     }
 
     /// Logs what is sent, when traffic is logged.

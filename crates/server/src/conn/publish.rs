@@ -1,5 +1,7 @@
 //! Publishing: what may be published, and on its way it goes.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use natterjack_proto::{Publish, ServerError, headers};
 use natterjack_subject::is_valid_publish;
@@ -7,6 +9,7 @@ use natterjack_subject::is_valid_publish;
 use super::session::Session;
 use crate::router::message::Routed;
 use crate::router::sub::Target;
+use crate::router::trace::{self, Asked};
 
 /// Subjects of servers among themselves: no client may publish to them.
 const RESERVED: [&[u8]; 3] = [b"_GR_.", b"$GR.", b"$NRG."];
@@ -20,42 +23,88 @@ fn begins(subject: &[u8], prefixes: &[&[u8]]) -> bool {
 impl Session {
     pub(super) fn on_publish(&mut self, publish: &Publish<'_>, shared: Option<&Bytes>) {
         self.count.add(publish.body.len());
-        let subject = publish.subject;
-        if begins(subject, &RESERVED) || !self.may_publish(subject) {
-            self.refuse(&ServerError::PublishDenied {
-                subject: subject.to_vec(),
-            });
-            return;
-        }
-        if let Some(reply) = publish.reply
-            && begins(reply, &RESERVED_REPLIES)
-        {
-            self.refuse(&ServerError::PublishReplyDenied {
-                reply: reply.to_vec(),
-            });
-            return;
-        }
-        if self.connect.pedantic && !is_valid_publish(subject) {
+        if self.connect.pedantic && !is_valid_publish(publish.subject) {
             self.refuse(&ServerError::InvalidPublishSubject);
         }
-        self.say_ok();
-        let mapped = self.map(subject);
-        let conn = std::sync::Arc::clone(&self.conn);
-        let message = Routed {
-            subject: mapped.as_deref().unwrap_or(subject),
+        let conn = Arc::clone(&self.conn);
+        let mut message = Routed {
+            subject: publish.subject,
             reply: publish.reply,
             headers_len: publish.headers().len(),
             body: publish.body,
             shared,
             from: Some(&conn),
         };
+        let mapped = self.map(publish.subject);
+        let mut changed = None;
+        if message.headers_len > 0 {
+            let account = self.lane.account.trace.load().is_some();
+            match trace::asked(message.headers(), account) {
+                Asked::Nothing => {}
+                asked => match self.trace(&message, mapped.as_deref(), asked) {
+                    Ok(body) => changed = body,
+                    Err(error) => return self.refuse(&error),
+                },
+            }
+        }
+        message.subject = mapped.as_deref().unwrap_or(publish.subject);
+        if let Some(body) = &changed {
+            message.headers_len += body.len() - message.body.len();
+            (message.body, message.shared) = (body, None);
+        }
+        if let Err(error) = self.check_publish(message.subject, message.reply) {
+            self.refuse(&error);
+            if let Some(mut trace) = self.lane.trace.take() {
+                trace.refused(error.text());
+                trace.send(&mut self.lane);
+            }
+            return;
+        }
+        self.say_ok();
         let taken = self.lane.route(&message);
+        let trace = self.lane.trace.take();
         if !taken
             && self.connect.no_responders
             && let Some(reply) = publish.reply
         {
-            self.say_no_responders(reply, subject);
+            self.say_no_responders(reply, message.subject);
         }
+        if let Some(trace) = trace {
+            trace.send(&mut self.lane);
+        }
+    }
+
+    fn check_publish(&mut self, subject: &[u8], reply: Option<&[u8]>) -> Result<(), ServerError> {
+        if begins(subject, &RESERVED) || !self.may_publish(subject) {
+            return Err(ServerError::PublishDenied {
+                subject: subject.to_vec(),
+            });
+        }
+        match reply {
+            Some(reply) if begins(reply, &RESERVED_REPLIES) => Err(ServerError::PublishReplyDenied {
+                reply: reply.to_vec(),
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Begins the trace of `message`: who publishes it must be allowed to publish the trace too. Gives headers and payload
+    /// when they go on differently than they came.
+    fn trace(
+        &mut self,
+        message: &Routed<'_>,
+        mapped: Option<&[u8]>,
+        asked: Asked,
+    ) -> Result<Option<Vec<u8>>, ServerError> {
+        if let Asked::Dest(dest) = &asked {
+            self.check_publish(dest, None)?;
+        }
+        let conn = Arc::clone(&self.conn);
+        let changed = self.lane.begin_trace(message, &conn, asked);
+        if let (Some(trace), Some(to)) = (&mut self.lane.trace, mapped) {
+            trace.mapped(to);
+        }
+        Ok(changed)
     }
 
     fn may_publish(&mut self, subject: &[u8]) -> bool {
@@ -86,10 +135,11 @@ impl Session {
         headers::push(&mut block, "Nats-Subject", subject);
         headers::finish(&mut block);
         let found = self.lane.matches(reply);
-        let own = found.plain.iter().find(
-            |s| matches!(&s.0.target, Target::Client(conn) if std::sync::Arc::ptr_eq(conn, &self.conn)),
-        );
-        let Some(own) = own.map(|s| std::sync::Arc::clone(&s.0)) else {
+        let own = found
+            .plain
+            .iter()
+            .find(|s| matches!(&s.0.target, Target::Client(conn) if Arc::ptr_eq(conn, &self.conn)));
+        let Some(own) = own.map(|s| Arc::clone(&s.0)) else {
             return;
         };
         let message = Routed {

@@ -14,27 +14,11 @@ use super::{CloseReason, Conn};
 use crate::live::Live;
 use crate::router::lane::{Count, Lane};
 use crate::server::Server;
+use crate::strangers::Place;
 use crate::{clock, log};
 
 /// Subjects whose permission is remembered.
 const PERMITTED_MAX: usize = 256;
-
-/// A place among the connections that have not said who they are and must.
-#[derive(Debug)]
-pub(super) struct Early(Arc<Server>);
-
-impl Early {
-    fn new(server: &Arc<Server>) -> Self {
-        server.early.fetch_add(1, Ordering::Relaxed);
-        Self(Arc::clone(server))
-    }
-}
-
-impl Drop for Early {
-    fn drop(&mut self) {
-        self.0.early.fetch_sub(1, Ordering::Relaxed);
-    }
-}
 
 /// State of a connection's task.
 #[derive(Debug)]
@@ -56,7 +40,7 @@ pub(super) struct Session {
     /// Bytes read before CONNECT was accepted.
     pub(super) early_bytes: usize,
     /// Its place among those who have not said who they are.
-    pub(super) early: Option<Early>,
+    pub(super) early: Option<Place>,
     /// What the client is given to sign; empty when nobody signs.
     pub(super) nonce: String,
     /// The options and directory it acts by.
@@ -88,7 +72,7 @@ impl Session {
             ponged: false,
             count: Count::default(),
             early_bytes: 0,
-            early: locked.then(|| Early::new(server)),
+            early: locked.then(|| Place::take(server, conn.address.ip())),
             nonce: if nonce {
                 natterjack_auth::nkey::nonce(rand::random())
             } else {

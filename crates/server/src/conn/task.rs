@@ -6,6 +6,7 @@
 //! How the bytes come in is in `read.rs`.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::BytesMut;
@@ -16,7 +17,7 @@ use tokio::time::timeout;
 use super::keepalive::Due;
 use super::read::Read;
 use super::session::Session;
-use super::write::Flushed;
+use super::write::{Backlog, Flushed};
 use super::{CloseReason, Conn};
 use crate::clock;
 use crate::router::lane::Lane;
@@ -26,6 +27,8 @@ use crate::server::Server;
 const READS_MAX: usize = 16;
 /// A producer waits this long at most for one slow receiver.
 const STALL_MAX: Duration = Duration::from_millis(10);
+/// A producer pauses this long at most for one receiver whose backlog has outgrown the caches.
+const PAUSE_MAX: Duration = Duration::from_millis(1);
 /// What is queued when a connection ends is given this long to leave.
 const LINGER: Duration = Duration::from_millis(500);
 
@@ -172,10 +175,23 @@ impl Task {
     async fn hold_back(&mut self) {
         if let Some(slow) = self.session.lane.take_stalled()
             && !Arc::ptr_eq(&slow, &self.session.conn)
-            && slow.outbound.is_stalled()
+            && !self.session.live.options.no_fast_producer_stall
         {
-            slow.stalls.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-            let _either = timeout(STALL_MAX, slow.outbound.drained.notified()).await;
+            // Made before looking, so that nothing that happens in between is missed.
+            let drained = slow.outbound.drained.notified();
+            let most = match slow.outbound.backlog() {
+                Backlog::Small => Duration::ZERO,
+                Backlog::Pausing => PAUSE_MAX,
+                Backlog::Stalled => {
+                    slow.stalls.fetch_add(1, Ordering::Relaxed);
+                    let counters = &self.session.server.counters;
+                    counters.stalled.fetch_add(1, Ordering::Relaxed);
+                    STALL_MAX
+                }
+            };
+            if !most.is_zero() {
+                let _either = timeout(most, drained).await;
+            }
         }
         if let Some(gate) = self.session.lane.gate.take() {
             gate.wait().await;
@@ -193,7 +209,7 @@ impl Task {
         self.session.settle();
         if self.session.connected {
             let clients = &self.session.lane.account.clients;
-            clients.fetch_sub(1, std::sync::atomic::Ordering::Relaxed);
+            clients.fetch_sub(1, Ordering::Relaxed);
         }
         let reason = conn.facts.lock().reason.unwrap_or(CloseReason::ClientClosed);
         if !reason.is_slow() && !matches!(reason, CloseReason::WriteError | CloseReason::ReadError) {

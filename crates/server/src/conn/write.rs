@@ -15,9 +15,12 @@ use super::chunks::{Chunk, pool_take, queue_give, queue_take, write_chunks};
 use super::io::Io;
 
 /// Payloads of at least this many bytes are shared with the read buffer instead of being copied.
-pub(crate) const SHARE_BYTES_MIN: usize = 8 * 1024;
+pub(crate) const SHARE_BYTES_MIN: usize = 3 * 1024;
 /// A copied chunk is closed at this size, so that one connection's backlog is many moderate allocations.
-const CHUNK_BYTES_MAX: usize = 256 * 1024;
+const CHUNK_BYTES_MAX: usize = 128 * 1024;
+/// Producers pause for a moment beyond this backlog: what waits stays in the processor's caches, and memory that grew with
+/// a backlog need not be made and cleared over and over.
+const PAUSE_BYTES: usize = 1024 * 1024;
 
 const _: () = assert!(SHARE_BYTES_MIN < CHUNK_BYTES_MAX);
 
@@ -43,6 +46,17 @@ pub(crate) enum Flushed {
     Blocked,
     /// The socket failed.
     Failed,
+}
+
+/// What a backlog asks of producers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Backlog {
+    /// Nothing.
+    Small,
+    /// A moment.
+    Pausing,
+    /// To wait: soon nothing more fits.
+    Stalled,
 }
 
 #[derive(Debug, Default)]
@@ -113,7 +127,7 @@ impl Outbound {
         }
     }
 
-    /// Queues one message. Returns whether the caller must flush, and whether the backlog calls for stalling producers.
+    /// Queues one message. Returns whether the caller must flush, and whether the backlog calls for producers to wait.
     pub(crate) fn queue_message(&self, parts: &Parts<'_>) -> (Queued, bool) {
         let len = parts.len();
         let mut state = self.state.lock();
@@ -141,8 +155,8 @@ impl Outbound {
         state.pending += len;
         state.messages += 1;
         state.bytes += parts.body.len() as u64;
-        let stall = state.pending > state.limit / 4 * 3;
-        (state.claim(), stall)
+        let pause = state.pending > state.pause_mark();
+        (state.claim(), pause)
     }
 
     /// Queues protocol bytes that are no message (`INFO`, `PING`, `-ERR`…).
@@ -188,8 +202,8 @@ impl Outbound {
                     }
                     let before = state.pending;
                     state.pending = state.pending.saturating_sub(progress.taken);
-                    let low = state.limit / 4 * 3;
-                    if before > low && state.pending <= low {
+                    let crossed = |mark: usize| before > mark && state.pending <= mark;
+                    if crossed(state.stall_mark()) || crossed(state.pause_mark() / 2) {
                         self.drained.notify_waiters();
                     }
                     if !chunks.is_empty() {
@@ -225,10 +239,15 @@ impl Outbound {
         self.state.lock().blocked_since
     }
 
-    /// Whether the backlog is so large that producers should wait.
-    pub(crate) fn is_stalled(&self) -> bool {
+    /// What the backlog asks of producers.
+    pub(crate) fn backlog(&self) -> Backlog {
         let state = self.state.lock();
-        !state.closed && state.pending > state.limit / 4 * 3
+        match state.pending {
+            _ if state.closed => Backlog::Small,
+            pending if pending > state.stall_mark() => Backlog::Stalled,
+            pending if pending > state.pause_mark() => Backlog::Pausing,
+            _ => Backlog::Small,
+        }
     }
 
     /// Bytes waiting for the socket.
@@ -267,11 +286,24 @@ impl State {
         None
     }
 
+    /// Beyond this producers are stalled.
+    const fn stall_mark(&self) -> usize {
+        self.limit / 4 * 3
+    }
+
+    /// Beyond this producers pause.
+    fn pause_mark(&self) -> usize {
+        self.stall_mark().min(PAUSE_BYTES)
+    }
+
     fn make_room(&mut self, len: usize) {
         if self.tail.capacity() == 0 {
             self.tail = pool_take();
         } else if !self.tail.is_empty() && self.tail.len() + len > CHUNK_BYTES_MAX {
-            let full = std::mem::replace(&mut self.tail, pool_take());
+            // What follows a full chunk will fill one too: growing there step by step would copy it once more.
+            let mut next = pool_take();
+            next.reserve(CHUNK_BYTES_MAX);
+            let full = std::mem::replace(&mut self.tail, next);
             self.chunks.push_back(Chunk::Copied(full));
         }
     }

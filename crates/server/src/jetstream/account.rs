@@ -9,14 +9,16 @@ use natterjack_jetstream::Environment;
 use natterjack_jetstream::consumer::{Limits as ConsumerLimits, Names};
 use natterjack_jetstream::environment::ServerLimits;
 use natterjack_jetstream::meta::{Assignment, Change};
+use natterjack_jetstream::source::Copier;
 use natterjack_jetstream::stream::{Context, Streams};
 use natterjack_jetstream::usage::{Charge, Usage};
 use natterjack_jsapi::account::{AccountInfo, ApiStats, Limits};
+use natterjack_jsapi::request::Template;
 use natterjack_jsapi::stream::{Storage, StreamConfig, StreamInfo};
 use natterjack_jsapi::versioning::API_LEVEL;
 use natterjack_jsapi::{ApiError, errors};
 use natterjack_subject::collides;
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use tokio::sync::oneshot;
 
 use super::JetStream;
@@ -26,6 +28,7 @@ use super::stream::Stream;
 use super::upstream;
 use crate::account::Account;
 use crate::clock;
+use crate::router::sub::Sub;
 use crate::spawn::vital;
 
 /// JetStream of an account.
@@ -41,6 +44,8 @@ pub(crate) struct JsAccount {
     /// What its streams hold in files and in memory.
     usage: [Arc<Usage>; 2],
     streams: RwLock<BTreeMap<String, Arc<Stream>>>,
+    /// What templates listen with, by their names.
+    pub(super) traps: Mutex<BTreeMap<String, Vec<Arc<Sub>>>>,
     /// Requests.
     pub(crate) api_total: AtomicU64,
     /// Requests refused.
@@ -107,6 +112,7 @@ impl JsAccount {
             environment,
             usage,
             streams: RwLock::default(),
+            traps: Mutex::default(),
             api_total: AtomicU64::new(0),
             api_errors: AtomicU64::new(0),
         }
@@ -129,6 +135,15 @@ impl JsAccount {
         let domain = &self.environment.domain;
         let domain = if domain.is_empty() { "_" } else { domain };
         format!("{domain}.{}", self.environment.account_hash)
+    }
+
+    /// `stream` as one that copies from others.
+    pub(super) fn copier<'a>(&'a self, stream: &'a Stream) -> Copier<'a> {
+        Copier {
+            stream: &stream.name,
+            account: &self.account.name,
+            domain: &self.environment.domain,
+        }
     }
 
     /// Whether unknown JSON fields are refused.
@@ -256,13 +271,36 @@ impl JsAccount {
         info
     }
 
-    /// Makes a stream whose configuration was checked.
-    pub(super) async fn create(&self, config: StreamConfig) -> Result<(), String> {
+    /// Its templates, by name.
+    pub(super) fn templates(&self) -> Vec<Template> {
+        self.jetstream.meta.read(|meta| {
+            let own = meta.templates().filter(|of| *of.account == *self.account.name);
+            own.map(|of| of.template.clone()).collect()
+        })
+    }
+
+    /// A template by name.
+    pub(super) fn template(&self, name: &str) -> Option<Template> {
+        let account = &self.account.name;
+        self.jetstream
+            .meta
+            .read(|meta| meta.template(account, name).cloned())
+    }
+
+    /// Names of the streams that a template made.
+    pub(super) fn made_by(&self, template: &str) -> Vec<String> {
+        let account = &self.account.name;
+        self.jetstream.meta.read(|meta| meta.made_by(account, template))
+    }
+
+    /// Makes a stream whose configuration was checked; `template` is what it is made by, empty for nothing.
+    pub(super) async fn create(&self, config: StreamConfig, template: &str) -> Result<(), String> {
         let assignment = Assignment {
             account: self.account.name.to_string(),
             group: self.jetstream.next_group(),
             created: clock::wall(),
             config,
+            template: template.to_owned(),
         };
         let (stream, owner) = self.jetstream.make(self, &assignment)?;
         self.jetstream
@@ -280,6 +318,7 @@ impl JsAccount {
             group: self.jetstream.next_group(),
             created: clock::wall(),
             config,
+            template: String::new(),
         };
         let made = self.jetstream.make(self, &assignment);
         let (stream, owner) = made.map_err(errors::stream_restore)?;
@@ -332,6 +371,7 @@ impl JsAccount {
         self.jetstream.change(Change::Delete(stream.group)).await?;
         services::silence(stream, &self.account);
         self.streams.write().remove(&stream.name);
+        upstream::forget(stream, self);
         Self::discard(stream).await;
         Ok(())
     }

@@ -90,7 +90,7 @@ impl Inbox {
     pub(super) fn keep(&mut self, message: &Routed<'_>) -> Kept {
         self.bytes += weight(message);
         let subject = self.put(message.subject);
-        let reply = message.reply.map(|r| self.put(r));
+        let reply = message.reply.filter(|r| !r.is_empty()).map(|r| self.put(r));
         let shared = message.shared.filter(|b| b.len() >= SHARE_BYTES_MIN).cloned();
         let body = if shared.is_some() {
             0..0

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use natterjack_jetstream::meta::{Assignment, Change, META_GROUP, Meta};
+use natterjack_jetstream::meta::{Change, META_GROUP, Meta};
 use natterjack_raft::Solo;
 use natterjack_store::{AppendError, EntryBody, LogIndex, Store};
 use parking_lot::Mutex;
@@ -89,12 +89,12 @@ impl MetaLog {
 
     /// Number of the next stream's group.
     pub(super) fn next_group(&self) -> u32 {
-        self.list.lock().meta.next_group().0
+        self.read(Meta::next_group).0
     }
 
-    /// What exists.
-    pub(super) fn streams(&self) -> Vec<Assignment> {
-        self.list.lock().meta.streams().cloned().collect()
+    /// Looks at what exists.
+    pub(super) fn read<T>(&self, look: impl FnOnce(&Meta) -> T) -> T {
+        look(&self.list.lock().meta)
     }
 
     /// A change that follows from a restart and is not written down: it would follow again.
@@ -152,6 +152,7 @@ impl MetaLog {
 mod tests {
     use std::sync::Arc;
 
+    use natterjack_jetstream::meta::Assignment;
     use natterjack_store::disk::sim::SimDisk;
     use natterjack_store::{GroupId, StoreOptions};
 
@@ -170,6 +171,7 @@ mod tests {
             group: GroupId(group),
             created: natterjack_jsapi::GoTime(1),
             config: natterjack_jsapi::stream::StreamConfig::default(),
+            template: String::new(),
         }))
     }
 
@@ -191,7 +193,7 @@ mod tests {
         }
         store.shutdown();
         let (store, log) = open(&disk);
-        let groups: Vec<u32> = log.streams().iter().map(|s| s.group.0).collect();
+        let groups: Vec<u32> = log.read(|meta| meta.streams().map(|s| s.group.0).collect());
         assert_eq!((groups, log.next_group()), (vec![2, 3], 4));
         store.shutdown();
     }

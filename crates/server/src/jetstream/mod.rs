@@ -4,13 +4,15 @@ pub(crate) mod account;
 mod api;
 mod backup;
 pub(crate) mod domain;
+mod durable;
 mod inbox;
 mod keeper;
 mod meta;
 mod owner;
-mod place;
+pub(crate) mod place;
 mod services;
 pub(crate) mod stream;
+mod traced;
 mod upstream;
 mod watch;
 mod wire;
@@ -24,7 +26,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use natterjack_config::Sync;
 use natterjack_jetstream::meta::{Assignment, Change, META_GROUP};
 use natterjack_jetstream::usage::Usage;
-use natterjack_jetstream::{Group, Silent};
+use natterjack_jetstream::{BatchLimits, Group, Silent};
 use natterjack_jsapi::account::Limits;
 use natterjack_jsapi::errors;
 use natterjack_jsapi::stream::Storage as ApiStorage;
@@ -35,7 +37,7 @@ use parking_lot::Mutex;
 pub(crate) use account::JsAccount;
 use meta::MetaLog;
 use owner::Owner;
-use place::{folder, lock, resources};
+use place::{encryption, folder, lock, memory_budget, resources};
 use stream::Stream;
 use wire::Wire;
 
@@ -59,6 +61,7 @@ pub(crate) struct JetStream {
     store: Store,
     /// What all streams hold in files and in memory.
     usage: [Arc<Usage>; 2],
+    batch_limits: BatchLimits,
     meta: Arc<MetaLog>,
     next: AtomicU32,
     accounts: Mutex<BTreeMap<Arc<str>, Arc<JsAccount>>>,
@@ -73,6 +76,19 @@ fn options(storage: ApiStorage) -> StreamOptions {
         },
         ..StreamOptions::default()
     }
+}
+
+fn batch_limits(server: &Server) -> BatchLimits {
+    let options = &server.options.jetstream;
+    BatchLimits {
+        messages_max: options.max_batch_size as u64,
+        timeout_ns: options.batch_timeout_ns,
+        ..BatchLimits::default()
+    }
+    .with_rooms(
+        options.max_batch_inflight_per_stream,
+        options.max_batch_inflight_total,
+    )
 }
 
 fn account_limits(limits: &natterjack_config::options::AccountJetStream) -> Limits {
@@ -102,6 +118,8 @@ impl JetStream {
         };
         let settings = StoreOptions {
             sync,
+            encryption: encryption(&server.options),
+            memory_bytes_max: memory_budget(server),
             ..StoreOptions::default()
         };
         let store = Store::open(Arc::new(OsDisk), &folder, &settings).map_err(|e| e.to_string())?;
@@ -114,7 +132,8 @@ impl JetStream {
             store_max,
             store,
             usage: [store_max, memory_max]
-                .map(|max| Arc::new(Usage::new(Some(max), errors::INSUFFICIENT_RESOURCES))),
+                .map(|max| Arc::new(Usage::new(Some(max), errors::INSUFFICIENT_RESOURCES).crossed_once())),
+            batch_limits: batch_limits(server),
             next: AtomicU32::new(meta.next_group()),
             meta: Arc::new(meta),
             accounts: Mutex::default(),
@@ -132,12 +151,45 @@ impl JetStream {
                 self.bring_up(account);
             }
         }
+        self.check_reserved()?;
         self.restore()?;
         vital("The store's keeper", keeper::keep(Arc::downgrade(self)));
         for account in self.accounts() {
             Self::open_api(account);
         }
         Ok(())
+    }
+
+    /// Whether the server has what its accounts are promised.
+    fn check_reserved(&self) -> Result<(), String> {
+        let accounts = self.accounts();
+        let limits: Vec<Limits> = accounts
+            .iter()
+            .filter_map(|a| self.limits_of(&a.account.name))
+            .collect();
+        let promised = |of: fn(&Limits) -> i64| {
+            let all = limits.iter().filter_map(|l| u64::try_from(of(l)).ok());
+            all.fold(0, u64::saturating_add)
+        };
+        let checks = [
+            (
+                promised(|l| l.max_memory),
+                self.memory_max,
+                errors::MEMORY_RESOURCES_EXCEEDED,
+            ),
+            (
+                promised(|l| l.max_storage),
+                self.store_max,
+                errors::STORAGE_RESOURCES_EXCEEDED,
+            ),
+        ];
+        match checks.iter().find(|(promised, has, _)| promised > has) {
+            None => Ok(()),
+            Some((.., error)) => Err(format!(
+                "Error enabling jetstream on configured accounts: {} ({})",
+                error.description, error.err_code
+            )),
+        }
     }
 
     fn bring_up(self: &Arc<Self>, account: Arc<Account>) -> Arc<JsAccount> {
@@ -152,6 +204,7 @@ impl JetStream {
         let (service, mailbox) = api::Api::new();
         let sub = Sub::service(b"$JS.API.>", Arc::new(service));
         account.account.subscribe(&sub);
+        api::listen_templates(&account, &mailbox);
         vital("The JetStream API", api::serve(account, mailbox));
     }
 
@@ -171,7 +224,7 @@ impl JetStream {
     }
 
     fn restore(self: &Arc<Self>) -> Result<(), String> {
-        let known = self.meta.streams();
+        let known = self.meta.read(|meta| meta.streams().cloned().collect::<Vec<_>>());
         let mut kept = vec![META_GROUP];
         for assignment in known {
             // Streams in memory end with the server.
@@ -254,6 +307,7 @@ impl JetStream {
     ) -> (Arc<Stream>, Owner) {
         let mut group = group;
         let config = group.stream().config().clone();
+        group.set_batch_limits(self.batch_limits.clone());
         group.set_charge(account.charge(config.storage, self));
         let stream = Arc::new(Stream::new(config, assignment, account.long_form()));
         let wire = Wire::new(&self.server, &account.account);

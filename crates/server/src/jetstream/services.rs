@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering;
 use super::api::direct;
 use super::inbox::{Inbox, Item, Kept, weight};
 use super::stream::Stream;
+use super::traced;
 use crate::account::Account;
 use crate::router::lane::Lane;
 use crate::router::message::Routed;
@@ -25,14 +26,23 @@ fn put(stream: &Stream, message: &Routed<'_>, lane: &mut Lane, item: fn(Kept) ->
     }
 }
 
+/// Puts a message for the stream into its inbox.
+pub(super) fn publish(stream: &Stream, message: &Routed<'_>, lane: &mut Lane) {
+    put(stream, message, lane, Item::Publish);
+}
+
 /// Messages for the stream.
 #[derive(Debug)]
 struct Ingest(Arc<Stream>);
 
 impl Service for Ingest {
     fn on_message(&self, message: &Routed<'_>, lane: &mut Lane) -> bool {
-        put(&self.0, message, lane, Item::Publish);
+        publish(&self.0, message, lane);
         true
+    }
+
+    fn on_traced(&self, message: &Routed<'_>, lane: &mut Lane) -> Option<bool> {
+        Some(traced::take(&self.0, message, lane))
     }
 }
 

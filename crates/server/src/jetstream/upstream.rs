@@ -6,15 +6,49 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use natterjack_jetstream::source::{Ask, Next};
+use natterjack_jetstream::source::{Ask, Durable, Next, is_own_api};
+use natterjack_jsapi::stream::StreamSource;
 use tokio::time::timeout;
 
 use super::account::JsAccount;
+use super::durable::{self, Copying};
 use super::stream::Stream;
 use crate::clock;
 
 /// An origin that says nothing is asked again after this long, so that its silence can be told from its absence.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// An origin that cannot be reached is looked for again after this long.
+const UNREACHED_EVERY: Duration = Duration::from_secs(10);
+
+/// Whether an origin is within reach: in this account, or called by the name of the server's own domain.
+fn is_reached(source: &StreamSource, account: &JsAccount) -> bool {
+    let domain = &account.jetstream.server.options.jetstream.domain;
+    let external = source.external.as_ref();
+    external.is_none_or(|external| is_own_api(&external.api, domain))
+}
+
+/// A stream does not copy from `origin` any more: the consumer that was made for it goes.
+fn stopped(stream: &Stream, account: &JsAccount, origin: &Option<(StreamSource, bool)>) {
+    let Some((source, is_mirror)) = origin else { return };
+    if let Some(origin) = account
+        .stream(&source.name)
+        .filter(|_| is_reached(source, account))
+    {
+        let name = account.copier(stream).consumer_name(source, *is_mirror);
+        durable::remove(&origin, name);
+    }
+}
+
+/// A stream was deleted: what was made for it goes.
+pub(super) fn forget(stream: &Stream, account: &JsAccount) {
+    let config = stream.config();
+    let mirror = config.mirror.iter().map(|origin| (origin.clone(), true));
+    let sources = config.sources.iter().map(|origin| (origin.clone(), false));
+    for origin in mirror.chain(sources) {
+        stopped(stream, account, &Some(origin));
+    }
+}
 
 /// Starts what the configuration of `stream` asks for and is not running.
 pub(super) fn follow(stream: &Arc<Stream>, account: &JsAccount) {
@@ -31,6 +65,7 @@ pub(super) fn follow(stream: &Arc<Stream>, account: &JsAccount) {
 }
 
 async fn run(stream: Arc<Stream>, account: Arc<JsAccount>, key: String) {
+    let mut last = None;
     loop {
         let wanted = key.clone();
         let next = stream
@@ -38,6 +73,7 @@ async fn run(stream: Arc<Stream>, account: Arc<JsAccount>, key: String) {
             .await;
         match next {
             Some(Next::Read(ask)) => {
+                last = Some((ask.source.clone(), ask.is_mirror));
                 if read(&stream, &account, &key, *ask).await.is_none() {
                     break;
                 }
@@ -46,6 +82,7 @@ async fn run(stream: Arc<Stream>, account: Arc<JsAccount>, key: String) {
                 let _elapsed = timeout(Duration::from_nanos(ns), pending::<()>()).await;
             }
             Some(Next::Gone) => {
+                stopped(&stream, &account, &last);
                 stream.following.lock().remove(&key);
                 // It may have come back while it went.
                 follow(&stream, &account);
@@ -58,12 +95,28 @@ async fn run(stream: Arc<Stream>, account: Arc<JsAccount>, key: String) {
 
 /// Carries one question and its answer; `None` when the stream that asks has ended.
 async fn read(stream: &Stream, account: &JsAccount, key: &str, ask: Ask) -> Option<()> {
-    let key = key.to_owned();
-    let Some(origin) = account.stream(&ask.stream) else {
+    if !is_reached(&ask.source, account) {
+        // The peer asks and is never answered; that shows as an origin that was never heard.
+        let _elapsed = timeout(UNREACHED_EVERY, pending::<()>()).await;
+        return stream.ask(|_| ()).await;
+    }
+    let Some(origin) = account.stream(&ask.source.name) else {
+        let key = key.to_owned();
         return stream
             .ask(move |owner| owner.group.upstream_missing(&key, clock::now()))
             .await;
     };
+    let copier = account.copier(stream);
+    if let Some(durable) = Durable::new(&ask, &origin.config(), copier, &mut rand::random) {
+        let copying = Copying {
+            stream,
+            account,
+            key,
+            origin: &origin,
+        };
+        return copying.run(durable).await;
+    }
+    let key = key.to_owned();
     let mut woken = pin!(origin.followers.notified());
     woken.as_mut().enable();
     let Some(page) = origin.ask(move |owner| owner.group.read_page(&ask)).await else {

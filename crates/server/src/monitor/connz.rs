@@ -7,8 +7,9 @@ use natterjack_jsapi::{GoTime, Nanos};
 use serde_json::{Map, Value, json};
 
 use super::query::Query;
+use super::subsz::entry as subscription;
 use super::varz::span;
-use super::{Refusal, bad, with_id};
+use super::{Refusal, bad, extend, with_id};
 use crate::clock;
 use crate::conn::Conn;
 use crate::server::Server;
@@ -118,24 +119,16 @@ fn put_identity(entry: &mut Map<String, Value>, conn: &Conn, show: Show) {
     subs.sort_by_key(|s| s.id);
     let text = |bytes: &[u8]| Value::from(String::from_utf8_lossy(bytes).into_owned());
     if show.detail && !subs.is_empty() {
-        let list = subs.iter().map(|s| {
-            let mut one = Map::new();
-            one.insert("account".into(), facts.account.name.to_string().into());
-            one.insert("subject".into(), text(&s.subject));
-            if let Some(queue) = &s.queue {
-                one.insert("qgroup".into(), text(queue));
-            }
-            one.insert("sid".into(), text(&s.sid));
-            one.insert("msgs".into(), s.delivered.load(Relaxed).into());
-            one.insert("cid".into(), conn.id.into());
-            Value::Object(one)
-        });
+        let list = subs.iter().map(|s| Value::Object(subscription(s, conn.id)));
         entry.insert("subscriptions_list_detail".into(), list.collect());
     } else if show.subs && !subs.is_empty() {
         entry.insert(
             "subscriptions_list".into(),
             subs.iter().map(|s| text(&s.subject)).collect(),
         );
+    }
+    if show.auth {
+        entry.insert("name_tag".into(), (*facts.account.name).into());
     }
 }
 
@@ -158,15 +151,13 @@ fn entry(listed: &Listed, show: Show) -> Value {
         "start": conn.started.to_string(),
         "last_activity": GoTime(last).to_string(),
     });
-    if let Value::Object(head) = head {
-        entry.extend(head);
-    }
+    extend(&mut entry, head);
     if let (Some(reason), Some(stopped)) = (reason, stopped) {
         entry.insert("stop".into(), stopped.to_string().into());
         entry.insert("reason".into(), reason.text().into());
     }
     let rtt = conn.round_trip_ns.load(Relaxed);
-    if rtt > 0 {
+    if rtt > 0 || stopped.is_some() {
         entry.insert("rtt".into(), Nanos(rtt).to_string().into());
     }
     let end = stopped.map_or(now, |t| t.0);
@@ -180,9 +171,7 @@ fn entry(listed: &Listed, show: Show) -> Value {
         "out_bytes": out_bytes,
         "subscriptions": listed.subscriptions,
     });
-    if let Value::Object(rest) = rest {
-        entry.extend(rest);
-    }
+    extend(&mut entry, rest);
     let stalls = conn.stalls.load(Relaxed);
     if stalls > 0 {
         entry.insert("stalls".into(), stalls.into());

@@ -4,9 +4,8 @@ use std::sync::atomic::Ordering;
 
 use hyper::StatusCode;
 use natterjack_store::Health;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::Page;
 use super::query::Query;
 use crate::server::Server;
 
@@ -22,7 +21,7 @@ fn ill(status: StatusCode, text: impl Into<String>) -> Result<(), Ill> {
     })
 }
 
-fn check(server: &Server, query: &Query) -> Result<(), Ill> {
+fn look(server: &Server, query: &Query) -> Result<(), Ill> {
     let on = |name: &str| query.switch(name).unwrap_or(false);
     let (account, stream, consumer) = (
         query.text("account"),
@@ -89,18 +88,17 @@ fn check(server: &Server, query: &Query) -> Result<(), Ill> {
     }
 }
 
-/// The page.
-pub(super) fn page(server: &Server, query: &Query) -> Page {
-    match check(server, query) {
-        Ok(()) => Page::Compact(StatusCode::OK, json!({"status": "ok"})),
+/// How the server is: the status of the answer and its body.
+pub(crate) fn check(server: &Server, query: &Query) -> (StatusCode, Value) {
+    match look(server, query) {
+        Ok(()) => (StatusCode::OK, json!({"status": "ok"})),
         Err(ill) => {
             tracing::warn!("Healthcheck failed: {:?}", ill.text);
-            let status = if ill.status == StatusCode::SERVICE_UNAVAILABLE {
-                "unavailable"
-            } else {
-                "error"
+            let status = match ill.status {
+                StatusCode::SERVICE_UNAVAILABLE | StatusCode::NOT_FOUND => "unavailable",
+                _ => "error",
             };
-            Page::Compact(ill.status, json!({"status": status, "error": ill.text}))
+            (ill.status, json!({"status": status, "error": ill.text}))
         }
     }
 }

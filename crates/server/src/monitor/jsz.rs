@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::query::Query;
-use super::{Refusal, embed, varz, with_id};
+use super::{Refusal, embed, extend, varz, with_id};
 use crate::jetstream::JsAccount;
 use crate::jetstream::stream::Stream;
 use crate::server::Server;
@@ -43,6 +43,7 @@ async fn stream(server: &Server, stream: &Stream, show: Show) -> Value {
     detail
 }
 
+/// One account.
 async fn account(server: &Server, account: &JsAccount, show: Show) -> Value {
     let info = account.info();
     let mut detail = json!({
@@ -61,13 +62,15 @@ async fn account(server: &Server, account: &JsAccount, show: Show) -> Value {
         for one in account.streams() {
             details.push(stream(server, &one, show).await);
         }
-        detail["stream_detail"] = details.into();
+        if !details.is_empty() {
+            detail["stream_detail"] = details.into();
+        }
     }
     detail
 }
 
 /// The page.
-pub(super) async fn page(server: &Server, query: &Query) -> Result<Value, Refusal> {
+pub(crate) async fn page(server: &Server, query: &Query) -> Result<Value, Refusal> {
     let show = Show {
         streams: query.switch("streams")? || query.switch("consumers")?,
         consumers: query.switch("consumers")?,
@@ -94,12 +97,8 @@ pub(super) async fn page(server: &Server, query: &Query) -> Result<Value, Refusa
         bytes += state.bytes;
     }
     let mut page = Map::new();
-    if let Value::Object(stats) = stats {
-        page.extend(stats);
-    }
-    if let Value::Object(rest) = with_id(server, json!({"config": config})) {
-        page.extend(rest);
-    }
+    extend(&mut page, stats);
+    extend(&mut page, with_id(server, json!({"config": config})));
     let limits = json!({"default_max_consumers": server.options.jetstream.default_max_consumers});
     let rest = json!({
         "limits": limits,
@@ -108,9 +107,7 @@ pub(super) async fn page(server: &Server, query: &Query) -> Result<Value, Refusa
         "messages": messages,
         "bytes": bytes,
     });
-    if let Value::Object(rest) = rest {
-        page.extend(rest);
-    }
+    extend(&mut page, rest);
     if wanted.is_some() || show.streams || query.switch("accounts")? {
         let mut details = Vec::new();
         for one in &enabled {

@@ -1,12 +1,13 @@
 //! Monitoring over HTTP: what the server is doing, as JSON in the peer's form.
 
+pub(crate) mod accountz;
 mod connz;
-mod healthz;
+pub(crate) mod healthz;
 mod index;
-mod jsz;
-mod query;
+pub(crate) mod jsz;
+pub(crate) mod query;
 mod subsz;
-mod varz;
+pub(crate) mod varz;
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -89,35 +90,59 @@ async fn answer(server: &Arc<Server>, request: &Request<hyper::body::Incoming>) 
     let query = Query::parse(request.uri().query().unwrap_or_default());
     let page = match path {
         "/" | "" => Ok(Page::Html(index::page())),
-        "/varz" => Ok(Page::Json(varz::page(server))),
-        "/connz" => connz::page(server, &query).map(Page::Json),
-        "/subsz" | "/subscriptionsz" => subsz::page(server, &query).map(Page::Json),
         "/jsz" => jsz::page(server, &query).await.map(Page::Json),
-        "/healthz" => Ok(healthz::page(server, &query)),
-        "/accountz" => accounts(server, &query).map(Page::Json),
-        "/accstatz" => Ok(Page::Json(account_stats(server))),
-        "/routez" => Ok(Page::Json(with_id(
-            server,
-            json!({"server_name": server.name, "num_routes": 0, "routes": []}),
-        ))),
-        "/gatewayz" => Ok(Page::Json(with_id(
-            server,
-            json!({"outbound_gateways": {}, "inbound_gateways": {}}),
-        ))),
-        "/leafz" => Ok(Page::Json(with_id(server, json!({"leafnodes": 0, "leafs": []})))),
+        "/healthz" => {
+            let (status, body) = healthz::check(server, &query);
+            Ok(Page::Compact(status, body))
+        }
         "/ipqueuesz" => Ok(Page::Json(json!({}))),
         "/raftz" => Ok(Page::Compact(StatusCode::NOT_FOUND, json!({}))),
         "/stacksz" => Ok(Page::Text(StatusCode::OK, "no stacks: see /varz\n".into())),
         "/debug/vars" => Ok(Page::Json(
             json!({"cmdline": std::env::args().collect::<Vec<_>>()}),
         )),
-        _ => Err((StatusCode::NOT_FOUND, "404 page not found\n".into())),
+        _ => match facts(server, path, &query) {
+            Some(page) => page.map(Page::Json),
+            None => Err((StatusCode::NOT_FOUND, "404 page not found\n".into())),
+        },
     };
     page.unwrap_or_else(|(status, text)| Page::Text(status, text))
 }
 
+/// The pages that are made of facts at hand, by path.
+pub(crate) fn facts(server: &Server, path: &str, query: &Query) -> Option<Result<Value, Refusal>> {
+    Some(match path {
+        "/varz" => Ok(varz::page(server)),
+        "/connz" => connz::page(server, query),
+        "/subsz" | "/subscriptionsz" => subsz::page(server, query),
+        "/accountz" => accountz::page(server, query),
+        "/accstatz" => accountz::stats(server, query),
+        "/routez" => {
+            let mut page = Map::new();
+            page.insert("server_id".into(), server.id.clone().into());
+            page.insert("server_name".into(), server.name.clone().into());
+            page.insert("now".into(), crate::clock::wall().to_string().into());
+            extend(&mut page, json!({"num_routes": 0, "routes": []}));
+            Ok(page.into())
+        }
+        "/gatewayz" => Ok(with_id(
+            server,
+            json!({"outbound_gateways": {}, "inbound_gateways": {}}),
+        )),
+        "/leafz" => Ok(with_id(server, json!({"leafnodes": 0, "leafs": []}))),
+        _ => return None,
+    })
+}
+
+/// Adds the members of `rest`, which is an object, behind those of `page`.
+pub(crate) fn extend(page: &mut Map<String, Value>, rest: Value) {
+    if let Value::Object(rest) = rest {
+        page.extend(rest);
+    }
+}
+
 /// A refusal: status and text.
-type Refusal = (StatusCode, String);
+pub(crate) type Refusal = (StatusCode, String);
 
 fn bad(text: String) -> Refusal {
     (StatusCode::BAD_REQUEST, text)
@@ -128,70 +153,12 @@ fn with_id(server: &Server, rest: Value) -> Value {
     let mut all = Map::new();
     all.insert("server_id".into(), server.id.clone().into());
     all.insert("now".into(), crate::clock::wall().to_string().into());
-    if let Value::Object(rest) = rest {
-        all.extend(rest);
-    }
+    extend(&mut all, rest);
     Value::Object(all)
 }
 
-fn accounts(server: &Server, query: &Query) -> Result<Value, Refusal> {
-    let system = server.system_account();
-    let Some(wanted) = query.text("acc") else {
-        let mut names: Vec<String> = server.accounts.all().iter().map(|a| a.name.to_string()).collect();
-        names.sort();
-        return Ok(with_id(
-            server,
-            json!({"system_account": system, "accounts": names}),
-        ));
-    };
-    let Some(account) = server.accounts.get(wanted) else {
-        return Err(bad(format!(
-            "Error retrieving account information: Account {wanted} does not exist\n"
-        )));
-    };
-    let jetstream = server.jetstream.get().and_then(|j| j.account(wanted));
-    let detail = json!({
-        "account_name": wanted,
-        "is_system": wanted == system,
-        "expired": false,
-        "complete": true,
-        "jetstream_enabled": jetstream.is_some_and(|j| j.enabled),
-        "leafnode_connections": 0,
-        "client_connections": account.clients.load(std::sync::atomic::Ordering::Relaxed),
-        "subscriptions": account.subscriptions(),
-    });
-    Ok(with_id(
-        server,
-        json!({"system_account": system, "account_detail": detail}),
-    ))
-}
-
-fn account_stats(server: &Server) -> Value {
-    let stats: Vec<Value> = server
-        .accounts
-        .all()
-        .iter()
-        .map(|account| {
-            let ((sent, sent_bytes), (received, received_bytes)) =
-                (account.sent.get(), account.received.get());
-            json!({
-                "acc": &*account.name,
-                "name": &*account.name,
-                "conns": account.clients.load(std::sync::atomic::Ordering::Relaxed),
-                "leafnodes": 0,
-                "total_conns": account.clients_total.load(std::sync::atomic::Ordering::Relaxed),
-                "num_subscriptions": account.subscriptions(),
-                "sent": {"msgs": sent, "bytes": sent_bytes},
-                "received": {"msgs": received, "bytes": received_bytes},
-                "slow_consumers": account.slow_consumers.load(std::sync::atomic::Ordering::Relaxed),
-            })
-        })
-        .collect();
-    with_id(server, json!({"account_statz": stats}))
-}
-
 /// As Go writes JSON: signs that mean something in HTML are escaped.
-fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     text.replace('<', "\\u003c")
         .replace('>', "\\u003e")
         .replace('&', "\\u0026")
@@ -218,6 +185,6 @@ fn respond(page: Page) -> Response<Full<Bytes>> {
 }
 
 /// A uniform way of JetStream's own types into pages.
-fn embed<T: natterjack_jsapi::json::GoFields>(value: &T) -> Value {
+pub(crate) fn embed<T: natterjack_jsapi::json::GoFields>(value: &T) -> Value {
     serde_json::from_slice(&natterjack_jsapi::json::to_vec(value)).unwrap_or_default()
 }

@@ -4,7 +4,7 @@ use super::{Refusal, bad};
 
 /// Options by name; the first of a name counts.
 #[derive(Debug, Default)]
-pub(super) struct Query(Vec<(String, String)>);
+pub(crate) struct Query(Vec<(String, String)>);
 
 fn hex(byte: u8) -> Option<u8> {
     char::from(byte).to_digit(16).and_then(|d| u8::try_from(d).ok())
@@ -29,7 +29,7 @@ fn decode(text: &str) -> String {
 }
 
 impl Query {
-    pub(super) fn parse(text: &str) -> Self {
+    pub(crate) fn parse(text: &str) -> Self {
         let pairs = text.split('&').filter(|p| !p.is_empty());
         Self(
             pairs
@@ -39,8 +39,18 @@ impl Query {
         )
     }
 
+    /// The same from names and values.
+    pub(crate) const fn of(options: Vec<(String, String)>) -> Self {
+        Self(options)
+    }
+
+    /// Adds an option behind the others.
+    pub(crate) fn add(&mut self, name: &str, value: &str) {
+        self.0.push((name.to_owned(), value.to_owned()));
+    }
+
     /// A text that is not empty.
-    pub(super) fn text(&self, name: &str) -> Option<&str> {
+    pub(crate) fn text(&self, name: &str) -> Option<&str> {
         let (_, value) = self.0.iter().find(|(k, _)| k == name)?;
         Some(value.as_str()).filter(|v| !v.is_empty())
     }
@@ -49,7 +59,7 @@ impl Query {
     ///
     /// # Errors
     /// When it is none.
-    pub(super) fn number(&self, name: &str, default: i64) -> Result<i64, Refusal> {
+    pub(crate) fn number(&self, name: &str, default: i64) -> Result<i64, Refusal> {
         let Some(text) = self.text(name) else {
             return Ok(default);
         };
@@ -64,7 +74,7 @@ impl Query {
     ///
     /// # Errors
     /// When it is none.
-    pub(super) fn switch(&self, name: &str) -> Result<bool, Refusal> {
+    pub(crate) fn switch(&self, name: &str) -> Result<bool, Refusal> {
         match self.text(name) {
             None => Ok(false),
             Some("1" | "t" | "T" | "true" | "TRUE" | "True") => Ok(true),

@@ -1,5 +1,7 @@
 //! `/subsz`: the routing tables.
 
+use std::sync::atomic::Ordering::Relaxed;
+
 use serde_json::{Map, Value, json};
 
 use super::query::Query;
@@ -10,19 +12,31 @@ use crate::server::Server;
 /// Subscriptions of a page.
 const LIMIT: i64 = 1024;
 
-fn entry(account: &str, sub: &Sub, cid: u64) -> Value {
+/// A subscription of connection `cid`.
+pub(super) fn entry(sub: &Sub, cid: u64) -> Map<String, Value> {
     let text = |b: &[u8]| Value::from(String::from_utf8_lossy(b).into_owned());
     let mut one = Map::new();
-    one.insert("account".into(), account.into());
     one.insert("subject".into(), text(&sub.subject));
     if let Some(queue) = &sub.queue {
         one.insert("qgroup".into(), text(queue));
     }
     one.insert("sid".into(), text(&sub.sid));
-    let msgs = sub.delivered.load(std::sync::atomic::Ordering::Relaxed);
-    one.insert("msgs".into(), msgs.into());
+    one.insert("msgs".into(), sub.delivered.load(Relaxed).into());
+    let max = sub.max.load(Relaxed);
+    if max > 0 {
+        one.insert("max".into(), max.into());
+    }
     one.insert("cid".into(), cid.into());
-    Value::Object(one)
+    one
+}
+
+/// The same among those of several accounts.
+fn entry_in(account: &str, sub: &Sub, cid: u64) -> Value {
+    let mut one = Map::new();
+    one.insert("account".into(), account.into());
+    one.insert("account_tag".into(), account.into());
+    one.extend(entry(sub, cid));
+    one.into()
 }
 
 /// The page.
@@ -30,8 +44,9 @@ pub(super) fn page(server: &Server, query: &Query) -> Result<Value, Refusal> {
     let (subs, test) = (query.switch("subs")?, query.text("test"));
     let offset = query.number("offset", 0)?.max(0);
     let limit = query.number("limit", LIMIT)?;
-    if test.is_some_and(|t| !natterjack_subject::is_valid_literal(t.as_bytes())) {
-        return Err(bad("invalid test subject, must be valid publish subject".into()));
+    if let Some(test) = test.filter(|t| !natterjack_subject::is_valid_literal(t.as_bytes())) {
+        let text = format!("invalid test subject, must be valid publish subject: {test}");
+        return Err(bad(text));
     }
     let wanted = query.text("acc");
     let mut totals = natterjack_subject::sublist::Stats::default();
@@ -59,7 +74,7 @@ pub(super) fn page(server: &Server, query: &Query) -> Result<Value, Refusal> {
             let Some(conn) = sub.conn().filter(|_| heard) else {
                 return;
             };
-            list.push(entry(&account.name, sub, conn.id));
+            list.push(entry_in(&account.name, sub, conn.id));
         });
     }
     #[expect(clippy::cast_precision_loss, reason = "a share of very many lookups")]

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::embed;
+use super::{embed, extend};
 use crate::clock;
 use crate::server::Server;
 use natterjack_jsapi::account::ApiStats;
@@ -35,15 +35,20 @@ pub(super) fn span(ns: i64) -> String {
 }
 
 /// Resident memory, bytes.
-fn memory() -> u64 {
+pub(crate) fn memory() -> u64 {
     let pages = std::fs::read_to_string("/proc/self/statm")
         .ok()
         .and_then(|text| text.split(' ').nth(1)?.parse::<u64>().ok());
     pages.unwrap_or(0) * rustix::param::page_size() as u64
 }
 
+/// Processors there are.
+pub(crate) fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}
+
 /// What JetStream is configured to and uses.
-pub(super) fn jetstream(server: &Server) -> Option<(Value, Value)> {
+pub(crate) fn jetstream(server: &Server) -> Option<(Value, Value)> {
     let jetstream = server.jetstream.get()?;
     let options = &server.options.jetstream;
     let mut config = json!({
@@ -112,9 +117,7 @@ fn put_settings(page: &mut Map<String, Value>, server: &Server) {
         "mqtt": {},
         "websocket": {},
     });
-    if let Value::Object(settings) = settings {
-        page.extend(settings);
-    }
+    extend(page, settings);
 }
 
 fn put_traffic(page: &mut Map<String, Value>, server: &Server) {
@@ -139,7 +142,7 @@ fn put_traffic(page: &mut Map<String, Value>, server: &Server) {
         "out_client_bytes": out_bytes,
         "slow_consumers": slow,
         "stale_connections": stale,
-        "stalled_clients": 0,
+        "stalled_clients": counters.stalled.load(Relaxed),
         "subscriptions": server.accounts.subscriptions(),
         "http_req_stats": *server.http_requests.lock(),
         "config_load_time": server.configured.load_full().to_string(),
@@ -150,9 +153,7 @@ fn put_traffic(page: &mut Map<String, Value>, server: &Server) {
         "disk_io_wait_stats": {"waiters": 0, "waits": 0, "wait_time": 0, "max_wait_time": 0},
         "natterjack": env!("CARGO_PKG_VERSION"),
     });
-    if let Value::Object(traffic) = traffic {
-        page.extend(traffic);
-    }
+    extend(page, traffic);
 }
 
 /// The page.
@@ -169,10 +170,8 @@ pub(super) fn page(server: &Server) -> Value {
         "host": info.host,
         "port": info.port,
     });
-    if let Value::Object(head) = head {
-        page.extend(head);
-    }
-    if info.auth_required {
+    extend(&mut page, head);
+    if server.live.load().directory.requires_auth() {
         page.insert("auth_required".into(), true.into());
     }
     put_settings(&mut page, server);
@@ -185,7 +184,7 @@ pub(super) fn page(server: &Server) -> Value {
     );
     page.insert("jetstream".into(), js);
     let now = clock::wall();
-    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let cores = cores();
     let process = json!({
         "tls_timeout": 2,
         "write_deadline": server.live.load().options.limits.write_deadline_ns,
@@ -197,9 +196,7 @@ pub(super) fn page(server: &Server) -> Value {
         "gomaxprocs": cores,
         "cpu": 0,
     });
-    if let Value::Object(process) = process {
-        page.extend(process);
-    }
+    extend(&mut page, process);
     put_traffic(&mut page, server);
     Value::Object(page)
 }

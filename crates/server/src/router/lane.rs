@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering;
 use natterjack_subject::sublist::MatchSet;
 
 use super::sub::SubRef;
+use super::trace::Trace;
 use crate::account::Account;
 use crate::conn::write::Flushed;
 use crate::conn::{CloseReason, Conn};
@@ -48,6 +49,8 @@ pub(crate) struct Lane {
     stalled: Option<Arc<Conn>>,
     /// A full mailbox: its producers should wait.
     pub(crate) gate: Option<Arc<Gate>>,
+    /// What happens to the message at hand, when it asks to know.
+    pub(crate) trace: Option<Box<Trace>>,
     /// Who was found for a message that is routed once.
     pub(super) found: MatchSet<SubRef>,
     pub(super) head: Vec<u8>,
@@ -70,6 +73,7 @@ impl Lane {
             touched: Vec::new(),
             stalled: None,
             gate: None,
+            trace: None,
             found: MatchSet::default(),
             head: Vec::new(),
             tail: Vec::new(),

@@ -3,6 +3,7 @@
 pub(crate) mod lane;
 pub(crate) mod message;
 pub(crate) mod sub;
+pub(crate) mod trace;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -15,6 +16,7 @@ use crate::conn::{CloseReason, Conn};
 use lane::Lane;
 use message::Routed;
 use sub::{Sub, SubRef, Target};
+use trace::Undelivered;
 
 /// Begins the subjects clients make for answers.
 const INBOX: &[u8] = b"_INBOX.";
@@ -121,7 +123,14 @@ impl Lane {
 
     fn hand(&mut self, sub: &Arc<Sub>, message: &Routed<'_>, encoded: &mut Encoded) -> bool {
         match &sub.target {
-            Target::Client(conn) => self.hand_to_client(sub, conn, message, encoded),
+            Target::Client(conn) => {
+                let outcome = self.hand_to_client(sub, conn, message, encoded);
+                if let Some(trace) = &mut self.trace {
+                    trace.delivered(conn, sub, outcome);
+                }
+                outcome.is_ok()
+            }
+            Target::Service(service) if self.trace.is_some() => self.hand_traced(service, message),
             Target::Service(service) => service.on_message(message, self),
         }
     }
@@ -132,23 +141,29 @@ impl Lane {
         conn: &Arc<Conn>,
         message: &Routed<'_>,
         encoded: &mut Encoded,
-    ) -> bool {
-        if sub.closed.load(Ordering::Relaxed) || conn.is_closed() {
-            return false;
-        }
+    ) -> Result<(), Undelivered> {
         if let Some(from) = message.from
             && Arc::ptr_eq(from, conn)
             && !conn.echo()
         {
-            return false;
+            return Err(Undelivered::NoEcho);
         }
         if sub.filtered.load(Ordering::Relaxed) && !conn.may_receive(message.subject, sub.queue.as_deref()) {
-            return false;
+            return Err(Undelivered::SubscriptionDenied);
+        }
+        if sub.closed.load(Ordering::Relaxed) {
+            return Err(Undelivered::SubscriptionClosed);
+        }
+        if conn.is_closed() {
+            return Err(Undelivered::ClientClosed);
+        }
+        if self.trace.as_ref().is_some_and(|trace| trace.only) {
+            return Ok(());
         }
         let max = sub.max.load(Ordering::Relaxed);
         let count = sub.delivered.fetch_add(1, Ordering::Relaxed) + 1;
         if max > 0 && count > max {
-            return false;
+            return Err(Undelivered::AutoUnsubscribed);
         }
         let with_headers = message.headers_len > 0 && conn.headers();
         encoded.make(message, with_headers);
@@ -172,10 +187,10 @@ impl Lane {
         match queued {
             Queued::Claimed => self.touch(conn),
             Queued::Joined => {}
-            Queued::Closed => return false,
+            Queued::Closed => return Err(Undelivered::ClientClosed),
             Queued::TooSlow => {
                 conn.close(CloseReason::SlowConsumerPendingBytes);
-                return false;
+                return Err(Undelivered::ClientClosed);
             }
         }
         conn.trace_out(&parts);
@@ -186,6 +201,6 @@ impl Lane {
         if max > 0 && count == max {
             conn.drop_sub(sub);
         }
-        true
+        Ok(())
     }
 }

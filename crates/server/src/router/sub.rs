@@ -14,6 +14,11 @@ use crate::conn::Conn;
 pub(crate) trait Service: Send + Sync + Debug {
     /// Takes `message`, or says that nobody is there for it. Called from the publisher's task: must not wait.
     fn on_message(&self, message: &Routed<'_>, lane: &mut Lane) -> bool;
+
+    /// Takes a message whose trace the lane holds, when the service has something to say to the trace itself.
+    fn on_traced(&self, _message: &Routed<'_>, _lane: &mut Lane) -> Option<bool> {
+        None
+    }
 }
 
 /// Where messages go.

@@ -1,66 +1,75 @@
-//! What the server answers on `$SYS` subjects of every account. Answers from facts at hand; never waits.
+//! The system account: what the server tells there and answers there, and what it answers to every account of itself.
+//! From facts at hand; what has to wait does so in a task of its own.
 
+mod events;
+mod info;
+mod options;
+mod requests;
+mod stats;
 mod user_info;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 
 use crate::account::Account;
-use crate::clock;
+use crate::monitor::escape;
+use crate::router::lane::Lane;
+use crate::router::message::Routed;
 use crate::router::sub::Sub;
 use crate::server::Server;
+pub(crate) use events::{on_closed, on_connected, on_lame_duck, on_moved, on_refused, on_shutdown};
+pub(crate) use info::{client_info, server_info};
 use user_info::UserInfo;
 
-/// What the peer says it is able to with JetStream on: JetStream, binary snapshots, replication per account.
-const JETSTREAM_FLAGS: u64 = 7;
-/// Flags that the peer lists, with their defaults.
-const FEATURES: [(&str, bool); 4] = [
-    ("js_ack_fc_v2", false),
-    ("js_api_reply_v2", false),
-    ("js_raft_delete_range", true),
-    ("js_snapshot_sources", false),
-];
-
-static SEQUENCE: AtomicU64 = AtomicU64::new(1);
-
 /// Answers what clients of `account` ask.
-pub(crate) fn serve(account: &Account) {
+pub(crate) fn serve(server: &Server, account: &Arc<Account>) {
     let sub = Sub::service(user_info::SUBJECT, Arc::new(UserInfo));
     account.subscribe(&sub);
+    if *account.name == *server.system_account() {
+        requests::serve(server, account);
+    } else if !server.options.no_system_account {
+        requests::serve_others(account);
+    }
 }
 
-/// The server, as its answers and events name it.
-fn server_info(server: &Server) -> Value {
-    let live = server.live.load();
-    let options = &live.options;
-    let jetstream = server.jetstream.get().is_some();
-    let mut info = Map::new();
-    info.insert("name".into(), server.name.clone().into());
-    info.insert("host".into(), options.host.clone().into());
-    info.insert("id".into(), server.id.clone().into());
-    if !options.jetstream.domain.is_empty() {
-        info.insert("domain".into(), options.jetstream.domain.clone().into());
+/// Begins what is told again and again.
+pub(crate) fn start(server: &Arc<Server>) {
+    if !server.options.no_system_account {
+        tokio::spawn(stats::tell(Arc::clone(server)));
     }
-    info.insert("ver".into(), natterjack_jsapi::versioning::PEER_VERSION.into());
-    if !options.tags.is_empty() {
-        info.insert("tags".into(), json!(options.tags));
-    }
-    if !options.metadata.is_empty() {
-        info.insert("metadata".into(), json!(options.metadata));
-    }
-    let feature = |(name, on): (&str, bool)| {
-        let on = options.feature_flags.get(name).copied().unwrap_or(on);
-        (name.to_owned(), Value::Bool(on))
+}
+
+/// Says `body` on `subject` in the lane's account, in the way of the peer's own messages: with a reply that is empty.
+pub(crate) fn say(lane: &mut Lane, subject: &[u8], body: &Value) {
+    lane.route(&Routed {
+        subject,
+        reply: Some(b""),
+        body: escape(&body.to_string()).as_bytes(),
+        ..Routed::default()
+    });
+}
+
+/// Says what `body` makes on `subject` of the system account, if anybody listens.
+fn tell(server: &Arc<Server>, subject: &str, body: impl FnOnce() -> Value) {
+    let Some(account) = server.accounts.get(server.system_account()) else {
+        return;
     };
-    let features: Map<String, Value> = FEATURES.into_iter().map(feature).collect();
-    info.insert("feature_flags".into(), features.into());
-    info.insert("jetstream".into(), jetstream.into());
-    let flags = if jetstream { JETSTREAM_FLAGS } else { 0 };
-    info.insert("flags".into(), flags.into());
-    let sequence = SEQUENCE.fetch_add(1, Ordering::Relaxed);
-    info.insert("seq".into(), sequence.into());
-    info.insert("time".into(), clock::wall().to_string().into());
-    info.into()
+    if account.has_interest(subject.as_bytes(), None) {
+        let mut lane = Lane::new(server, &account);
+        say(&mut lane, subject.as_bytes(), &body());
+        lane.flush();
+    }
+}
+
+/// The subject of the system account on which is answered what `account` asks on `subject`.
+pub(crate) fn served_as(account: &str, subject: &[u8]) -> Option<String> {
+    let what = match subject {
+        b"$SYS.REQ.USER.INFO" => return Some(format!("$SYS.REQ.USER.{account}.INFO")),
+        b"$SYS.REQ.ACCOUNT.PING.CONNZ" | b"$SYS.REQ.SERVER.PING.CONNZ" => "CONNZ",
+        b"$SYS.REQ.ACCOUNT.PING.STATZ" => "STATZ",
+        _ if subject.starts_with(b"$JS.API.") => return String::from_utf8(subject.to_vec()).ok(),
+        _ => return None,
+    };
+    Some(format!("$SYS.REQ.ACCOUNT.{account}.{what}"))
 }

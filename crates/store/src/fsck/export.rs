@@ -5,13 +5,16 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{find_records, laid_out, list_numbers};
+use super::{find_records, laid_out, list_numbers, pool};
 use crate::batch::{Committed, EntryBody};
 use crate::disk::{Disk, read_file};
 use crate::ids::{GroupId, LogIndex, Seq};
 use crate::journal::recover;
 use crate::log::Checkpoint;
-use crate::record::{RecordView, flags};
+use crate::record::{Message, RecordView, flags};
+use crate::seal::Encryption;
+use crate::segment::blocks::Pool;
+use crate::segment::data::Data;
 use crate::segment::parse_name;
 use crate::segment::write;
 use crate::store::read_group;
@@ -41,19 +44,22 @@ pub enum Content<'a> {
 /// the last checkpoint is given too: only its owner knows what commands mean.
 ///
 /// # Errors
-/// When there is no store, the disk cannot be read, or as `each` says.
+/// When there is no store, the disk cannot be read, the key is missing or another, or as `each` says.
 pub fn export(
     disk: &Arc<dyn Disk>,
     root: &Path,
+    encryption: Option<&Encryption>,
     each: &mut dyn FnMut(&Exported<'_>) -> io::Result<()>,
 ) -> io::Result<()> {
-    let mut journal = recover::read(disk, &root.join("journal"))?.entries;
+    let pool = pool(disk, root, encryption)?;
+    let vault = pool.vault.as_deref();
+    let mut journal = recover::read(disk, &root.join("journal"), vault)?.entries;
     let streams: BTreeSet<GroupId> = numbers(disk.as_ref(), &root.join("streams"))?;
     let known = numbers(disk.as_ref(), &root.join("groups"))?;
     let groups: BTreeSet<GroupId> = known.into_iter().chain(journal.keys().copied()).collect();
     for group in groups.difference(&streams) {
         let dir = root.join("groups").join(format!("{:08x}", group.0));
-        let state = read_group(disk.as_ref(), &dir, &mut |_| {});
+        let (state, _) = read_group(disk.as_ref(), vault, &dir, &mut |_| {});
         let mut giver = Giver::new(*group, each);
         if let Some((applied, state)) = &state {
             giver.applied = *applied;
@@ -64,9 +70,9 @@ pub fn export(
     for group in streams {
         let dir = root.join("streams").join(format!("{:08x}", group.0));
         let mut giver = Giver::new(group, each);
-        match Checkpoint::read(disk.as_ref(), &dir).newest {
-            Some(checkpoint) => giver.segments(disk.as_ref(), &dir, &checkpoint)?,
-            None => giver.loose(disk.as_ref(), &dir)?,
+        match Checkpoint::read(disk.as_ref(), vault, &dir).newest {
+            Some(checkpoint) => giver.segments(disk.as_ref(), &pool, &dir, &checkpoint)?,
+            None => giver.loose(disk.as_ref(), &pool, &dir)?,
         }
         giver.entries(&journal.remove(&group).unwrap_or_default())?;
     }
@@ -113,7 +119,13 @@ impl<'a> Giver<'a> {
         self.give(Content::Message(record))
     }
 
-    fn segments(&mut self, disk: &dyn Disk, dir: &Path, checkpoint: &Checkpoint) -> io::Result<()> {
+    fn segments(
+        &mut self,
+        disk: &dyn Disk,
+        pool: &Arc<Pool>,
+        dir: &Path,
+        checkpoint: &Checkpoint,
+    ) -> io::Result<()> {
         self.applied = checkpoint.applied;
         self.give(Content::State(&checkpoint.owner))?;
         for entry in &checkpoint.segments {
@@ -122,13 +134,13 @@ impl<'a> Giver<'a> {
             let Ok(data) = read_file(disk, &path) else {
                 continue;
             };
-            segment.data = data.into();
+            segment.data = Data::open(pool, &path, (entry.base, entry.generation), data.into())?;
             find_records(&mut segment);
             let mut slot = 0;
             while let Some(live) = segment.deleted.next_absent(slot, segment.slots) {
                 slot = live + 1;
-                if let Some(record) = segment.view(live) {
-                    self.message(record)?;
+                if let Some(message) = segment.view(live) {
+                    self.message(message.view())?;
                 }
             }
         }
@@ -136,18 +148,20 @@ impl<'a> Giver<'a> {
     }
 
     /// Without a checkpoint nobody knows what is deleted.
-    fn loose(&mut self, disk: &dyn Disk, dir: &Path) -> io::Result<()> {
+    fn loose(&mut self, disk: &dyn Disk, pool: &Arc<Pool>, dir: &Path) -> io::Result<()> {
         let mut names = disk.list(dir)?;
         names.sort_unstable();
         for name in names {
-            let Some((base, _)) = parse_name(&name) else {
+            let Some((base, generation)) = parse_name(&name) else {
                 continue;
             };
-            let data = read_file(disk, &dir.join(&name))?;
-            let (offsets, _) = write::scan(&data, base, data.len() as u64);
+            let path = dir.join(&name);
+            let content = read_file(disk, &path)?.into();
+            let data = Data::open(pool, &path, (base, generation), content)?;
+            let offsets = write::scan(&data, base, data.end());
             for at in offsets.into_iter().filter(|at| *at != crate::segment::HOLE) {
-                if let Some(record) = data.get(at as usize..).and_then(RecordView::check) {
-                    self.message(record)?;
+                if let Some(message) = data.from(at as usize).and_then(Message::check) {
+                    self.message(message.view())?;
                 }
             }
         }

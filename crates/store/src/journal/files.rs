@@ -9,15 +9,22 @@ use super::frame::Seed;
 use super::held::{Contents, Spans};
 use crate::disk::{Disk, DiskFile};
 use crate::ids::{GroupId, LogIndex, Seq};
+use crate::seal::{FILE_KEY_BYTES, FileKey, SEAL_BYTES, Sealer, Vault};
 
 /// First bytes of a journal file.
-pub(crate) const MAGIC: [u8; 8] = *b"NJJRNL01";
+const MAGIC: [u8; 8] = *b"NJJRNL01";
+/// First bytes of an encrypted one.
+const SEALED_MAGIC: [u8; 8] = *b"NJJRNL02";
 /// Where the header is written a second time: far enough away that one bad sector does not take both.
 const SECOND_AT: u64 = 4096;
 /// Bytes of a header.
 const HEADER_BYTES: usize = 64;
+/// What the checksum of an encrypted file's header covers.
+const SEALED_END: usize = 32 + FILE_KEY_BYTES;
 /// Where frames begin.
 pub(crate) const FRAMES_AT: u64 = SECOND_AT + HEADER_BYTES as u64;
+/// What of a file has its headers.
+pub(crate) const HEADERS_BYTES: usize = SECOND_AT as usize + HEADER_BYTES;
 /// What a file with damage in it is called once it is not needed any more.
 const DAMAGED: &str = "damaged";
 
@@ -38,39 +45,79 @@ pub(crate) struct Header {
     pub(crate) first_lsn: u64,
     /// The last frame before that counts: a recovery may have cut off others.
     pub(crate) follows: u64,
-    pub(crate) salt: u64,
+    pub(crate) salt: Salt,
+}
+
+/// What the checksums of a file start from, and its key if it is encrypted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Salt {
+    Plain(u64),
+    Sealed(FileKey),
+}
+
+/// What the frames of file `id` are encrypted as.
+pub(crate) fn purpose(id: u64) -> Vec<u8> {
+    [b"journal".as_slice(), &id.to_le_bytes()].concat()
+}
+
+/// The error for a file that is encrypted with a key nobody has.
+pub(crate) fn sealed_with_another_key(id: u64) -> io::Error {
+    let text = format!(
+        "journal {} is encrypted with a key that KEYS does not hold",
+        name(id)
+    );
+    io::Error::new(io::ErrorKind::PermissionDenied, text)
 }
 
 impl Header {
     pub(crate) fn seed(&self) -> Seed {
-        Seed::new(self.id, self.salt)
+        match self.salt {
+            Salt::Plain(salt) => Seed::new(self.id, &salt.to_le_bytes()),
+            Salt::Sealed(key) => Seed::new(self.id, &key.salt),
+        }
     }
 
-    /// Magic, id, first frame number, salt, the frame before, checksum.
+    /// Magic, id, first frame number, the frame before, salt or key of the file, checksum.
     fn encode(&self) -> [u8; HEADER_BYTES] {
         let mut out = [0; HEADER_BYTES];
-        out[0..8].copy_from_slice(&MAGIC);
         out[8..16].copy_from_slice(&self.id.to_le_bytes());
         out[16..24].copy_from_slice(&self.first_lsn.to_le_bytes());
-        out[24..32].copy_from_slice(&self.salt.to_le_bytes());
-        out[32..40].copy_from_slice(&self.follows.to_le_bytes());
-        let crc = crc32fast::hash(&out[0..40]);
-        out[40..44].copy_from_slice(&crc.to_le_bytes());
+        let end = match self.salt {
+            Salt::Plain(salt) => {
+                out[0..8].copy_from_slice(&MAGIC);
+                out[24..32].copy_from_slice(&salt.to_le_bytes());
+                out[32..40].copy_from_slice(&self.follows.to_le_bytes());
+                40
+            }
+            Salt::Sealed(key) => {
+                out[0..8].copy_from_slice(&SEALED_MAGIC);
+                out[24..32].copy_from_slice(&self.follows.to_le_bytes());
+                out[32..SEALED_END].copy_from_slice(&key.to_bytes());
+                SEALED_END
+            }
+        };
+        let crc = crc32fast::hash(&out[0..end]);
+        out[end..end + 4].copy_from_slice(&crc.to_le_bytes());
         out
     }
 
     fn decode(bytes: &[u8]) -> Option<Self> {
-        let head: &[u8; 44] = bytes.first_chunk()?;
+        let head: &[u8; HEADER_BYTES] = bytes.first_chunk()?;
         let number = |at: usize| head[at..at + 8].try_into().ok().map(u64::from_le_bytes);
-        let crc = u32::from_le_bytes(head[40..44].try_into().ok()?);
-        if head[0..8] != MAGIC || crc32fast::hash(&head[0..40]) != crc {
+        let (end, salt, follows) = if head[0..8] == MAGIC {
+            (40, Salt::Plain(number(24)?), number(32)?)
+        } else if head[0..8] == SEALED_MAGIC {
+            let key = FileKey::from_bytes(head[32..SEALED_END].first_chunk()?)?;
+            (SEALED_END, Salt::Sealed(key), number(24)?)
+        } else {
             return None;
-        }
-        Some(Self {
+        };
+        let crc = u32::from_le_bytes(head[end..end + 4].try_into().ok()?);
+        (crc32fast::hash(&head[0..end]) == crc).then_some(Self {
             id: number(8)?,
             first_lsn: number(16)?,
-            salt: number(24)?,
-            follows: number(32)?,
+            salt,
+            follows,
         })
     }
 }
@@ -114,6 +161,7 @@ fn salt() -> u64 {
 #[derive(Debug)]
 pub(crate) struct Files {
     disk: Arc<dyn Disk>,
+    vault: Option<Arc<Vault>>,
     dir: PathBuf,
     full: BTreeMap<u64, Contents>,
     spare: Vec<(u64, Contents)>,
@@ -121,9 +169,10 @@ pub(crate) struct Files {
 }
 
 impl Files {
-    pub(crate) fn new(disk: Arc<dyn Disk>, dir: &Path, spares_max: usize) -> Self {
+    pub(crate) fn new(disk: Arc<dyn Disk>, vault: Option<Arc<Vault>>, dir: &Path, spares_max: usize) -> Self {
         Self {
             disk,
+            vault,
             dir: dir.to_owned(),
             full: BTreeMap::new(),
             spare: Vec::new(),
@@ -135,6 +184,11 @@ impl Files {
         self.dir.join(name(id))
     }
 
+    /// What the body of a frame is longer on disk, bytes.
+    pub(crate) const fn seal_bytes(&self) -> usize {
+        if self.vault.is_some() { SEAL_BYTES } else { 0 }
+    }
+
     /// Notes that file `id` is full.
     pub(crate) fn add_full(&mut self, id: u64, contents: Contents) {
         self.full.insert(id, contents);
@@ -143,6 +197,11 @@ impl Files {
     /// Number of full files that are still needed.
     pub(crate) fn full_count(&self) -> usize {
         self.full.len()
+    }
+
+    /// Whether the store is encrypted and a file is still kept that is not.
+    pub(crate) fn has_readable(&self) -> bool {
+        self.vault.is_some() && self.full.values().any(|c| !c.sealed)
     }
 
     /// Groups that keep the oldest file from being used again.
@@ -171,9 +230,10 @@ impl Files {
         for id in free {
             let contents = self.full.remove(&id).unwrap_or_default();
             let path = self.path(id);
+            let usable = contents.sealed || self.vault.is_none();
             if contents.damaged {
                 self.disk.rename(&path, &path.with_extension(DAMAGED))?;
-            } else if self.spare.len() < self.spares_max {
+            } else if usable && self.spare.len() < self.spares_max {
                 self.spare.push((id, contents));
             } else {
                 self.disk.remove(&path)?;
@@ -199,11 +259,18 @@ impl Files {
             // The new header must not come to be seen under the old name.
             self.disk.sync_dir(&self.dir).map_err(CreateError::Sync)?;
         }
+        let (salt, sealer) = match &self.vault {
+            None => (Salt::Plain(salt()), None),
+            Some(vault) => {
+                let (key, sealer) = vault.begin(&purpose(id)).map_err(CreateError::Write)?;
+                (Salt::Sealed(key), Some(sealer))
+            }
+        };
         let header = Header {
             id,
             first_lsn,
             follows,
-            salt: salt(),
+            salt,
         };
         let bytes = header.encode();
         let file = self.disk.open(&path).map_err(CreateError::Write)?;
@@ -216,6 +283,7 @@ impl Files {
         Ok(Created {
             file,
             seed: header.seed(),
+            sealer,
             stale,
         })
     }
@@ -249,6 +317,7 @@ impl Files {
 pub(crate) struct Created {
     pub(crate) file: Arc<dyn DiskFile>,
     pub(crate) seed: Seed,
+    pub(crate) sealer: Option<Sealer>,
     /// What an earlier use may have left in it.
     pub(crate) stale: Spans,
 }

@@ -27,10 +27,10 @@ pub(crate) const BODY_AT: usize = 64;
 pub(crate) struct Seed(crc32fast::Hasher);
 
 impl Seed {
-    pub(crate) fn new(file: u64, salt: u64) -> Self {
+    pub(crate) fn new(file: u64, salt: &[u8]) -> Self {
         let mut hasher = crc32fast::Hasher::new();
         hasher.update(&file.to_le_bytes());
-        hasher.update(&salt.to_le_bytes());
+        hasher.update(salt);
         Self(hasher)
     }
 }
@@ -118,6 +118,19 @@ impl Frame {
         let crc = checksum(seed, &out, body);
         out[4..8].copy_from_slice(&crc.to_le_bytes());
         Some(out)
+    }
+
+    /// What the frame is, for its encrypted body: it opens under this head only.
+    pub(crate) fn place(&self) -> [u8; 41] {
+        let mut out = [0; 41];
+        out[0..8].copy_from_slice(&self.lsn.to_le_bytes());
+        out[8..12].copy_from_slice(&self.group.0.to_le_bytes());
+        out[12] = self.kind.to_byte();
+        out[13..17].copy_from_slice(&self.count.to_le_bytes());
+        out[17..25].copy_from_slice(&self.term.to_le_bytes());
+        out[25..33].copy_from_slice(&self.index.0.to_le_bytes());
+        out[33..41].copy_from_slice(&self.base_seq.0.to_le_bytes());
+        out
     }
 
     /// What is at the start of `bytes`.

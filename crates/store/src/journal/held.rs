@@ -17,6 +17,8 @@ pub(crate) struct Contents {
     pub(crate) stale: Spans,
     /// Something in it does not verify: it is kept aside, not used again.
     pub(crate) damaged: bool,
+    /// It is encrypted. One that is not is not used again by a store that is: what it held would stay readable.
+    pub(crate) sealed: bool,
 }
 
 impl Contents {

@@ -1,7 +1,7 @@
 //! One journal per store directory, shared by all groups: what is appended is acknowledged after one sync that covers
 //! everything that waited. Knows frames and groups; nothing of messages.
 
-mod correct;
+pub(crate) mod correct;
 mod erase;
 pub(crate) mod files;
 pub(crate) mod frame;
@@ -22,6 +22,7 @@ use parking_lot::{Condvar, Mutex};
 use crate::batch::EntryBody;
 use crate::disk::Disk;
 use crate::ids::{GroupId, LogIndex};
+use crate::seal::Vault;
 pub(crate) use erase::Erasure;
 use files::Files;
 use held::Contents;
@@ -179,6 +180,7 @@ impl Journal {
         disk: Arc<dyn Disk>,
         dir: PathBuf,
         settings: Settings,
+        vault: Option<Arc<Vault>>,
         mut start: Start,
     ) -> std::io::Result<Self> {
         let shared = Arc::new(Shared {
@@ -189,7 +191,7 @@ impl Journal {
             full: AtomicBool::new(false),
         });
         let held = reserve::Reserve::new(Arc::clone(&disk), dir.join(RESERVE), settings.reserve_bytes);
-        let mut files = Files::new(disk, &dir, 2);
+        let mut files = Files::new(disk, vault, &dir, 2);
         for (id, contents) in std::mem::take(&mut start.files) {
             files.add_full(id, contents);
         }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::Start;
-use super::files;
+use super::files::{self, Headers, Salt};
 use super::frame::{BODY_AT, Kind};
 use super::held::{Contents, Spans};
 use super::scan::{Found, How, Scan};
@@ -20,6 +20,7 @@ use crate::batch::{Batch, Committed, EntryBody};
 use crate::disk::Disk;
 use crate::ids::{GroupId, Seq};
 use crate::record::{self, NewRecord, RecordView, flags};
+use crate::seal::Vault;
 
 /// What the journal holds.
 #[derive(Debug)]
@@ -43,17 +44,20 @@ pub(crate) struct Recovered {
 }
 
 /// Reads all files of `dir` and overwrites what a crash cut off.
-pub(crate) fn recover(disk: &Arc<dyn Disk>, dir: &Path) -> io::Result<Recovered> {
-    let recovered = read(disk, dir)?;
+pub(crate) fn recover(disk: &Arc<dyn Disk>, dir: &Path, vault: Option<&Vault>) -> io::Result<Recovered> {
+    let recovered = read(disk, dir, vault)?;
     recovered.cut_off(disk, dir)?;
     Ok(recovered)
 }
 
 /// Reads all files of `dir`, changing nothing.
-pub(crate) fn read(disk: &Arc<dyn Disk>, dir: &Path) -> io::Result<Recovered> {
+///
+/// # Errors
+/// As the disk says, and when a file is encrypted and `vault` does not open it.
+pub(crate) fn read(disk: &Arc<dyn Disk>, dir: &Path, vault: Option<&Vault>) -> io::Result<Recovered> {
     let mut ids: Vec<u64> = disk.list(dir)?.iter().filter_map(|n| files::id_of(n)).collect();
     ids.sort_unstable();
-    let mut scan = Scan::default();
+    let mut scan = Scan::new(vault);
     for id in &ids {
         scan.file(disk.as_ref(), dir, *id)?;
     }
@@ -91,6 +95,9 @@ pub(crate) fn read(disk: &Arc<dyn Disk>, dir: &Path) -> io::Result<Recovered> {
         .filter(|id| !recovered.unused.contains(*id))
         .map(|id| (*id, unread()))
         .collect();
+    for id in &scan.sealed {
+        contents.entry(*id).or_insert_with(unread).sealed = true;
+    }
     for mut note in scan.notes {
         // A gap counts as damage when a frame that was on disk is behind it.
         if note.behind < synced {
@@ -104,6 +111,24 @@ pub(crate) fn read(disk: &Arc<dyn Disk>, dir: &Path) -> io::Result<Recovered> {
     }
     recovered.start.files = contents.into_iter().collect();
     Ok(recovered)
+}
+
+/// Fails if a file is encrypted: there is no key.
+///
+/// # Errors
+/// If so, and as the disk says.
+pub(crate) fn refuse_sealed(disk: &dyn Disk, dir: &Path) -> io::Result<()> {
+    for id in disk.list(dir)?.iter().filter_map(|n| files::id_of(n)) {
+        let mut head = vec![0; files::HEADERS_BYTES];
+        let file = disk.open_existing(&dir.join(files::name(id)))?;
+        let read = file.read_at(&mut head, 0)?;
+        if let Headers::Found(header, _) = files::read_headers(id, &head[..read])
+            && matches!(header.salt, Salt::Sealed(_))
+        {
+            return Err(files::sealed_with_another_key(id));
+        }
+    }
+    Ok(())
 }
 
 /// A file of an earlier start.
@@ -137,19 +162,18 @@ impl Recovered {
             content.damaged = true;
         }
         let body = match item.how {
-            How::Whole => item.frame.entry(item.body()),
+            How::Whole => item.frame.entry(item.body),
             How::Mended | How::Guessed => {
                 self.damage
                     .push(format!("{place} had a flipped bit, which was put right"));
-                item.frame.entry(item.body())
+                item.frame.entry(item.body)
             }
             How::Broken => {
                 self.damage
                     .push(format!("{place} (group {group}, index {index}) does not verify"));
                 self.lossy = true;
-                (item.frame.kind == Kind::Messages).then(|| {
-                    EntryBody::Messages(salvage(&item.body(), item.frame.base_seq, item.frame.count))
-                })
+                (item.frame.kind == Kind::Messages)
+                    .then(|| EntryBody::Messages(salvage(&item.body, item.frame.base_seq, item.frame.count)))
             }
         };
         if item.frame.kind != Kind::Mark {

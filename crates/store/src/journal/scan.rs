@@ -5,10 +5,11 @@ use std::path::Path;
 
 use bytes::Bytes;
 
-use super::files::{self, FRAMES_AT, Headers};
+use super::files::{self, FRAMES_AT, Headers, Salt};
 use super::frame::{BODY_AT, Frame, Kind, Read, Seed, stride};
 use crate::disk::Disk;
 use crate::record;
+use crate::seal::{Sealer, Vault};
 
 /// Commands longer than this are not put right: the longer the text, the likelier that one bit mends other damage too.
 const COMMAND_MEND_BYTES_MAX: usize = 4096 + BODY_AT;
@@ -30,17 +31,13 @@ pub(crate) enum How {
 #[derive(Debug)]
 pub(crate) struct Found {
     pub(crate) frame: Frame,
-    /// Head and body.
+    /// Head and body as they are on disk.
     pub(crate) bytes: Bytes,
+    /// The body, decrypted; empty if it cannot be.
+    pub(crate) body: Bytes,
     pub(crate) file: u64,
     pub(crate) offset: u64,
     pub(crate) how: How,
-}
-
-impl Found {
-    pub(crate) fn body(&self) -> Bytes {
-        self.bytes.slice(BODY_AT..)
-    }
 }
 
 /// Something is not right, provided that frame `behind` was not the last on disk.
@@ -55,11 +52,14 @@ pub(crate) struct Note {
 
 /// What reading the files has found so far.
 #[derive(Debug, Default)]
-pub(crate) struct Scan {
+pub(crate) struct Scan<'a> {
+    vault: Option<&'a Vault>,
     pub(crate) found: Vec<Found>,
     pub(crate) notes: Vec<Note>,
     /// Files to which nothing was written under the names they have.
     pub(crate) unused: Vec<u64>,
+    /// Files that are encrypted.
+    pub(crate) sealed: Vec<u64>,
     /// The frame that the oldest file begins with.
     pub(crate) first_lsn: Option<u64>,
     /// The file before, and its last frame.
@@ -73,9 +73,40 @@ struct Place {
     len: usize,
     at: usize,
     how: How,
+    /// What the body says, if it is encrypted.
+    opened: Option<Bytes>,
 }
 
-impl Scan {
+/// Checksums and key of a file.
+struct Codec {
+    seed: Seed,
+    sealer: Option<Sealer>,
+}
+
+impl<'a> Scan<'a> {
+    pub(crate) fn new(vault: Option<&'a Vault>) -> Self {
+        Self {
+            vault,
+            ..Self::default()
+        }
+    }
+
+    fn codec(&mut self, id: u64, header: &files::Header) -> io::Result<Codec> {
+        let sealer = match (header.salt, self.vault) {
+            (Salt::Plain(_), _) => None,
+            (Salt::Sealed(key), Some(vault)) => vault.open(&key, &files::purpose(id)),
+            (Salt::Sealed(_), None) => None,
+        };
+        if sealer.is_none() && matches!(header.salt, Salt::Sealed(_)) {
+            return Err(files::sealed_with_another_key(id));
+        }
+        self.sealed.extend(sealer.is_some().then_some(id));
+        Ok(Codec {
+            seed: header.seed(),
+            sealer,
+        })
+    }
+
     pub(crate) fn file(&mut self, disk: &dyn Disk, dir: &Path, id: u64) -> io::Result<()> {
         let name = files::name(id);
         let mut content = crate::disk::read_file(disk, &dir.join(&name))?;
@@ -99,7 +130,8 @@ impl Scan {
             }
         };
         self.first_lsn.get_or_insert(header.first_lsn);
-        let places = self.frames(id, &header, &mut content);
+        let codec = self.codec(id, &header)?;
+        let places = self.frames(id, &header, &codec, &mut content);
         // Both were on disk before the first frame.
         if broken && !places.is_empty() {
             self.note(
@@ -120,12 +152,17 @@ impl Scan {
         let last = places.last().map_or(header.follows, |p| p.frame.lsn);
         self.before = Some((id, last));
         let content = Bytes::from(content);
-        self.found.extend(places.into_iter().map(|p| Found {
-            frame: p.frame,
-            bytes: content.slice(p.at..p.at + p.len),
-            file: id,
-            offset: p.at as u64,
-            how: p.how,
+        self.found.extend(places.into_iter().map(|p| {
+            Found {
+                frame: p.frame,
+                bytes: content.slice(p.at..p.at + p.len),
+                body: p
+                    .opened
+                    .unwrap_or_else(|| content.slice(p.at + BODY_AT..p.at + p.len)),
+                file: id,
+                offset: p.at as u64,
+                how: p.how,
+            }
         }));
         Ok(())
     }
@@ -140,14 +177,14 @@ impl Scan {
         });
     }
 
-    fn frames(&mut self, id: u64, header: &files::Header, content: &mut [u8]) -> Vec<Place> {
-        let seed = header.seed();
+    fn frames(&mut self, id: u64, header: &files::Header, codec: &Codec, content: &mut [u8]) -> Vec<Place> {
+        let seed = &codec.seed;
         let mut at = usize::try_from(FRAMES_AT).unwrap_or(usize::MAX);
         let mut expected = header.first_lsn;
         let mut places = Vec::new();
         while at + BODY_AT <= content.len() {
-            let Some(place) = read_at(&seed, &mut content[at..], at, expected) else {
-                let Some(next) = next_frame(&seed, content, at + record::ALIGN) else {
+            let Some(place) = read_at(codec, &mut content[at..], at, expected) else {
+                let Some(next) = next_frame(seed, content, at + record::ALIGN) else {
                     break;
                 };
                 self.notes.push(Note {
@@ -173,18 +210,33 @@ impl Scan {
 }
 
 /// The frame at the start of `bytes`, which lie at `at` of the file; single flipped bits are turned back.
-fn read_at(seed: &Seed, bytes: &mut [u8], at: usize, expected: u64) -> Option<Place> {
-    let place = |frame, len, how| Some(Place { frame, len, at, how });
+fn read_at(codec: &Codec, bytes: &mut [u8], at: usize, expected: u64) -> Option<Place> {
+    let seed = &codec.seed;
+    let place = |bytes: &[u8], frame, len, how| {
+        let (opened, how) = open_body(codec, frame, &bytes[..len], how);
+        Some(Place {
+            frame,
+            len,
+            at,
+            how,
+            opened,
+        })
+    };
     match Frame::read(seed, bytes) {
-        Read::Whole(frame, len) => return place(frame, len, How::Whole),
-        Read::Damaged(frame, len) => return place(frame, len, mend_body(seed, bytes, frame, len)),
+        Read::Whole(frame, len) => return place(bytes, frame, len, How::Whole),
+        Read::Damaged(frame, len) => {
+            let how = mend_body(codec, bytes, frame, len);
+            return place(bytes, frame, len, how);
+        }
         Read::Nothing => {}
     }
     let before = *bytes.first_chunk::<BODY_AT>()?;
     if before.iter().any(|b| *b != 0) && Frame::mend_head(seed, bytes) {
         match Frame::read(seed, bytes) {
             // What is taken for a head with one wrong bit must also be the one that is due.
-            Read::Whole(frame, len) if frame.lsn == expected => return place(frame, len, How::Mended),
+            Read::Whole(frame, len) if frame.lsn == expected => {
+                return place(bytes, frame, len, How::Mended);
+            }
             Read::Whole(..) | Read::Damaged(..) | Read::Nothing => {
                 bytes[..BODY_AT].copy_from_slice(&before);
             }
@@ -193,14 +245,33 @@ fn read_at(seed: &Seed, bytes: &mut [u8], at: usize, expected: u64) -> Option<Pl
     None
 }
 
-fn mend_body(seed: &Seed, bytes: &mut [u8], frame: Frame, len: usize) -> How {
+/// Decrypts the body of a frame, where there is one. A text that opens is what was written, whatever a checksum says.
+fn open_body(codec: &Codec, frame: Frame, bytes: &[u8], how: How) -> (Option<Bytes>, How) {
+    let body = bytes.get(BODY_AT..).unwrap_or_default();
+    let empty = frame.kind == Kind::Mark || frame.is_erased;
+    let Some(sealer) = codec.sealer.as_ref().filter(|_| !empty) else {
+        return (None, how);
+    };
+    match sealer.open(&frame.place(), body) {
+        Some(text) if how == How::Guessed => (Some(text.into()), How::Mended),
+        Some(text) => (Some(text.into()), how),
+        None => (Some(Bytes::new()), How::Broken),
+    }
+}
+
+fn mend_body(codec: &Codec, bytes: &mut [u8], frame: Frame, len: usize) -> How {
     let small = len <= COMMAND_MEND_BYTES_MAX;
-    if frame.kind != Kind::Messages && !small {
+    let sealed = codec.sealer.is_some();
+    if frame.kind != Kind::Messages && !small && !sealed {
         return How::Broken;
     }
-    let Some((at, bit)) = Frame::mend_body(seed, bytes, len) else {
+    let Some((at, bit)) = Frame::mend_body(&codec.seed, bytes, len) else {
         return How::Broken;
     };
+    if sealed && frame.kind != Kind::Mark {
+        // Whether it was the right bit shows when the body is decrypted.
+        return How::Guessed;
+    }
     if frame.kind != Kind::Messages {
         return How::Guessed;
     }

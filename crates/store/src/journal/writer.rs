@@ -19,6 +19,7 @@ use super::{AppendError, Completion, Pending, Settings, Shared, Start, SyncMode}
 use crate::batch::EntryBody;
 use crate::disk::DiskFile;
 use crate::ids::{GroupId, LogIndex, Seq};
+use crate::seal::{SEAL_BYTES, Sealer};
 
 /// Entries of one write.
 const ROUND_FRAMES_MAX: usize = 4096;
@@ -32,6 +33,7 @@ const COMMAND_BYTES: u64 = 512 * 1024;
 pub(super) struct Current {
     pub(super) id: u64,
     seed: Seed,
+    sealer: Option<Sealer>,
     pub(super) file: Arc<dyn DiskFile>,
     at: u64,
     reserved: u64,
@@ -159,6 +161,7 @@ impl Writer {
     }
 
     pub(super) fn run(mut self) {
+        self.ask_pinning();
         loop {
             let work = self.wait();
             self.let_go(work.released);
@@ -236,7 +239,7 @@ impl Writer {
     }
 
     fn ask_pinning(&self) {
-        let over = self.files.full_count() > self.settings.files_max;
+        let over = self.files.full_count() > self.settings.files_max || self.files.has_readable();
         *self.shared.pinning.lock() = if over {
             self.files.pinning(&self.released)
         } else {
@@ -270,7 +273,7 @@ impl Writer {
     fn write(&mut self, frames: &[(GroupId, LogIndex, EntryBody)]) -> Result<(), AppendError> {
         let total: usize = frames
             .iter()
-            .map(|(_, _, body)| stride(BODY_AT + body_bytes(body).len()))
+            .map(|(_, _, body)| stride(BODY_AT + body_bytes(body).len() + self.files.seal_bytes()))
             .sum();
         let commands = frames.iter().all(|f| is_command(&f.2));
         if !commands && !self.reserve.is_held() {
@@ -283,6 +286,7 @@ impl Writer {
             return Err(AppendError::Closed);
         };
         let mut heads = Vec::with_capacity(frames.len());
+        let mut bodies = Vec::with_capacity(frames.len());
         let mut noted = Vec::with_capacity(frames.len());
         let mut lsn = self.next_lsn;
         for (group, index, body) in frames {
@@ -301,15 +305,16 @@ impl Writer {
                 index: *index,
                 base_seq,
             };
-            let head = frame.encode(&current.seed, body_bytes(body));
+            let body = sealed(current.sealer.as_ref(), &frame, body_bytes(body))?;
+            let head = frame.encode(&current.seed, &body);
+            bodies.push(body);
             heads.push(head.ok_or_else(|| AppendError::Io("entry is too large".into()))?);
             noted.push(frame);
             lsn += 1;
         }
         const PAD: [u8; 8] = [0; 8];
         let mut slices = Vec::with_capacity(frames.len() * 3);
-        for (head, (_, _, body)) in heads.iter().zip(frames) {
-            let body = body_bytes(body);
+        for (head, body) in heads.iter().zip(&bodies) {
             let len = BODY_AT + body.len();
             slices.push(IoSlice::new(head));
             slices.push(IoSlice::new(body));
@@ -390,9 +395,11 @@ impl Writer {
             reserved,
             soiled: 0,
             contents: Contents {
+                sealed: created.sealer.is_some(),
                 stale: created.stale,
                 ..Contents::default()
             },
+            sealer: created.sealer,
         });
         self.next_file += 1;
         if let Some(old) = old {
@@ -509,6 +516,18 @@ const fn body_bytes(body: &EntryBody) -> &Bytes {
         EntryBody::Messages(batch) => &batch.body,
         EntryBody::Command(body) => body,
     }
+}
+
+/// The body of `frame` as it is written: without a key, the bytes themselves.
+fn sealed(sealer: Option<&Sealer>, frame: &Frame, body: &Bytes) -> Result<Bytes, AppendError> {
+    let Some(sealer) = sealer else {
+        return Ok(body.clone());
+    };
+    let mut out = Vec::with_capacity(body.len() + SEAL_BYTES);
+    sealer
+        .seal(&frame.place(), body, &mut out)
+        .map_err(|e| AppendError::Io(e.to_string()))?;
+    Ok(out.into())
 }
 
 /// Leaves in `pending` what fits one write; returns the rest.

@@ -27,6 +27,8 @@ impl StreamLog {
             }
             self.push(record, batch.body.slice(at..at + record.stride()), removed);
         }
+        self.spill_subjects();
+        self.relieve_tail();
         self.changed();
     }
 
@@ -65,8 +67,8 @@ impl StreamLog {
         self.state.bytes += accounted;
         self.tail_bytes += bytes.len() as u64;
         self.bytes_since_checkpoint += bytes.len() as u64;
+        let before = self.add_to_subject(record.subject(), seq);
         self.tail.push_back(Some(bytes));
-        let before = self.subjects.add(record.subject(), seq);
         self.note_ttl(seq, record);
         if let Some(max) = self.limits.max_per_subject
             && let Some(before) = before
@@ -91,9 +93,7 @@ impl StreamLog {
             let oldest = if self.limits.max_per_subject == Some(1) && excess == 1 {
                 self.exact(subject, last)
             } else {
-                self.subjects
-                    .oldest(subject)
-                    .or_else(|| self.scan_oldest(subject))
+                self.oldest(subject)
             };
             let Some(seq) = oldest else { return };
             self.apply_remove(seq, false, removed);
@@ -107,6 +107,14 @@ impl StreamLog {
             Some(last)
         } else {
             self.scan_oldest(subject)
+        }
+    }
+
+    /// The oldest live message of `subject`.
+    fn oldest(&self, subject: &[u8]) -> Option<Seq> {
+        match self.subjects.oldest(subject) {
+            Some(known) => self.exact(subject, known),
+            None => self.scan_oldest(subject),
         }
     }
 
@@ -137,7 +145,7 @@ impl StreamLog {
         self.keep_histories();
         if let Some(max) = limits.max_per_subject.filter(|_| tightened) {
             let mut over: Vec<(Vec<u8>, u64)> = Vec::new();
-            self.subjects.for_each(&Filter::all(), &mut |text, state| {
+            self.each_subject(&Filter::all(), &mut |text, state| {
                 if state.count > max {
                     over.push((text.to_vec(), state.count - max));
                 }
@@ -154,11 +162,7 @@ impl StreamLog {
     /// Removes the `count` oldest messages of `subject`.
     fn drop_oldest(&mut self, subject: &[u8], count: u64, removed: &mut dyn Removed) {
         for _ in 0..count {
-            let oldest = self
-                .subjects
-                .oldest(subject)
-                .or_else(|| self.scan_oldest(subject));
-            let Some(seq) = oldest else { return };
+            let Some(seq) = self.oldest(subject) else { return };
             self.apply_remove(seq, false, removed);
         }
     }

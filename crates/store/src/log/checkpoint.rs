@@ -8,11 +8,12 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::StreamLog;
-use crate::codec::{self, In, Out};
+use crate::codec::{In, Out};
 use crate::disk::{Disk, read_file, replace_file};
 use crate::ids::{LogIndex, Seq};
 use crate::journal::Journal;
 use crate::log::Storage;
+use crate::seal::{self, Vault};
 use crate::segment::Segment;
 
 const MAGIC: [u8; 8] = *b"NJCKPT01";
@@ -59,7 +60,7 @@ pub(crate) struct Checkpoint {
 }
 
 impl Checkpoint {
-    fn encode(&self) -> Vec<u8> {
+    fn encode(&self, vault: Option<&Vault>, dir: &Path) -> io::Result<Vec<u8>> {
         let mut out = Out::default();
         out.u64(self.applied.0);
         out.bytes(&self.label);
@@ -98,11 +99,12 @@ impl Checkpoint {
         for seq in &self.scrub {
             out.u64(seq.0);
         }
-        codec::seal(MAGIC, &out.0)
+        seal::seal_file(vault, MAGIC, &dir.join(NAMES[0]), &out.0)
     }
 
-    fn decode(file: &[u8]) -> Option<Self> {
-        let mut fields = In(codec::unseal(MAGIC, file)?);
+    fn decode(vault: Option<&Vault>, path: &Path, file: &Bytes) -> Option<Self> {
+        let content = seal::unseal_file(vault, MAGIC, path, file)?;
+        let mut fields = In(&content);
         let mut checkpoint = Self {
             applied: LogIndex(fields.u64()?),
             label: Bytes::copy_from_slice(fields.bytes()?),
@@ -147,15 +149,15 @@ impl Checkpoint {
     }
 
     /// Writes both copies, the second only when the first is durable.
-    pub(crate) fn write(&self, disk: &dyn Disk, dir: &Path) -> io::Result<()> {
-        let file = self.encode();
+    pub(crate) fn write(&self, disk: &dyn Disk, vault: Option<&Vault>, dir: &Path) -> io::Result<()> {
+        let file = self.encode(vault, dir)?;
         NAMES
             .iter()
             .try_for_each(|name| replace_file(disk, &dir.join(name), &file))
     }
 
     /// What the two copies say.
-    pub(crate) fn read(disk: &dyn Disk, dir: &Path) -> Copies {
+    pub(crate) fn read(disk: &dyn Disk, vault: Option<&Vault>, dir: &Path) -> Copies {
         let mut copies = Copies::default();
         let mut whole = 0;
         for name in NAMES {
@@ -163,7 +165,9 @@ impl Checkpoint {
             let Ok(file) = read_file(disk, &path) else {
                 continue;
             };
-            let Some(found) = Self::decode(&file) else {
+            let file = Bytes::from(file);
+            copies.plain |= !seal::is_sealed(&file);
+            let Some(found) = Self::decode(vault, &path, &file) else {
                 copies.damaged.push(path);
                 continue;
             };
@@ -184,6 +188,8 @@ pub(crate) struct Copies {
     pub(crate) newest: Option<Checkpoint>,
     /// Whether all are there and say the same.
     pub(crate) alike: bool,
+    /// Whether one is not encrypted.
+    pub(crate) plain: bool,
     /// Those that do not verify.
     pub(crate) damaged: Vec<PathBuf>,
 }
@@ -224,6 +230,7 @@ impl StreamLog {
             .map(|s| s.paths(&self.dir))
             .collect();
         let (disk, dir, group) = (Arc::clone(&self.context.disk), self.dir.clone(), self.group);
+        let vault = self.context.pool.vault.clone();
         let journal = Arc::clone(&self.context.journal);
         let unwritten = Arc::clone(&self.jobs.unwritten);
         // The worker does this behind the appends that were given to it before.
@@ -240,7 +247,7 @@ impl StreamLog {
                 force(&journal, file.sync_data())?;
             }
             force(&journal, disk.sync_dir(&dir))?;
-            checkpoint.write(disk.as_ref(), &dir)?;
+            checkpoint.write(disk.as_ref(), vault.as_deref(), &dir)?;
             journal.release(group, Some(applied));
             Ok(applied)
         }));
@@ -339,14 +346,14 @@ mod tests {
             scrub: vec![Seq(7)],
             ..Checkpoint::default()
         };
-        checkpoint.write(&disk, folder.path()).unwrap();
-        let both = Checkpoint::read(&disk, folder.path());
+        checkpoint.write(&disk, None, folder.path()).unwrap();
+        let both = Checkpoint::read(&disk, None, folder.path());
         assert_eq!((both.newest.as_ref(), both.alike), (Some(&checkpoint), true));
         let first = folder.path().join(NAMES[0]);
         let mut bytes = std::fs::read(&first).unwrap();
         bytes[40] ^= 1;
         std::fs::write(&first, bytes).unwrap();
-        let one = Checkpoint::read(&disk, folder.path());
+        let one = Checkpoint::read(&disk, None, folder.path());
         assert_eq!(
             (one.newest, one.alike, one.damaged),
             (Some(checkpoint), false, vec![first])

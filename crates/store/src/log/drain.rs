@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -17,6 +17,9 @@ use super::{
 use crate::ids::{LogIndex, Seq};
 use crate::journal::Erasure;
 use crate::record::{ALIGN, RecordView};
+use crate::segment::blocks::Blocks;
+use crate::segment::data::Data;
+use crate::segment::index;
 use crate::segment::write::{self, Appended, Sealed, Target};
 use crate::segment::{HOLE, Offsets, RECORDS_AT, Segment, data_name};
 use crate::traits::Upkeep;
@@ -34,6 +37,8 @@ pub(super) struct Draining {
     pub(super) records: Vec<Bytes>,
     /// Sequences at the front of the tail this covers.
     pub(super) covers: usize,
+    /// Where they go, unless that is plain bytes.
+    pub(super) blocks: Option<Arc<Blocks>>,
     outcome: Option<Outcome<io::Result<Appended>>>,
     /// The last try failed; shared with the worker.
     failed: Arc<AtomicBool>,
@@ -91,7 +96,18 @@ impl StreamLog {
             dir: self.dir.clone(),
             base,
             generation,
+            pool: Arc::clone(&self.context.pool),
+            compress: self.compress,
         }
+    }
+
+    /// A segment to be filled from `base` on.
+    fn new_segment(&self, base: Seq) -> Segment {
+        let mut segment = Segment::new(base, self.generation);
+        if self.storage == Storage::File {
+            segment.data = self.target(base, self.generation).new_data();
+        }
+        segment
     }
 
     pub(super) fn run_upkeep(&mut self, now_ns: i64) -> Upkeep {
@@ -104,6 +120,7 @@ impl StreamLog {
         {
             self.place_tail();
         }
+        self.tend_subjects(now_ns);
         let full = self.context.journal.is_full();
         if !full {
             self.start_rewrite();
@@ -121,7 +138,8 @@ impl StreamLog {
             busy: !self.jobs.draining.is_empty()
                 || self.jobs.checkpoint.is_some()
                 || self.jobs.scrubbing.is_some()
-                || self.jobs.rewriting.is_some(),
+                || self.jobs.rewriting.is_some()
+                || self.subjects.is_busy(),
         }
     }
 
@@ -147,7 +165,7 @@ impl StreamLog {
         if !fits {
             self.seal_last();
             self.avoid_garbage(from);
-            self.segments.push_back(Segment::new(from, self.generation));
+            self.segments.push_back(self.new_segment(from));
         }
         let limit = self.segment_bytes;
         let Some(segment) = self.segments.back_mut() else {
@@ -179,6 +197,7 @@ impl StreamLog {
         }
         self.tail_placed += covers;
         let (base, generation) = (segment.base, segment.generation);
+        let blocks = segment.data.blocks();
         if self.storage == Storage::Memory {
             self.place_in_memory(&records, covers);
             return;
@@ -189,6 +208,7 @@ impl StreamLog {
             at,
             records,
             covers,
+            blocks,
             outcome: None,
             failed: Arc::default(),
             retry_ns: 0,
@@ -205,12 +225,14 @@ impl StreamLog {
         if let Some(segment) = self.segments.back_mut() {
             let start = usize::try_from(RECORDS_AT).unwrap_or(0);
             let mut data = Vec::with_capacity(usize::try_from(segment.len).unwrap_or(0));
-            data.extend_from_slice(&segment.data);
+            if let Data::Plain(before) = &segment.data {
+                data.extend_from_slice(before);
+            }
             data.resize(data.len().max(start), 0);
             for record in records {
                 data.extend_from_slice(record);
             }
-            segment.data = Bytes::from(data);
+            segment.data = Data::Plain(data.into());
             segment.sealed = true;
         }
         self.drop_front(covers);
@@ -225,8 +247,9 @@ impl StreamLog {
             .and_then(|s| s.file.clone());
         let (at, records, cap) = (job.at, job.records.clone(), self.segment_bytes + DRAIN_BYTES);
         let (failed, unwritten) = (Arc::clone(&job.failed), Arc::clone(&self.jobs.unwritten));
+        let blocks = job.blocks.clone();
         job.outcome = Some(self.context.worker.submit(move || {
-            let appended = write::append(&target, file, at, &records, cap);
+            let appended = write::append(&target, (file, blocks), at, &records, cap);
             match (
                 failed.swap(appended.is_err(), Ordering::Relaxed),
                 appended.is_err(),
@@ -308,18 +331,12 @@ impl StreamLog {
             return;
         }
         let (base, generation, len) = (last.base, last.generation, last.len);
+        let blocks = last.data.blocks();
         let Offsets::Ram(offsets) = &last.offsets else {
             return;
         };
-        let (target, offsets) = (
-            Target {
-                disk: Arc::clone(&self.context.disk),
-                dir: self.dir.clone(),
-                base,
-                generation,
-            },
-            offsets.clone(),
-        );
+        let offsets = offsets.clone();
+        let target = self.target(base, generation);
         let (journal, unwritten) = (
             Arc::clone(&self.context.journal),
             Arc::clone(&self.jobs.unwritten),
@@ -334,7 +351,7 @@ impl StreamLog {
                 .disk
                 .open_existing(&target.dir.join(data_name(base, generation)))?;
             force(&journal, file.sync_data())?;
-            write::seal(&target, &file, len, &offsets)
+            write::seal(&target, (&file, blocks), len, &offsets)
         });
         self.jobs.sealing.push((base, generation, outcome));
     }
@@ -358,6 +375,30 @@ impl StreamLog {
 
     /// Installs what the worker has finished.
     fn collect(&mut self, now_ns: i64) {
+        self.collect_drained(now_ns);
+        // A segment that was rewritten before the checkpoint is known by its new name before what it deleted is overwritten.
+        let checkpoint = self.jobs.checkpoint.as_ref().and_then(Outcome::take);
+        self.collect_sealed();
+        self.collect_rewritten();
+        if let Some(outcome) = checkpoint {
+            self.finish_checkpoint(outcome);
+        }
+        self.collect_scrubbed();
+    }
+
+    /// Keeps the tail short while messages come in faster than upkeep is done: one piece after the other is written.
+    pub(super) fn relieve_tail(&mut self) {
+        if self.tail_bytes < DRAIN_BYTES {
+            return;
+        }
+        self.collect_drained(self.last_append_ns);
+        if self.jobs.draining.is_empty() && self.tail_bytes >= DRAIN_BYTES {
+            self.place_tail();
+        }
+    }
+
+    /// Installs what was copied from the tail, and tries again what could not be.
+    fn collect_drained(&mut self, now_ns: i64) {
         self.forget_deleted();
         while let Some(first) = self.jobs.draining.front_mut() {
             let Some(outcome) = &first.outcome else {
@@ -390,14 +431,6 @@ impl StreamLog {
                 }
             }
         }
-        // A segment that was rewritten before the checkpoint is known by its new name before what it deleted is overwritten.
-        let checkpoint = self.jobs.checkpoint.as_ref().and_then(Outcome::take);
-        self.collect_sealed();
-        self.collect_rewritten();
-        if let Some(outcome) = checkpoint {
-            self.finish_checkpoint(outcome);
-        }
-        self.collect_scrubbed();
     }
 
     fn install(&mut self, job: &Draining, appended: Appended) {
@@ -407,7 +440,7 @@ impl StreamLog {
             .find(|s| s.base == job.base && s.generation == job.generation)
         {
             segment.data = appended.data;
-            segment.file = Some(appended.file);
+            segment.file = appended.file;
         }
         self.drop_front(job.covers);
     }
@@ -442,21 +475,24 @@ impl StreamLog {
         self.drop_empty_segments();
     }
 
-    /// Starts rewriting one sparse segment, if there is one.
+    /// Starts rewriting one segment that is sparse, or scattered over small blocks, or not encrypted in a store that is.
     fn start_rewrite(&mut self) {
         if self.jobs.rewriting.is_some() {
             return;
         }
-        let sparse = |s: &&Segment| {
+        let sealing = self.storage == Storage::File && self.context.pool.vault.is_some();
+        let wanted = |s: &&Segment| {
             let dead = s.len.saturating_sub(RECORDS_AT).saturating_sub(s.live_bytes);
+            let sparse =
+                dead >= COMPACT_BYTES_MIN.min(self.segment_bytes / 4) && s.live_bytes * COMPACT_SHARE < s.len;
+            let scattered = || self.compress && s.data.blocks().is_some_and(|b| b.is_scattered());
             s.sealed
                 && s.live() > 0
                 && s.end() <= self.tail_base
-                && dead >= COMPACT_BYTES_MIN.min(self.segment_bytes / 4)
-                && s.live_bytes * COMPACT_SHARE < s.len
+                && (sparse || (sealing && !s.data.is_sealed()) || scattered())
                 && self.jobs.sealing.iter().all(|j| j.0 != s.base)
         };
-        let Some(segment) = self.segments.iter().find(sparse) else {
+        let Some(segment) = self.segments.iter().find(wanted) else {
             return;
         };
         let offsets: Vec<u32> = (0..segment.slots)
@@ -537,7 +573,7 @@ impl StreamLog {
         }
         segment.live_bytes = (0..segment.slots)
             .filter(|n| !segment.deleted.contains(*n))
-            .filter_map(|n| segment.view(n).map(|v| v.stride() as u64))
+            .filter_map(|n| segment.view(n).map(|m| m.view().stride() as u64))
             .sum();
         self.bytes_since_checkpoint += segment.live_bytes;
         self.changed();
@@ -585,10 +621,12 @@ impl StreamLog {
     /// its checkpoint says so; a segment that is gone needs nothing.
     pub(super) fn submit_erase(&self, erase: Erase) {
         let target = self.target(erase.base, erase.generation);
+        let of = |s: &&Segment| s.base == erase.base && s.generation == erase.generation;
+        let blocks = self.segments.iter().find(of).and_then(|s| s.data.blocks());
         debug_assert!(erase.at.is_multiple_of(ALIGN as u64), "records are aligned");
         let context = Arc::clone(&self.context);
         let _outcome = self.context.worker.submit(move || {
-            if let Err(error) = write::erase(&target, erase.at, erase.len)
+            if let Err(error) = write::erase(&target, blocks.as_deref(), erase.at, erase.len)
                 && error.kind() != io::ErrorKind::NotFound
             {
                 context
@@ -601,7 +639,7 @@ impl StreamLog {
 
 /// Memory is rewritten like a file, its index kept in memory too.
 fn rewrite_memory(
-    data: &Bytes,
+    data: &Data,
     offsets: &[u32],
     deleted: &crate::deleted::SlotSet,
     base: Seq,
@@ -610,10 +648,11 @@ fn rewrite_memory(
     let mut bytes = vec![0; usize::try_from(RECORDS_AT).unwrap_or(0)];
     bytes.extend_from_slice(&packed);
     let len = bytes.len() as u64;
-    let data = Bytes::from(bytes);
+    let data = Data::Plain(bytes.into());
     let table = write::subject_table(&data, &new_offsets);
-    let file = Bytes::from(crate::segment::index::encode(base, len, &new_offsets, &table));
-    let index = crate::segment::index::SegmentIndex::open(&file, base);
+    let nowhere = (None, Path::new(""));
+    let file = Bytes::from(index::encode(nowhere, (base, len), &new_offsets, &table)?);
+    let index = index::SegmentIndex::open(nowhere, &file, base);
     let index = index.ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData))?;
     debug_assert!(
         packed.is_empty() || RecordView::check(&packed).is_some(),

@@ -43,10 +43,7 @@ impl StreamLog {
         for job in &mut self.jobs.draining {
             let segment = self.segments.iter_mut().find(|s| s.base == job.base);
             if let Some(segment) = segment.filter(|_| job.covers > 0) {
-                let mut data = segment.data.to_vec();
-                data.resize(usize::try_from(job.at).unwrap_or(0), 0);
-                job.records.iter().for_each(|r| data.extend_from_slice(r));
-                segment.data = data.into();
+                segment.data.extend(job.at, &job.records);
             }
             job.covers = 0;
         }

@@ -13,6 +13,7 @@ mod expiry;
 mod open;
 mod read;
 mod remove;
+mod subjects;
 #[cfg(test)]
 mod tests;
 
@@ -26,6 +27,7 @@ use parking_lot::Mutex;
 
 use crate::batch::Committed;
 use crate::ids::{GroupId, LogIndex, Seq};
+use crate::memory::Share;
 use crate::record::{Message, RecordView};
 use crate::segment::Segment;
 use crate::store::Context;
@@ -85,6 +87,8 @@ pub(crate) struct StreamLog {
     dir: PathBuf,
     storage: Storage,
     segment_bytes: u64,
+    /// What is written from now on is compressed.
+    compress: bool,
     label: Bytes,
     segments: VecDeque<Segment>,
     /// Generation of segments to be made.
@@ -95,6 +99,10 @@ pub(crate) struct StreamLog {
     /// Records at the front of the tail that already have a place in a segment.
     tail_placed: usize,
     subjects: Subjects,
+    /// What these take of the memory that all streams share.
+    share: Share,
+    /// A failed write of them is not tried again before, nanoseconds.
+    subjects_retry_ns: i64,
     state: State,
     limits: Limits,
     ttl: BTreeSet<(i64, Seq)>,
@@ -179,6 +187,13 @@ impl MsgStore for StreamLog {
         self.apply_limits(limits, removed);
     }
 
+    fn set_compression(&mut self, on: bool) {
+        let changed = std::mem::replace(&mut self.compress, on) != on;
+        if changed && self.storage == Storage::File {
+            self.seal_last();
+        }
+    }
+
     fn state(&self) -> State {
         let mut state = self.state;
         state.num_subjects = self.subjects.len() as u64;
@@ -212,14 +227,14 @@ impl MsgStore for StreamLog {
     }
 
     fn subject_state(&self, subject: &[u8]) -> Option<SubjectState> {
-        self.subjects.get(subject)
+        self.subject(subject)
     }
 
     fn first_for(&self, subject: &[u8]) -> Option<Seq> {
         if let Some(oldest) = self.subjects.oldest(subject) {
             return Some(oldest);
         }
-        let state = self.subjects.get(subject)?;
+        let state = self.subject(subject)?;
         let filter = FilterSet::new(vec![Filter::parse(subject).ok()?]);
         self.find_next(&filter, state.first_bound).map(|m| m.seq())
     }
@@ -233,8 +248,7 @@ impl MsgStore for StreamLog {
     }
 
     fn subjects(&mut self, filter: &Filter, each: &mut dyn FnMut(&[u8], u64) -> ControlFlow<()>) {
-        self.subjects
-            .for_each(filter, &mut |text, state| each(text, state.count));
+        self.each_subject(filter, &mut |text, state| each(text, state.count));
     }
 
     fn seq_at_time(&self, ts_ns: i64) -> Seq {
@@ -277,10 +291,11 @@ impl MsgStore for StreamLog {
     fn memory_bytes(&self) -> usize {
         let tail =
             self.tail.len() * size_of::<Option<Bytes>>() + usize::try_from(self.tail_bytes).unwrap_or(0);
-        let held = match self.storage {
+        let held: u64 = match self.storage {
             Storage::File => 0,
-            Storage::Memory => self.segments.iter().map(|s| s.data.len()).sum(),
+            Storage::Memory => self.segments.iter().map(|s| s.data.end()).sum(),
         };
+        let held = usize::try_from(held).unwrap_or(usize::MAX);
         self.subjects.memory_bytes() + tail + held
     }
 

@@ -10,13 +10,16 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 
 use super::checkpoint::{Checkpoint, SegmentEntry};
+use super::subjects::no_subjects;
 use super::{SEGMENT_BYTES, SEGMENT_BYTES_MIN, Storage, StreamLog, StreamOptions};
 use crate::disk::make_dir;
 use crate::ids::{GroupId, LogIndex, Seq};
+use crate::memory::Share;
+use crate::segment::data::Data;
 use crate::segment::index::SegmentIndex;
 use crate::segment::{HOLE, Offsets, Segment, parse_name, write};
 use crate::store::Context;
-use crate::subjects::Subjects;
+use crate::subjects::{Damaged, is_run};
 use crate::traits::{Limits, State};
 
 /// What the journal holds of a stream.
@@ -50,11 +53,14 @@ impl StreamLog {
         } else {
             options.segment_bytes
         };
+        let share = Share::new(Arc::clone(&context.memory));
+        let subjects = no_subjects(&context, &files.dir, options.storage);
         Ok(Self {
             context,
             group,
             dir: files.dir,
             storage: options.storage,
+            compress: false,
             segment_bytes: wanted.clamp(SEGMENT_BYTES_MIN, SEGMENT_BYTES),
             label: options.label.clone(),
             segments: VecDeque::new(),
@@ -63,7 +69,9 @@ impl StreamLog {
             tail_base: Seq(1),
             tail_bytes: 0,
             tail_placed: 0,
-            subjects: Subjects::default(),
+            subjects,
+            share,
+            subjects_retry_ns: 0,
             state: State {
                 first_seq: Seq(1),
                 ..State::default()
@@ -95,13 +103,17 @@ impl StreamLog {
         }
         log.replay_end = journal.end;
         let disk = context.disk.as_ref();
-        let found = Checkpoint::read(disk, &log.dir);
+        let vault = context.pool.vault.as_deref();
+        log.remove_runs()?;
+        let found = Checkpoint::read(disk, vault, &log.dir);
         for path in &found.damaged {
             context.damage.quarantine(disk, path);
         }
         // What only the older copy names must stay until both are the same again.
         let healed = match &found.newest {
-            Some(newest) if !found.alike => newest.write(disk, &log.dir),
+            Some(newest) if !found.alike || found.plain && vault.is_some() => {
+                newest.write(disk, vault, &log.dir)
+            }
             _ => Ok(()),
         };
         if let Err(error) = &healed {
@@ -171,7 +183,10 @@ impl StreamLog {
         let disk = self.context.disk.as_ref();
         match disk.open_existing(&data_path) {
             Ok(file) => {
-                let there = file.len()?.min(entry.len);
+                let content = file.map(usize::try_from(file.len()?).unwrap_or(0))?;
+                let id = (entry.base, entry.generation);
+                segment.data = Data::open(&self.context.pool, &data_path, id, content)?.up_to(entry.len);
+                let there = segment.data.end();
                 if there < entry.len && segment.live() > 0 {
                     self.context.damage.note(format!(
                         "{}: {} of {} bytes are there",
@@ -180,7 +195,6 @@ impl StreamLog {
                         entry.len
                     ));
                 }
-                segment.data = file.map(usize::try_from(there).unwrap_or(0))?;
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 if segment.live() > 0 {
@@ -198,7 +212,7 @@ impl StreamLog {
             segment.index = Some(Arc::new(index));
             return Ok(segment);
         }
-        let (mut offsets, _) = write::scan(&segment.data, entry.base, entry.len);
+        let mut offsets = write::scan(&segment.data, entry.base, entry.len);
         offsets.resize(segment.slots, HOLE);
         segment.offsets = Offsets::Ram(offsets);
         Ok(segment)
@@ -206,8 +220,9 @@ impl StreamLog {
 
     fn open_index(&self, path: &std::path::Path, entry: &SegmentEntry) -> Option<SegmentIndex> {
         let file = self.context.disk.open_existing(path).ok()?;
-        let mapped = file.map(usize::try_from(file.len().ok()?).ok()?).ok()?;
-        let index = SegmentIndex::open(&mapped, entry.base);
+        let len = usize::try_from(file.len().ok()?).ok()?;
+        let place = (self.context.pool.vault.as_deref(), path);
+        let index = SegmentIndex::open(place, &file.map(len).ok()?, entry.base);
         if index.is_none() {
             // It can be made again from the records.
             self.context.damage.note(format!(
@@ -215,31 +230,51 @@ impl StreamLog {
                 path.display()
             ));
         }
-        index.filter(|i| i.slots as u64 == entry.slots && i.data_len == entry.len)
+        let index = index.filter(|i| i.slots as u64 == entry.slots && i.data_len == entry.len)?;
+        Some(index.mapped_anew(&file.map(len).ok()?, entry.base))
     }
 
     /// What is known of subjects, times to live and damage, from the segments.
     fn build_subjects(&mut self) {
-        let segments = std::mem::take(&mut self.segments);
-        let mut bytes = 0;
-        for segment in &segments {
-            bytes += self.learn(segment);
-        }
+        let mut segments = std::mem::take(&mut self.segments);
+        let bytes = self.learn_all(&mut segments).unwrap_or_else(|Damaged| {
+            // What was just written does not read back.
+            self.subjects.reset(&self.context.worker);
+            self.learn_all(&mut segments).unwrap_or_default()
+        });
         // Damaged messages count as messages, but nobody knows their bytes: when they are removed none are taken off.
         self.state.bytes = bytes;
         self.segments = segments;
     }
 
-    fn learn(&mut self, segment: &Segment) -> u64 {
+    fn learn_all(&mut self, segments: &mut VecDeque<Segment>) -> Result<u64, Damaged> {
+        let mut bytes = 0;
+        for segment in segments {
+            bytes += self.learn(segment)?;
+            self.map_anew(segment);
+        }
+        Ok(bytes)
+    }
+
+    /// Reading all of a segment made all of it resident; of another mapping nothing is.
+    fn map_anew(&self, segment: &mut Segment) {
+        let [path, _] = segment.paths(&self.dir);
+        let file = self.context.disk.open_existing(&path);
+        if let Ok(file) = file {
+            segment.data.map_anew(file.as_ref());
+        }
+    }
+
+    fn learn(&mut self, segment: &Segment) -> Result<u64, Damaged> {
         let (mut slot, mut bytes) = (0, 0);
         while let Some(live) = segment.deleted.next_absent(slot, segment.slots) {
             slot = live + 1;
             let seq = Seq(segment.base.0 + live as u64);
             match segment.view(live) {
-                Some(view) => {
-                    bytes += self.accounted(view);
-                    self.subjects.add(view.subject(), seq);
-                    self.note_ttl(seq, view);
+                Some(message) => {
+                    bytes += self.accounted(message.view());
+                    self.learn_subject(message.subject(), seq)?;
+                    self.note_ttl(seq, message.view());
                 }
                 None => {
                     self.lost.lock().insert(seq, segment.space(live));
@@ -247,7 +282,16 @@ impl StreamLog {
                 }
             }
         }
-        bytes
+        Ok(bytes)
+    }
+
+    /// Removes what an earlier process wrote of what it knew of subjects.
+    fn remove_runs(&self) -> io::Result<()> {
+        let disk = self.context.disk.as_ref();
+        for name in disk.list(&self.dir)?.iter().filter(|n| is_run(n)) {
+            disk.remove(&self.dir.join(name))?;
+        }
+        Ok(())
     }
 
     /// Without a checkpoint, takes whatever segments are there.
@@ -287,23 +331,22 @@ impl StreamLog {
         let mut segment = Segment::new(base, generation);
         let [data_path, _] = segment.paths(&self.dir);
         let file = self.context.disk.open_existing(&data_path)?;
-        segment.data = file.map(usize::try_from(file.len()?).unwrap_or(0))?;
-        let (offsets, _) = write::scan(&segment.data, base, segment.data.len() as u64);
+        let content = file.map(usize::try_from(file.len()?).unwrap_or(0))?;
+        segment.data = Data::open(&self.context.pool, &data_path, (base, generation), content)?;
+        let offsets = write::scan(&segment.data, base, segment.data.end());
         segment.slots = offsets.len();
         for (slot, _) in offsets.iter().enumerate().filter(|(_, o)| **o == HOLE) {
             segment.deleted.insert(slot);
         }
         segment.offsets = Offsets::Ram(offsets);
-        segment.len = segment.data.len() as u64;
+        segment.len = segment.data.end();
         segment.sealed = true;
         for slot in 0..segment.slots {
-            let Some((stride, accounted)) =
-                segment.view(slot).map(|v| (v.stride() as u64, self.accounted(v)))
-            else {
+            let Some(message) = segment.view(slot) else {
                 continue;
             };
-            segment.live_bytes += stride;
-            self.state.bytes += accounted;
+            segment.live_bytes += message.view().stride() as u64;
+            self.state.bytes += self.accounted(message.view());
         }
         if segment.slots > 0 && segment.base > self.last() {
             self.state.last_seq = segment.end().previous();

@@ -51,7 +51,7 @@ impl StreamLog {
             return Some(RecordView::check(self.tail[slot].as_ref()?)?.ts_ns());
         }
         let segment = &self.segments[self.segment_of(seq)?];
-        segment.view(segment.slot(seq)?).map(RecordView::ts_ns)
+        segment.view(segment.slot(seq)?).map(|m| m.ts_ns())
     }
 
     /// The first live sequence at or behind `from`.
@@ -168,13 +168,13 @@ impl StreamLog {
     }
 
     pub(super) fn last_of_subject(&mut self, subject: &[u8]) -> Option<Seq> {
-        let state = self.subjects.get(subject)?;
+        let state = self.subject(subject)?;
         if !state.last_stale {
             return Some(state.last);
         }
         let filter = FilterSet::new(vec![Filter::parse(subject).ok()?]);
         let last = self.find_last(&filter, state.last)?;
-        self.subjects.set_last(subject, last);
+        self.set_last_of_subject(subject, last);
         Some(last)
     }
 
@@ -213,7 +213,7 @@ impl StreamLog {
             filter.filters()
         };
         for filter in filters {
-            self.subjects.for_each(filter, &mut |text, state| {
+            self.each_subject(filter, &mut |text, state| {
                 list.push((text.to_vec(), (!state.last_stale).then_some(state.last)));
                 ControlFlow::Continue(())
             });
@@ -235,8 +235,7 @@ impl StreamLog {
             return PendingCount { count: 0, up_to };
         }
         let count = if last_per_subject {
-            let lasts = self.last_of_each(filter, up_to, usize::MAX).unwrap_or_default();
-            lasts.iter().filter(|s| **s >= from).count() as u64
+            self.count_lasts(filter, from)
         } else if from <= self.state.first_seq {
             self.count_all(filter)
         } else {
@@ -245,20 +244,44 @@ impl StreamLog {
         PendingCount { count, up_to }
     }
 
+    /// Subjects that pass `filter` and have their last message at or behind `from`.
+    fn count_lasts(&mut self, filter: &FilterSet, from: Seq) -> u64 {
+        let all = Filter::all();
+        let one = match filter.filters() {
+            [] => &all,
+            [one] => one,
+            // Overlapping filters must not count a subject twice.
+            _ => {
+                let lasts = self.last_of_each(filter, self.last(), usize::MAX);
+                return lasts.map_or(0, |l| l.iter().filter(|s| **s >= from).count() as u64);
+            }
+        };
+        let (mut count, mut unsure) = (0, Vec::new());
+        self.each_subject(one, &mut |text, state| {
+            if state.last_stale {
+                unsure.push(text.to_vec());
+            } else {
+                count += u64::from(state.last >= from);
+            }
+            ControlFlow::Continue(())
+        });
+        for subject in unsure {
+            count += u64::from(self.last_of_subject(&subject).is_some_and(|l| l >= from));
+        }
+        count
+    }
+
     fn count_all(&mut self, filter: &FilterSet) -> u64 {
         if filter.is_all() {
             return self.state.msgs;
         }
         let mut total = 0;
         match filter.filters() {
-            [one] => self.subjects.for_each(one, &mut |_, state| {
-                total += state.count;
-                ControlFlow::Continue(())
-            }),
+            [one] => total = self.count_of_subjects(one),
             // Overlapping filters must not count a subject twice.
             _ => {
                 for (subject, _) in self.matching_subjects(filter) {
-                    total += self.subjects.get(&subject).map_or(0, |s| s.count);
+                    total += self.subject(&subject).map_or(0, |s| s.count);
                 }
             }
         }
@@ -266,7 +289,7 @@ impl StreamLog {
     }
 
     /// Counts from the middle: whole segments by their index where nothing was deleted, the rest message by message.
-    fn count_from(&self, filter: &FilterSet, from: Seq) -> u64 {
+    pub(super) fn count_from(&self, filter: &FilterSet, from: Seq) -> u64 {
         let mut count = 0;
         let start = self.segments.partition_point(|s| s.end() <= from);
         for segment in self.segments.iter().skip(start) {

@@ -38,7 +38,7 @@ impl StreamLog {
         self.state.msgs -= 1;
         self.state.bytes = self.state.bytes.saturating_sub(gone.accounted);
         if !gone.subject.is_empty() {
-            self.subjects.remove(&gone.subject, seq);
+            self.take_from_subject(&gone.subject, seq);
             removed.removed(seq, &gone.subject);
         }
         self.lost.get_mut().remove(&seq);
@@ -84,7 +84,7 @@ impl StreamLog {
         }
         let view = self.segments[n]
             .view(slot)
-            .map(|v| (v.stride() as u64, self.leaving(v)));
+            .map(|m| (m.view().stride() as u64, self.leaving(m.view())));
         // A damaged message leaves as well; what it counted for is not known any more.
         let (stride, gone) = view.unwrap_or((
             0,
@@ -158,7 +158,7 @@ impl StreamLog {
         };
         let mut from = self.state.first_seq;
         if filter.is_literal() {
-            let Some(state) = self.subjects.get(filter.as_bytes()) else {
+            let Some(state) = self.subject(filter.as_bytes()) else {
                 return 0;
             };
             from = from.max(state.first_bound);
@@ -174,7 +174,7 @@ impl StreamLog {
                 left = left.saturating_sub(1);
             }
             // All there is of a single subject may be gone long before the end of the stream.
-            if filter.is_literal() && self.subjects.get(filter.as_bytes()).is_none() {
+            if filter.is_literal() && self.subject(filter.as_bytes()).is_none() {
                 break;
             }
         }
@@ -185,14 +185,14 @@ impl StreamLog {
     /// the record to tell what goes.
     fn erase(&mut self, n: usize, slot: usize) {
         let segment = &self.segments[n];
-        let (Some(at), Some(view)) = (segment.offset(slot), segment.view(slot)) else {
+        let (Some(at), Some(message)) = (segment.offset(slot), segment.view(slot)) else {
             return;
         };
         let erase = Erase {
             base: segment.base,
             generation: segment.generation,
             at: at as u64 + 8,
-            len: view.stride().saturating_sub(8) as u64,
+            len: message.view().stride().saturating_sub(8) as u64,
         };
         if self.storage == Storage::File {
             self.jobs.erase.push(erase);

@@ -119,6 +119,8 @@ impl Run {
         let path = folder.path().to_owned();
         let options = StoreOptions {
             journal_file_bytes: 64 * 1024,
+            // Subjects go to disk at every opportunity.
+            memory_bytes_max: 1,
             ..StoreOptions::default()
         };
         let store = Store::open(Arc::new(OsDisk), &path, &options).unwrap();
@@ -209,6 +211,8 @@ impl Run {
         self.store.shutdown();
         let options = StoreOptions {
             journal_file_bytes: 64 * 1024,
+            // Subjects go to disk at every opportunity.
+            memory_bytes_max: 1,
             ..StoreOptions::default()
         };
         self.store = Store::open(Arc::new(OsDisk), &self.path, &options).unwrap();
@@ -540,4 +544,50 @@ fn a_place_that_is_filled_again_is_not_removed() {
         run.maintain(&step);
     }
     run.check();
+}
+
+/// Flips a bit in every run of subjects; how many there are.
+fn damage_runs(folder: &std::path::Path) -> usize {
+    let files = std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().path());
+    let runs: Vec<PathBuf> = files
+        .filter(|p| p.extension().is_some_and(|e| e == "run"))
+        .collect();
+    for path in &runs {
+        let mut bytes = std::fs::read(path).unwrap();
+        let at = bytes.len() / 2;
+        bytes[at] ^= 16;
+        std::fs::write(path, bytes).unwrap();
+    }
+    runs.len()
+}
+
+#[test]
+fn what_is_known_of_subjects_survives_damage_and_is_thrown_away_at_a_restart() {
+    let mut run = Run::new(Storage::File);
+    for _ in 0..3 {
+        for subject in 0..5 {
+            run.apply(&Step::Append(vec![(subject, 9)]));
+            run.maintain(&Step::Upkeep);
+            run.maintain(&Step::Upkeep);
+        }
+        let folder = run.path.join("streams/00000001");
+        assert!(damage_runs(&folder) > 0, "subjects are on disk");
+        for subject in SUBJECTS {
+            let expected = run.model.messages.values().filter(|(s, _)| s == subject).count();
+            let state = run.log.subject_state(subject.as_bytes());
+            assert_eq!(state.map_or(0, |s| s.count), expected as u64);
+        }
+        run.apply(&Step::Append((0..5).map(|subject| (subject, 1)).collect()));
+        run.check();
+        let troubles = run.store.take_troubles();
+        assert!(
+            troubles.iter().any(|t| t.contains("is made anew")),
+            "{troubles:?}"
+        );
+        run.maintain(&Step::Checkpoint);
+        run.maintain(&Step::Upkeep);
+        damage_runs(&folder);
+        run.restart();
+        run.check();
+    }
 }

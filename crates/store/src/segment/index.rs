@@ -3,8 +3,11 @@
 
 use bytes::Bytes;
 
-use crate::codec::{self, In, Out};
+use std::path::Path;
+
+use crate::codec::{self, In};
 use crate::ids::Seq;
+use crate::seal::{self, Vault};
 
 /// First bytes of an index file.
 const MAGIC: [u8; 8] = *b"NJSIDX01";
@@ -36,14 +39,16 @@ fn word(bytes: &[u8], at: usize) -> u32 {
         .map_or(0, u32::from_le_bytes)
 }
 
-/// The index file for a segment whose records lie at `offsets`, with `subjects` ascending.
+/// The index file at `path` for a segment whose records lie at `offsets`, with `subjects` ascending.
 pub(crate) fn encode(
-    base: Seq,
-    data_len: u64,
+    (vault, path): (Option<&Vault>, &Path),
+    (base, data_len): (Seq, u64),
     offsets: &[u32],
-    subjects: &[(&[u8], SubjectSlots)],
-) -> Vec<u8> {
-    let mut out = Out::default();
+    subjects: &[(Vec<u8>, SubjectSlots)],
+) -> std::io::Result<Vec<u8>> {
+    let texts: usize = subjects.iter().map(|(text, _)| text.len()).sum();
+    let len = 24 + offsets.len() * 4 + subjects.len() * ENTRY_BYTES + texts;
+    let mut out = codec::to_be_sealed(len);
     out.u64(base.0);
     out.u64(data_len);
     out.len(offsets.len());
@@ -63,13 +68,32 @@ pub(crate) fn encode(
     for (text, _) in subjects {
         out.0.extend_from_slice(text);
     }
-    codec::seal(MAGIC, &out.0)
+    match vault {
+        None => Ok(codec::seal_in_place(MAGIC, out)),
+        Some(_) => seal::seal_file(vault, MAGIC, path, &out.0[codec::SEAL_BYTES..]),
+    }
 }
 
 impl SegmentIndex {
-    /// Opens an index file of the segment that starts at `base`, if it is whole and intact.
-    pub(crate) fn open(file: &Bytes, base: Seq) -> Option<Self> {
-        let content = file.slice_ref(codec::unseal(MAGIC, file)?);
+    /// Opens the index file at `path` of the segment that starts at `base`, if it is whole and intact. One that is encrypted
+    /// is then in memory.
+    pub(crate) fn open((vault, path): (Option<&Vault>, &Path), file: &Bytes, base: Seq) -> Option<Self> {
+        Self::parse(seal::unseal_file(vault, MAGIC, path, file)?, base)
+    }
+
+    /// Goes over to another mapping of the same file, of which no page has been read: checking the file made all of it
+    /// resident. One that is encrypted stays where it is.
+    pub(crate) fn mapped_anew(self, file: &Bytes, base: Seq) -> Self {
+        if seal::is_sealed(file) {
+            return self;
+        }
+        let content = file
+            .get(codec::SEAL_BYTES..)
+            .map(|content| file.slice_ref(content));
+        content.and_then(|c| Self::parse(c, base)).unwrap_or(self)
+    }
+
+    fn parse(content: Bytes, base: Seq) -> Option<Self> {
         let mut fields = In(&content);
         let (found_base, data_len) = (fields.u64()?, fields.u64()?);
         let (slots, subjects) = (fields.count()?, fields.count()?);
@@ -135,18 +159,15 @@ mod tests {
     #[test]
     fn what_is_written_is_found() {
         let slots = |count, first, last| SubjectSlots { count, first, last };
-        let subjects: Vec<(&[u8], SubjectSlots)> = vec![
-            (b"a", slots(1, 0, 0)),
-            (b"a.b", slots(2, 1, 3)),
-            (b"c", slots(1, 2, 2)),
+        let subjects: Vec<(Vec<u8>, SubjectSlots)> = vec![
+            (b"a".into(), slots(1, 0, 0)),
+            (b"a.b".into(), slots(2, 1, 3)),
+            (b"c".into(), slots(1, 2, 2)),
         ];
-        let file = Bytes::from(encode(
-            Seq(10),
-            999,
-            &[32, 80, super::super::HOLE, 200],
-            &subjects,
-        ));
-        let index = SegmentIndex::open(&file, Seq(10)).unwrap();
+        let place = (None, Path::new("/i"));
+        let offsets = [32, 80, super::super::HOLE, 200];
+        let file = Bytes::from(encode(place, (Seq(10), 999), &offsets, &subjects).unwrap());
+        let index = SegmentIndex::open(place, &file, Seq(10)).unwrap();
         assert_eq!((index.slots, index.subjects()), (4, 3));
         assert_eq!((index.offset(1), index.offset(4)), (Some(80), None));
         assert_eq!(index.subject(1), (&b"a.b"[..], slots(2, 1, 3)));
@@ -158,12 +179,12 @@ mod tests {
             ),
             (1, 1, 3)
         );
-        assert!(SegmentIndex::open(&file, Seq(11)).is_none());
+        assert!(SegmentIndex::open(place, &file, Seq(11)).is_none());
         for bit in 0..file.len() * 8 {
             let mut damaged = file.to_vec();
             damaged[bit / 8] ^= 1 << (bit % 8);
             assert!(
-                SegmentIndex::open(&Bytes::from(damaged), Seq(10)).is_none(),
+                SegmentIndex::open(place, &Bytes::from(damaged), Seq(10)).is_none(),
                 "bit {bit}"
             );
         }

@@ -1,5 +1,9 @@
 //! A run of a stream's messages in one file (or one piece of memory): where each record lies and which are gone.
 
+mod block;
+pub(crate) mod blocks;
+mod cache;
+pub(crate) mod data;
 pub(crate) mod index;
 pub(crate) mod map;
 pub(crate) mod write;
@@ -7,16 +11,17 @@ pub(crate) mod write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use bytes::Bytes;
-
 use crate::deleted::SlotSet;
 use crate::disk::DiskFile;
 use crate::ids::Seq;
-use crate::record::{Message, RecordView};
+use crate::record::Message;
+use data::Data;
 use index::SegmentIndex;
 
 /// First bytes of a segment file.
 pub(crate) const MAGIC: [u8; 8] = *b"NJSEGM01";
+/// First bytes of a segment file whose records are in blocks, compressed or encrypted.
+pub(crate) const SEALED_MAGIC: [u8; 8] = *b"NJSEGM02";
 /// Where records begin.
 pub(crate) const RECORDS_AT: u64 = 32;
 /// Offset of a slot without record.
@@ -39,9 +44,9 @@ pub(crate) struct Segment {
     pub(crate) slots: usize,
     pub(crate) offsets: Offsets,
     pub(crate) index: Option<Arc<SegmentIndex>>,
-    /// The file's bytes as far as they are mapped, or the memory itself.
-    pub(crate) data: Bytes,
-    /// Bytes in use.
+    /// Where records are read from.
+    pub(crate) data: Data,
+    /// Bytes in use, without compression and encryption.
     pub(crate) len: u64,
     pub(crate) deleted: SlotSet,
     /// Bytes of live records.
@@ -78,7 +83,7 @@ impl Segment {
             slots: 0,
             offsets: Offsets::Ram(Vec::new()),
             index: None,
-            data: Bytes::new(),
+            data: Data::default(),
             len: RECORDS_AT,
             deleted: SlotSet::default(),
             live_bytes: 0,
@@ -125,11 +130,8 @@ impl Segment {
         let Some(at) = self.offset(slot) else {
             return Err(());
         };
-        if at >= self.data.len() {
-            return Err(());
-        }
         let expected = Seq(self.base.0 + slot as u64);
-        match Message::check(self.data.slice(at..)) {
+        match self.data.from(at).and_then(Message::check) {
             Some(message) if message.seq() == expected => Ok(Some(message)),
             _ => Err(()),
         }
@@ -143,9 +145,8 @@ impl Segment {
         end.saturating_sub(at) as u64
     }
 
-    /// A view of the record in `slot` for the store's own use, live or not.
-    pub(crate) fn view(&self, slot: usize) -> Option<RecordView<'_>> {
-        RecordView::check(self.data.get(self.offset(slot)?..)?)
-            .filter(|v| v.seq().0 == self.base.0 + slot as u64)
+    /// The record in `slot` for the store's own use, live or not.
+    pub(crate) fn view(&self, slot: usize) -> Option<Message> {
+        Message::check(self.data.from(self.offset(slot)?)?).filter(|m| m.seq().0 == self.base.0 + slot as u64)
     }
 }

@@ -8,20 +8,22 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::blocks::{Blocks, ERASED, Pool};
+use super::data::Data;
 use super::index::{self, SegmentIndex, SubjectSlots};
-use super::{HOLE, MAGIC, RECORDS_AT, data_name, index_name};
+use super::{HOLE, MAGIC, RECORDS_AT, SEALED_MAGIC, data_name, index_name};
 use crate::deleted::SlotSet;
 use crate::disk::{Disk, DiskFile};
 use crate::ids::Seq;
-use crate::record::RecordView;
+use crate::record::{Message, RecordView};
 
 /// The smallest a segment file grows to, bytes.
 const GROW_BYTES_MIN: u64 = 4 * 1024;
 
 /// The header of a segment file.
-fn header(base: Seq, generation: u32) -> [u8; 32] {
+pub(super) fn header(magic: [u8; 8], base: Seq, generation: u32) -> [u8; 32] {
     let mut out = [0; 32];
-    out[0..8].copy_from_slice(&MAGIC);
+    out[0..8].copy_from_slice(&magic);
     out[8..16].copy_from_slice(&base.0.to_le_bytes());
     out[16..20].copy_from_slice(&generation.to_le_bytes());
     let crc = crc32fast::hash(&out[0..20]);
@@ -31,7 +33,9 @@ fn header(base: Seq, generation: u32) -> [u8; 32] {
 
 /// Whether `data` begins with the header of this segment.
 pub(crate) fn header_is_intact(data: &[u8], base: Seq, generation: u32) -> bool {
-    data.starts_with(&header(base, generation))
+    [MAGIC, SEALED_MAGIC]
+        .into_iter()
+        .any(|magic| data.starts_with(&header(magic, base, generation)))
 }
 
 /// Which file a job is about.
@@ -41,9 +45,26 @@ pub(crate) struct Target {
     pub(crate) dir: PathBuf,
     pub(crate) base: Seq,
     pub(crate) generation: u32,
+    pub(crate) pool: Arc<Pool>,
+    /// Whether what is written is compressed.
+    pub(crate) compress: bool,
 }
 
 impl Target {
+    /// Where the records of a new file go: to blocks if they are compressed or encrypted.
+    pub(crate) fn new_data(&self) -> Data {
+        if !self.compress && self.pool.vault.is_none() {
+            return Data::default();
+        }
+        let id = (self.base, self.generation);
+        Data::Blocks(Arc::new(Blocks::create(
+            &self.pool,
+            self.data_path(),
+            id,
+            self.compress,
+        )))
+    }
+
     fn data_path(&self) -> PathBuf {
         self.dir.join(data_name(self.base, self.generation))
     }
@@ -56,24 +77,35 @@ impl Target {
 /// What appending gives back.
 #[derive(Debug)]
 pub(crate) struct Appended {
-    pub(crate) file: Arc<dyn DiskFile>,
-    pub(crate) data: Bytes,
+    /// Of a file without blocks, to go on with.
+    pub(crate) file: Option<Arc<dyn DiskFile>>,
+    pub(crate) data: Data,
 }
 
 /// Writes `records` at `at`, growing the file as needed.
 pub(crate) fn append(
     target: &Target,
-    file: Option<Arc<dyn DiskFile>>,
+    (file, blocks): (Option<Arc<dyn DiskFile>>, Option<Arc<Blocks>>),
     at: u64,
     records: &[Bytes],
     cap: u64,
 ) -> io::Result<Appended> {
+    if let Some(blocks) = blocks {
+        blocks.append(target.disk.as_ref(), at, records)?;
+        return Ok(Appended {
+            file: None,
+            data: Data::Blocks(blocks),
+        });
+    }
     let total: u64 = records.iter().map(|r| r.len() as u64).sum();
     let file = match file {
         Some(file) => file,
         None => {
             let file = target.disk.open(&target.data_path())?;
-            file.write_at(&mut [IoSlice::new(&header(target.base, target.generation))], 0)?;
+            file.write_at(
+                &mut [IoSlice::new(&header(MAGIC, target.base, target.generation))],
+                0,
+            )?;
             file
         }
     };
@@ -88,81 +120,123 @@ pub(crate) fn append(
         file.write_at(&mut slices, at)?;
     }
     let len = usize::try_from(file.len()?).map_err(|_| io::Error::from(io::ErrorKind::FileTooLarge))?;
-    let data = file.map(len)?;
-    Ok(Appended { file, data })
+    let data = Data::Plain(file.map(len)?);
+    Ok(Appended {
+        file: Some(file),
+        data,
+    })
 }
 
 /// What sealing or rewriting gives back.
 #[derive(Debug)]
 pub(crate) struct Sealed {
-    pub(crate) data: Bytes,
+    pub(crate) data: Data,
     pub(crate) index: Arc<SegmentIndex>,
     pub(crate) len: u64,
 }
 
 /// Subjects of the records at `offsets`, in order.
-pub(crate) fn subject_table<'a>(data: &'a [u8], offsets: &[u32]) -> Vec<(&'a [u8], SubjectSlots)> {
-    let mut table: BTreeMap<&[u8], SubjectSlots> = BTreeMap::new();
+pub(crate) fn subject_table(data: &Data, offsets: &[u32]) -> Vec<(Vec<u8>, SubjectSlots)> {
+    let mut table: BTreeMap<Vec<u8>, SubjectSlots> = BTreeMap::new();
     for (slot, offset) in offsets.iter().enumerate().filter(|(_, o)| **o != HOLE) {
         let slot = u32::try_from(slot).unwrap_or(u32::MAX);
         let at = usize::try_from(*offset).unwrap_or(usize::MAX);
-        let Some(view) = data.get(at..).and_then(RecordView::check) else {
+        let Some(message) = data.from(at).and_then(Message::check) else {
             continue;
         };
-        let entry = table.entry(view.subject()).or_insert(SubjectSlots {
-            count: 0,
-            first: slot,
-            last: slot,
-        });
-        entry.count += 1;
-        entry.last = slot;
+        if let Some(entry) = table.get_mut(message.subject()) {
+            entry.count += 1;
+            entry.last = slot;
+        } else {
+            let first = SubjectSlots {
+                count: 1,
+                first: slot,
+                last: slot,
+            };
+            table.insert(message.subject().to_vec(), first);
+        }
     }
     table.into_iter().collect()
 }
 
-fn write_index(target: &Target, data: &Bytes, len: u64, offsets: &[u32]) -> io::Result<Arc<SegmentIndex>> {
+fn write_index(target: &Target, data: &Data, len: u64, offsets: &[u32]) -> io::Result<Arc<SegmentIndex>> {
     let table = subject_table(data, offsets);
-    let content = index::encode(target.base, len, offsets, &table);
-    crate::disk::replace_file(target.disk.as_ref(), &target.index_path(), &content)?;
-    let file = target.disk.open_existing(&target.index_path())?;
-    let mapped = file.map(content.len())?;
-    let open = SegmentIndex::open(&mapped, target.base);
-    open.map(Arc::new)
+    let path = target.index_path();
+    let place = (target.pool.vault.as_deref(), path.as_path());
+    let content = index::encode(place, (target.base, len), offsets, &table)?;
+    crate::disk::replace_file(target.disk.as_ref(), &path, &content)?;
+    let file = target.disk.open_existing(&path)?;
+    let len = content.len();
+    drop(content);
+    let open = SegmentIndex::open(place, &file.map(len)?, target.base);
+    let anew = file.map(len)?;
+    open.map(|index| Arc::new(index.mapped_anew(&anew, target.base)))
         .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "index does not read back"))
 }
 
 /// Writes the index of a full segment, which has to be on disk.
 pub(crate) fn seal(
     target: &Target,
-    file: &Arc<dyn DiskFile>,
+    (file, blocks): (&Arc<dyn DiskFile>, Option<Arc<Blocks>>),
     len: u64,
     offsets: &[u32],
 ) -> io::Result<Sealed> {
+    if let Some(blocks) = blocks {
+        blocks.close();
+        let data = Data::Blocks(Arc::clone(&blocks));
+        let index = write_index(target, &data, len, offsets)?;
+        blocks.map_anew(file.as_ref());
+        return Ok(Sealed { data, index, len });
+    }
     let mapped = usize::try_from(len).map_err(|_| io::Error::from(io::ErrorKind::FileTooLarge))?;
-    let data = file.map(mapped)?;
-    let index = write_index(target, &data, len, offsets)?;
+    let index = write_index(target, &Data::Plain(file.map(mapped)?), len, offsets)?;
+    // Reading it made all of it resident; of another mapping nothing is.
+    let data = Data::Plain(file.map(mapped)?);
     Ok(Sealed { data, index, len })
 }
 
 /// Writes the live records of `data` to the file of `target`, with its index.
 pub(crate) fn rewrite(
     target: &Target,
-    data: &Bytes,
+    data: &Data,
     offsets: &[u32],
     deleted: &SlotSet,
 ) -> io::Result<Sealed> {
     let (packed, new_offsets) = pack(data, offsets, deleted);
-    let file = target.disk.open(&target.data_path())?;
-    let head = header(target.base, target.generation);
-    file.write_at(&mut [IoSlice::new(&head), IoSlice::new(&packed)], 0)?;
+    let len = RECORDS_AT + packed.len() as u64;
+    let blocks = target.new_data().blocks();
+    if let Some(blocks) = &blocks {
+        blocks.append(
+            target.disk.as_ref(),
+            RECORDS_AT,
+            &split(packed.into(), &new_offsets),
+        )?;
+    } else {
+        let head = header(MAGIC, target.base, target.generation);
+        let file = target.disk.open(&target.data_path())?;
+        file.write_at(&mut [IoSlice::new(&head), IoSlice::new(&packed)], 0)?;
+    }
+    let file = target.disk.open_existing(&target.data_path())?;
     file.sync_data()?;
     target.disk.sync_dir(&target.dir)?;
-    seal(target, &file, RECORDS_AT + packed.len() as u64, &new_offsets)
+    seal(target, (&file, blocks), len, &new_offsets)
+}
+
+/// `packed` cut at the places in `offsets`, which ascend.
+fn split(packed: Bytes, offsets: &[u32]) -> Vec<Bytes> {
+    let start = usize::try_from(RECORDS_AT).unwrap_or(0);
+    let mut cuts: Vec<usize> = offsets
+        .iter()
+        .filter(|o| **o != HOLE)
+        .map(|o| *o as usize - start)
+        .collect();
+    cuts.push(packed.len());
+    cuts.windows(2).map(|w| packed.slice(w[0]..w[1])).collect()
 }
 
 /// The live records one behind the other, and where each will lie behind the header. Damaged ones are taken along as far
 /// as their length can be told, so that nothing disappears.
-pub(crate) fn pack(data: &Bytes, offsets: &[u32], deleted: &SlotSet) -> (Vec<u8>, Vec<u32>) {
+pub(crate) fn pack(data: &Data, offsets: &[u32], deleted: &SlotSet) -> (Vec<u8>, Vec<u32>) {
     let mut packed = Vec::new();
     let mut new_offsets = vec![HOLE; offsets.len()];
     let mut bounds: Vec<usize> = offsets
@@ -176,37 +250,56 @@ pub(crate) fn pack(data: &Bytes, offsets: &[u32], deleted: &SlotSet) -> (Vec<u8>
             continue;
         }
         let at = *offset as usize;
-        let record = data.get(at..).unwrap_or_default();
-        let len = RecordView::check(record).map(RecordView::stride).or_else(|| {
-            let next = bounds.partition_point(|b| *b <= at);
-            Some(bounds.get(next).copied().unwrap_or(data.len()).saturating_sub(at))
-        });
-        let Some(bytes) = len.and_then(|len| record.get(..len.min(record.len()))) else {
+        // What cannot be read at all has no bytes to be taken along: it stays lost, not deleted.
+        let Some(record) = data.from(at) else {
             continue;
         };
+        let len = RecordView::check(&record)
+            .map(RecordView::stride)
+            .unwrap_or_else(|| {
+                let next = bounds.partition_point(|b| *b <= at);
+                bounds.get(next).map_or(record.len(), |next| next - at)
+            });
         new_offsets[slot] = u32::try_from(RECORDS_AT + packed.len() as u64).unwrap_or(HOLE);
-        packed.extend_from_slice(bytes);
+        packed.extend_from_slice(&record[..len.min(record.len())]);
     }
     (packed, new_offsets)
 }
 
 /// Overwrites `len` bytes at `at`, as far as the file has them.
-pub(crate) fn erase(target: &Target, at: u64, len: u64) -> io::Result<()> {
-    let file = target.disk.open_existing(&target.data_path())?;
+pub(crate) fn erase(target: &Target, blocks: Option<&Blocks>, at: u64, len: u64) -> io::Result<()> {
+    if let Some(blocks) = blocks {
+        return blocks.erase(target.disk.as_ref(), at, len);
+    }
+    let path = target.data_path();
+    let file = target.disk.open_existing(&path)?;
+    let content = file.map(usize::try_from(file.len()?).unwrap_or(0))?;
+    if let Data::Blocks(blocks) = Data::open(&target.pool, &path, (target.base, target.generation), content)?
+    {
+        // One that is rewritten already, and that the last checkpoint still names.
+        return blocks.erase(target.disk.as_ref(), at, len);
+    }
     let len = usize::try_from(file.len()?.saturating_sub(at).min(len)).unwrap_or(0);
-    file.write_at(&mut [IoSlice::new(&vec![0xa5; len])], at)?;
+    file.write_at(&mut [IoSlice::new(&vec![ERASED; len])], at)?;
     file.sync_data()
 }
 
 /// Offsets of the records found by reading `data` up to `len` from the start: for segments without a usable index. Gives
-/// one entry per sequence from `base`, and whether anything between the records did not verify.
-pub(crate) fn scan(data: &[u8], base: Seq, len: u64) -> (Vec<u32>, bool) {
-    let end = usize::try_from(len).unwrap_or(usize::MAX).min(data.len());
-    let mut at = usize::try_from(RECORDS_AT).unwrap_or(0);
-    let (mut offsets, mut damaged) = (Vec::new(), false);
-    while at < end {
-        let Some(view) = data.get(at..end).and_then(RecordView::check) else {
-            damaged = true;
+/// one entry per sequence from `base`.
+pub(crate) fn scan(data: &Data, base: Seq, len: u64) -> Vec<u32> {
+    let mut offsets = Vec::new();
+    for (start, run) in data.runs() {
+        let until = usize::try_from(len.saturating_sub(start)).unwrap_or(usize::MAX);
+        scan_run(&run[..until.min(run.len())], start, base, &mut offsets);
+    }
+    offsets
+}
+
+/// The same for records that lie one behind the other, from `start` on.
+fn scan_run(run: &[u8], start: u64, base: Seq, offsets: &mut Vec<u32>) {
+    let mut at = 0;
+    while at < run.len() {
+        let Some(view) = RecordView::check(&run[at..]) else {
             at += crate::record::ALIGN;
             continue;
         };
@@ -217,9 +310,8 @@ pub(crate) fn scan(data: &[u8], base: Seq, len: u64) -> (Vec<u32>, bool) {
             .and_then(|s| usize::try_from(s).ok());
         if let Some(slot) = slot.filter(|s| *s >= offsets.len() && *s < offsets.len() + (1 << 24)) {
             offsets.resize(slot, HOLE);
-            offsets.push(u32::try_from(at).unwrap_or(HOLE));
+            offsets.push(u32::try_from(start + at as u64).unwrap_or(HOLE));
         }
         at += view.stride();
     }
-    (offsets, damaged)
 }

@@ -5,8 +5,8 @@ use std::sync::{Arc, mpsc};
 
 use natterjack_store::disk::sim::{Crash, Faults, SimDisk};
 use natterjack_store::{
-    AppendError, Committed, EntryBody, Group, GroupId, Health, Limits, LogIndex, MsgStore, Store,
-    StoreOptions, StreamOptions, SyncMode, Unheard,
+    AppendError, Cipher, Committed, Encryption, EntryBody, Group, GroupId, Health, Key, Limits, LogIndex,
+    MsgStore, Store, StoreOptions, StreamOptions, SyncMode, Unheard,
 };
 
 use crate::model::{self, Change, Model};
@@ -34,6 +34,35 @@ pub(crate) enum Step {
     Expire(i64),
     /// The disk has so many bytes from now on.
     Capacity(u64),
+    /// A stop, and a start with this key; the one before is told as well.
+    Key(&'static str),
+}
+
+/// How messages are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Coding {
+    key: Option<&'static str>,
+    previous: Option<&'static str>,
+    cipher: Cipher,
+    compress: bool,
+}
+
+impl Coding {
+    pub(crate) fn sealed(cipher: Cipher, compress: bool) -> Self {
+        Self {
+            key: Some("the key"),
+            previous: None,
+            cipher,
+            compress,
+        }
+    }
+
+    pub(crate) fn compressed() -> Self {
+        Self {
+            compress: true,
+            ..Self::default()
+        }
+    }
 }
 
 /// An entry and when it was on its way, counted in operations of the disk.
@@ -78,6 +107,7 @@ impl Lane {
 pub(crate) struct Run {
     pub(crate) disk: SimDisk,
     pub(crate) sync: SyncMode,
+    coding: Coding,
     lanes: Vec<Lane>,
     now_ns: i64,
     /// Something failed for good.
@@ -86,12 +116,19 @@ pub(crate) struct Run {
     pub(crate) refused: usize,
 }
 
-fn options(sync: SyncMode) -> StoreOptions {
+fn options(sync: SyncMode, coding: Coding) -> StoreOptions {
     StoreOptions {
         sync,
+        encryption: coding.key.map(|key| Encryption {
+            key: Key::new(key),
+            previous: coding.previous.map(Key::new),
+            cipher: coding.cipher,
+        }),
         journal_file_bytes: 8 * 1024,
         journal_files_max: 2,
         reserve_bytes: 4 * 1024,
+        // Subjects go to disk at every opportunity.
+        memory_bytes_max: 1,
         ..StoreOptions::default()
     }
 }
@@ -103,13 +140,14 @@ fn stream_options() -> StreamOptions {
     }
 }
 
-fn open(disk: &SimDisk, sync: SyncMode) -> std::io::Result<Store> {
-    Store::open(Arc::new(disk.clone()), Path::new(ROOT), &options(sync))
+fn open(disk: &SimDisk, sync: SyncMode, coding: Coding) -> std::io::Result<Store> {
+    Store::open(Arc::new(disk.clone()), Path::new(ROOT), &options(sync, coding))
 }
 
 /// Opens a stream and brings it up to date, as its owner does.
-fn restore(store: &Store, lane: &mut Lane) -> std::io::Result<()> {
+fn restore(store: &Store, lane: &mut Lane, compress: bool) -> std::io::Result<()> {
     let (mut group, mut log) = store.open_stream(GroupId(lane.id), &stream_options())?;
+    log.set_compression(compress);
     lane.limits = Limits::default();
     lane.applied = LogIndex(0);
     if let Some((at, owner)) = group.checkpoint() {
@@ -132,6 +170,7 @@ impl Run {
         let mut run = Self {
             disk,
             sync,
+            coding: Coding::default(),
             lanes: Vec::new(),
             now_ns: 1,
             over: false,
@@ -151,17 +190,24 @@ impl Run {
         run
     }
 
+    /// The same with messages written otherwise.
+    pub(crate) fn coded(mut self, coding: Coding) -> Self {
+        self.coding = coding;
+        self
+    }
+
     /// Runs all steps, as far as the disk lets it.
     pub(crate) fn run(&mut self, steps: &[Step]) {
-        let Ok(mut store) = open(&self.disk, self.sync) else {
+        let Ok(mut store) = open(&self.disk, self.sync, self.coding) else {
             self.over = true;
             return;
         };
         for lane in &mut self.lanes {
-            let Ok((group, log)) = store.create_stream(GroupId(lane.id), &stream_options()) else {
+            let Ok((group, mut log)) = store.create_stream(GroupId(lane.id), &stream_options()) else {
                 self.over = true;
                 return;
             };
+            log.set_compression(self.coding.compress);
             (lane.group, lane.log) = (Some(group), Some(log));
         }
         for step in steps {
@@ -185,6 +231,10 @@ impl Run {
             }
             Step::BeginCheckpoint(id) => self.checkpoint(*id),
             Step::Restart => self.restart(store),
+            Step::Key(key) => {
+                self.coding.previous = self.coding.key.replace(key);
+                self.restart(store);
+            }
             Step::Expire(seconds) => self.expire(*seconds),
             Step::Capacity(bytes) => self.disk.set_faults(Faults {
                 capacity: Some(*bytes),
@@ -217,13 +267,13 @@ impl Run {
         self.lanes
             .iter_mut()
             .for_each(|l| (l.group, l.log) = (None, None));
-        let Ok(opened) = open(&self.disk, self.sync) else {
+        let Ok(opened) = open(&self.disk, self.sync, self.coding) else {
             self.over = true;
             return;
         };
         *store = opened;
         for lane in &mut self.lanes {
-            if restore(store, lane).is_err() {
+            if restore(store, lane, self.coding.compress).is_err() {
                 self.over = true;
                 return;
             }
@@ -310,9 +360,9 @@ impl Run {
             fail_read: Some(read),
             ..Faults::default()
         });
-        if let Ok(store) = open(disk, self.sync) {
+        if let Ok(store) = open(disk, self.sync, self.coding) {
             for lane in &self.lanes {
-                let _failed = restore(&store, &mut lane.fresh());
+                let _failed = restore(&store, &mut lane.fresh(), self.coding.compress);
             }
             store.shutdown();
         }
@@ -327,10 +377,11 @@ impl Run {
         // What was found must stay, and nothing may come to light later: one more message, and a crash that takes all
         // that was not forced out.
         let after = disk.crash(disk.operations(), Crash::Lose);
-        let store = open(&after, self.sync).map_err(|e| format!("cannot be opened again: {e}"))?;
+        let store =
+            open(&after, self.sync, self.coding).map_err(|e| format!("cannot be opened again: {e}"))?;
         for (lane, (index, model)) in self.lanes.iter().zip(first) {
             let mut lane = lane.fresh();
-            restore(&store, &mut lane).map_err(|e| e.to_string())?;
+            restore(&store, &mut lane, self.coding.compress).map_err(|e| e.to_string())?;
             let found = lane.group.as_ref().unwrap().last_index();
             if found != index {
                 return Err(format!("stream {}: index {index} before, {found} after", lane.id));
@@ -346,13 +397,13 @@ impl Run {
     /// something is said, all are. Gives whether something is said. The end of the journal cannot tell: a block that is as
     /// it was before its last write looks as if a crash had come before it.
     pub(crate) fn look_stale(&self, disk: &SimDisk) -> Result<bool, String> {
-        let Ok(store) = open(disk, self.sync) else {
+        let Ok(store) = open(disk, self.sync, self.coding) else {
             return Ok(true);
         };
         let mut found = Vec::new();
         for lane in &self.lanes {
             let mut fresh = lane.fresh();
-            if restore(&store, &mut fresh).is_err() {
+            if restore(&store, &mut fresh, self.coding.compress).is_err() {
                 return Ok(true);
             }
             let index = usize::try_from(fresh.group.as_ref().unwrap().last_index().0).unwrap();
@@ -382,7 +433,7 @@ impl Run {
         operations: usize,
         crash: Crash,
     ) -> Result<Option<Vec<(LogIndex, Model)>>, String> {
-        let store = open(disk, self.sync).map_err(|e| format!("cannot be opened: {e}"))?;
+        let store = open(disk, self.sync, self.coding).map_err(|e| format!("cannot be opened: {e}"))?;
         let mut found = Vec::new();
         for lane in &self.lanes {
             found.push(self.look_at(&store, lane, operations, crash)?);
@@ -407,7 +458,7 @@ impl Run {
         let (acked, sent) = lane.promised(operations);
         let durable = self.sync == SyncMode::Always || crash == Crash::Keep;
         let mut fresh = lane.fresh();
-        restore(store, &mut fresh).map_err(|e| format!("stream {}: {e}", lane.id))?;
+        restore(store, &mut fresh, self.coding.compress).map_err(|e| format!("stream {}: {e}", lane.id))?;
         let index = usize::try_from(fresh.group.as_ref().unwrap().last_index().0).unwrap();
         if self.sync != SyncMode::Always && is_salvaged(store) {
             // The journal is gone as a whole: what is in segments is more than was promised, and is called damaged.

@@ -16,11 +16,11 @@ mod scripts;
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use natterjack_store::SyncMode;
 use natterjack_store::disk::sim::{Crash, Faults, Stale};
+use natterjack_store::{Cipher, SyncMode};
 
-use driver::Run;
-use scripts::{Script, all_scripts, scripts};
+use driver::{Coding, Run};
+use scripts::{Script, all_scripts, keys, scripts};
 
 /// Ways of what a crash leaves, behind every operation.
 const SEEDS: u64 = 40;
@@ -214,4 +214,73 @@ fn a_stale_block_is_never_taken_for_the_truth() {
         }
     }
     assert!(noticed > 50, "{noticed}");
+}
+
+#[test]
+fn every_crash_point_of_encrypted_and_compressed_streams() {
+    let codings = [
+        Coding::sealed(Cipher::ChaCha20Poly1305, true),
+        Coding::sealed(Cipher::Aes256Gcm, false),
+        Coding::compressed(),
+    ];
+    for (n, script) in scripts().iter().enumerate() {
+        let mut run =
+            Run::new(SyncMode::Always, script.streams, Faults::default()).coded(codings[n % codings.len()]);
+        run.run(&script.steps);
+        assert!(!run.over, "{}: nothing failed", script.name);
+        check_all(&script.name, &run, 1);
+    }
+}
+
+#[test]
+fn every_crash_point_of_a_store_that_gets_a_key() {
+    for script in keys() {
+        let mut run = Run::new(SyncMode::Always, script.streams, Faults::default());
+        run.run(&script.steps);
+        assert!(!run.over, "{}: nothing failed", script.name);
+        check_all(&script.name, &run, 2);
+    }
+}
+
+#[test]
+fn what_goes_wrong_costs_an_encrypted_store_nothing_either() {
+    let coding = Coding::sealed(Cipher::default(), true);
+    let faults = |place: usize| {
+        [
+            Faults {
+                capacity: Some(10_000 + place as u64 * 331),
+                ..Faults::default()
+            },
+            Faults {
+                fail_change_from: Some(place),
+                ..Faults::default()
+            },
+            Faults {
+                fail_sync_from: Some(place),
+                ..Faults::default()
+            },
+        ]
+    };
+    let mut failed = 0;
+    for script in scripts().iter().step_by(3) {
+        let mut whole = Run::new(SyncMode::Always, script.streams, Faults::default()).coded(coding);
+        whole.run(&script.steps);
+        for (place, which) in (0..whole.disk.operations())
+            .step_by(7)
+            .zip([0, 1, 2].into_iter().cycle())
+        {
+            let faults = faults(place)[which];
+            let mut run = Run::new(SyncMode::Always, script.streams, faults).coded(coding);
+            run.run(&script.steps);
+            run.disk.set_faults(Faults::default());
+            failed += usize::from(run.over || run.refused > 0);
+            let end = run.disk.operations();
+            for crash in [Crash::Lose, Crash::Keep, Crash::Seed(place as u64)] {
+                if let Err(text) = run.check(end, crash) {
+                    panic!("{}, {faults:?}, then {crash:?}: {text}", script.name);
+                }
+            }
+        }
+    }
+    assert!(failed > 20, "{failed} runs were refused something");
 }

@@ -342,6 +342,31 @@ fn compact(keep: u64) -> Vec<Step> {
     steps
 }
 
+/// A store that is encrypted, then encrypted with another key, with work before, between and behind.
+pub(crate) fn keys() -> Vec<Script> {
+    let work = [
+        Do(Append(6, 600)),
+        Upkeep,
+        Checkpoint(1),
+        Do(Erase(2)),
+        Do(Append(3, 200)),
+        Upkeep,
+    ];
+    let between = |key| [&work[..], &[Key(key)], &work[..]].concat();
+    vec![
+        script(
+            "encrypt",
+            1,
+            [between("one"), vec![Upkeep, Checkpoint(1), Restart]].concat(),
+        ),
+        script(
+            "change the key",
+            1,
+            [between("one"), vec![Key("two")], work.to_vec(), vec![Restart]].concat(),
+        ),
+    ]
+}
+
 /// Scripts drawn by chance.
 const DRAWN: u64 = 80;
 /// Steps of each.

@@ -201,6 +201,12 @@ impl Mapping {
         &self.source
     }
 
+    /// Where it maps to.
+    #[must_use]
+    pub fn destinations(&self) -> &[Weighted] {
+        &self.destinations
+    }
+
     /// Whether the mapping concerns `subject`.
     #[must_use]
     pub fn matches(&self, subject: &[u8]) -> bool {

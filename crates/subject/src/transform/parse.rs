@@ -60,6 +60,8 @@ fn part(token: &str, wildcards: usize) -> Result<Part, TransformError> {
     {
         return match n {
             0 => Ok(Part::Literal(Box::default())),
+            // Without any wildcard the peer does not say which one is meant.
+            _ if wildcards == 0 => Err(TransformError::IndexOutOfRange(token.to_owned())),
             n if n > wildcards => Err(TransformError::IndexOutOfRange(format!("{token}: [{n}]"))),
             n => Ok(Part::Wildcard(n)),
         };

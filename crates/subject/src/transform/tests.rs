@@ -56,6 +56,11 @@ fn refusals_in_the_peers_words() {
             "invalid mapping destination: wildcard index out of range in $2: [2]",
         ),
         (
+            "foo",
+            "bar.$2",
+            "invalid mapping destination: wildcard index out of range in $2",
+        ),
+        (
             "foo.*",
             "b.{{wildcard(2)}}",
             "invalid mapping destination: wildcard index out of range in {{wildcard(2)}}: [2]",

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use natterjack_store::Seq;
 use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
 
 use super::{SECOND, World};
 use crate::Command;
@@ -235,11 +236,14 @@ fn compare(world: &mut World, model: &Model) {
     }
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
-
-    #[test]
-    fn a_stream_is_what_the_model_says(steps in steps()) {
+/// Plays `cases` sequences of steps, comparing after each step.
+fn play(cases: u32) {
+    let config = Config {
+        cases,
+        failure_persistence: None,
+        ..Config::default()
+    };
+    let done = TestRunner::new(config).run(&steps(), |steps| {
         let mut world = World::new(allow);
         let mut model = Model::default();
         for step in &steps {
@@ -249,5 +253,20 @@ proptest! {
             }
             compare(&mut world, &model);
         }
+        Ok(())
+    });
+    if let Err(failure) = done {
+        panic!("{failure}");
     }
+}
+
+#[test]
+fn a_stream_is_what_the_model_says() {
+    play(64);
+}
+
+#[test]
+#[ignore = "the long mode: 10,000 sequences take minutes"]
+fn ten_thousand_streams_are_what_the_model_says() {
+    play(10_000);
 }

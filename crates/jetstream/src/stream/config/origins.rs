@@ -215,13 +215,22 @@ fn prefixes(seen: &Seen) -> Result<(), ApiError> {
     Ok(())
 }
 
+/// Whether an origin is a stream of this account: it is not said to be elsewhere, or is reached by this server's own domain.
+fn is_local(source: &StreamSource, context: &Context<'_>) -> bool {
+    let domain = &context.environment.domain;
+    source
+        .external
+        .as_ref()
+        .is_none_or(|external| crate::source::is_own_api(&external.api, domain))
+}
+
 /// Follows local sources and mirrors back to where they come from; coming back here is refused.
 fn cycles(config: &StreamConfig, context: &Context<'_>) -> Result<(), ApiError> {
     let mut visited: HashSet<&str> = HashSet::new();
     let mut waiting = VecDeque::from([config]);
     while let Some(at) = waiting.pop_front() {
         visited.insert(&at.name);
-        for source in at.sources.iter().filter(|s| s.external.is_none()) {
+        for source in at.sources.iter().filter(|s| is_local(s, context)) {
             if visited.contains(source.name.as_str()) {
                 if keeps(at, &source.filter_subject) {
                     return Err(invalid("detected cycle"));
@@ -230,7 +239,7 @@ fn cycles(config: &StreamConfig, context: &Context<'_>) -> Result<(), ApiError> 
                 waiting.push_back(origin);
             }
         }
-        if let Some(mirror) = at.mirror.as_ref().filter(|m| m.external.is_none()) {
+        if let Some(mirror) = at.mirror.as_ref().filter(|m| is_local(m, context)) {
             if visited.contains(mirror.name.as_str()) {
                 return Err(invalid("detected cycle"));
             }

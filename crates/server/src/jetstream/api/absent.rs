@@ -1,9 +1,9 @@
 //! Requests about a stream that is not there: what is wrong with the request itself is told first, as the peer does.
 
-use natterjack_jsapi::request::{ConsumerList, MsgDelete, MsgGet, Pause, Purge, StreamInfoRequest, Unpin};
+use natterjack_jsapi::request::{ConsumerList, MsgDelete, Pause, StreamInfoRequest, Unpin};
 use natterjack_jsapi::{ApiCall, ApiError, errors, json};
 
-use super::{Request, consumer};
+use super::{Request, consumer, message, stream};
 
 fn parsed<T: json::GoFields + Default>(
     request: &Request,
@@ -21,8 +21,8 @@ pub(super) fn answer(request: &Request, call: &ApiCall<'_>, strict: bool) -> Opt
             return Some(consumer::check_without_stream(request, strict));
         }
         ApiCall::StreamInfo { .. } => parsed::<StreamInfoRequest>(request, "JSApiStreamInfoRequest", strict),
-        ApiCall::StreamPurge { .. } => parsed::<Purge>(request, "JSApiStreamPurgeRequest", strict),
-        ApiCall::StreamMsgGet { .. } => parsed::<MsgGet>(request, "JSApiMsgGetRequest", strict),
+        ApiCall::StreamPurge { .. } => stream::wanted_purge(request, strict).map(drop),
+        ApiCall::StreamMsgGet { .. } => message::wanted_message(request, strict).map(drop),
         ApiCall::StreamMsgDelete { .. } => parsed::<MsgDelete>(request, "JSApiMsgDeleteRequest", strict),
         ApiCall::ConsumerNames { .. } | ApiCall::ConsumerList { .. } => {
             parsed::<ConsumerList>(request, "JSApiConsumersRequest", strict)

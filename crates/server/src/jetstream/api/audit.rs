@@ -12,6 +12,7 @@ use crate::clock;
 use crate::conn::Conn;
 use crate::jetstream::account::JsAccount;
 use crate::jetstream::wire::Wire;
+use crate::system;
 
 /// Where every request is reported.
 const AUDIT: &str = "$JS.EVENT.ADVISORY.API";
@@ -19,25 +20,18 @@ const AUDIT: &str = "$JS.EVENT.ADVISORY.API";
 /// Who asked, as advisories say it.
 pub(super) fn client_info(conn: Option<&Conn>, account: &JsAccount) -> ClientInfo {
     let server = &account.jetstream.server;
-    let base = ClientInfo {
-        acc: account.account.name.to_string(),
-        server: server.id.clone(),
-        ..ClientInfo::default()
-    };
-    let Some(conn) = conn else { return base };
-    let facts = conn.facts.lock();
-    ClientInfo {
-        start: Some(conn.started),
-        host: conn.address.ip().to_string(),
-        id: conn.id,
-        user: facts.user.clone().unwrap_or_default(),
-        name: facts.connect.name.clone(),
-        lang: facts.connect.lang.clone(),
-        ver: facts.connect.version.clone(),
-        rtt: conn.round_trip_ns.load(std::sync::atomic::Ordering::Relaxed),
-        kind: "Client".into(),
-        client_type: "nats".into(),
-        ..base
+    let server = server.id.clone();
+    match conn {
+        Some(conn) => ClientInfo {
+            server,
+            rtt: conn.round_trip_ns.load(std::sync::atomic::Ordering::Relaxed),
+            ..system::client_info(conn)
+        },
+        None => ClientInfo {
+            acc: account.account.name.to_string(),
+            server,
+            ..ClientInfo::default()
+        },
     }
 }
 

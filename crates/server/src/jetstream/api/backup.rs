@@ -123,7 +123,6 @@ impl Desk {
         let Create::New(mut config) = check_create(name, &wanted, &context)? else {
             return Err(errors::STREAM_NAME_EXIST_RESTORE_FAILED);
         };
-        super::stream::check_supported(&config)?;
         self.account.check_room(&config, None)?;
         config.sealed = sealed;
         Ok(config)

@@ -5,16 +5,22 @@ use natterjack_jsapi::request::{MsgDelete, MsgGet};
 use natterjack_jsapi::response::{self, StoredMessage};
 use natterjack_jsapi::{ApiError, GoTime, errors};
 
-use super::Asked;
+use super::{Asked, Request};
 use crate::jetstream::owner::Owner;
+
+/// What STREAM.MSG.GET asks for, if it can be asked for of any stream.
+pub(super) fn wanted_message(request: &Request, strict: bool) -> Result<MsgGet, ApiError> {
+    let wanted: MsgGet = request.parse("JSApiMsgGetRequest", strict)?;
+    let several = wanted.batch > 0 || wanted.max_bytes > 0 || !wanted.multi_last.is_empty();
+    if several || direct::check(&wanted).is_err() {
+        return Err(errors::BAD_REQUEST);
+    }
+    Ok(wanted)
+}
 
 impl Asked {
     pub(super) fn get_message(&self, owner: &mut Owner) -> Result<Vec<u8>, ApiError> {
-        let wanted: MsgGet = self.parse("JSApiMsgGetRequest")?;
-        let several = wanted.batch > 0 || wanted.max_bytes > 0 || !wanted.multi_last.is_empty();
-        if several || direct::check(&wanted).is_err() {
-            return Err(errors::BAD_REQUEST);
-        }
+        let wanted = wanted_message(&self.request, self.account.strict())?;
         let found = direct::find(owner.group.store(), &wanted).ok_or(errors::NO_MESSAGE_FOUND)?;
         let message = StoredMessage {
             subject: found.subject(),

@@ -12,6 +12,7 @@ pub(super) mod direct;
 mod list;
 mod message;
 mod stream;
+mod template;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -23,6 +24,7 @@ use natterjack_jsapi::{ApiCall, ApiError, errors, json, response};
 use natterjack_proto::Headers;
 
 use self::calls::{check_before, clustered_only, stream_of};
+pub(super) use self::template::listen_all as listen_templates;
 use super::account::JsAccount;
 use super::owner::Owner;
 use super::stream::Stream;
@@ -64,7 +66,8 @@ fn level(headers: &[u8]) -> i64 {
 }
 
 /// Requests, by the peer's names, of which nothing is needed.
-const MAY_BE_EMPTY: [&str; 6] = [
+const MAY_BE_EMPTY: [&str; 7] = [
+    "JSApiStreamTemplatesRequest",
     "JSApiStreamInfoRequest",
     "JSApiStreamPurgeRequest",
     "JSApiStreamNamesRequest",
@@ -95,9 +98,18 @@ impl Request {
     }
 }
 
-/// Requests that wait.
+/// Something for the desk.
+#[derive(Debug)]
+enum Waiting {
+    /// A request.
+    Call(Request),
+    /// A message whose stream has to be made first.
+    Homeless(template::Homeless),
+}
+
+/// What waits for the desk.
 #[derive(Debug, Default)]
-pub(super) struct Requests(Vec<Request>);
+pub(super) struct Requests(Vec<Waiting>);
 
 impl Pile for Requests {
     fn is_empty(&self) -> bool {
@@ -138,9 +150,9 @@ impl Service for Api {
             level: level(message.headers()),
             from: message.from.cloned(),
         };
-        let full = self
-            .mailbox
-            .push(message.body.len() + 256, |requests| requests.0.push(request));
+        let full = self.mailbox.push(message.body.len() + 256, |requests| {
+            requests.0.push(Waiting::Call(request))
+        });
         if full && lane.gate.is_none() {
             lane.gate = Some(Arc::clone(&self.mailbox.gate));
         }
@@ -152,15 +164,25 @@ impl Service for Api {
 pub(super) async fn serve(account: Arc<JsAccount>, mailbox: Arc<Mailbox<Requests>>) {
     let mut desk = Desk {
         wire: Wire::new(&account.jetstream.server, &account.account),
+        mailbox: Arc::clone(&mailbox),
         account,
     };
     let mut requests = Requests::default();
     loop {
         mailbox.arrived().await;
         mailbox.take(&mut requests);
-        for request in requests.0.drain(..) {
-            let bytes = request.body.len() + 256;
-            desk.serve(&request).await;
+        for waiting in requests.0.drain(..) {
+            let bytes = match waiting {
+                Waiting::Call(request) => {
+                    desk.serve(&request).await;
+                    request.body.len() + 256
+                }
+                Waiting::Homeless(homeless) => {
+                    let bytes = homeless.bytes();
+                    desk.house(homeless).await;
+                    bytes
+                }
+            };
             mailbox.settle(bytes);
         }
         desk.wire.lane.flush();
@@ -170,6 +192,7 @@ pub(super) async fn serve(account: Arc<JsAccount>, mailbox: Arc<Mailbox<Requests
 /// Where an account's requests are dealt with.
 struct Desk {
     account: Arc<JsAccount>,
+    mailbox: Arc<Mailbox<Requests>>,
     wire: Wire,
 }
 
@@ -199,6 +222,10 @@ impl Desk {
             ApiCall::StreamDelete { stream } => self.delete(request, stream).await,
             ApiCall::StreamSnapshot { stream } => self.snapshot(request, stream).await,
             ApiCall::StreamRestore { stream } => self.restore(request, stream),
+            ApiCall::TemplateCreate { template } => self.template_create(request, template).await,
+            ApiCall::TemplateNames => self.template_names(request),
+            ApiCall::TemplateInfo { template } => self.template_info(request, template),
+            ApiCall::TemplateDelete { template } => self.template_delete(request, template).await,
             ApiCall::StreamNames => self.stream_names(request),
             ApiCall::StreamList => self.stream_list(request).await,
             ApiCall::MsgNext { .. } | ApiCall::DirectGet { .. } => {}

@@ -9,7 +9,7 @@ use natterjack_jetstream::{Command, Outcome};
 use natterjack_jsapi::cluster::ClusterInfo;
 use natterjack_jsapi::request::{Purge, StreamInfoRequest};
 use natterjack_jsapi::response::{self, Page};
-use natterjack_jsapi::stream::{StreamConfig, StreamRequest};
+use natterjack_jsapi::stream::StreamRequest;
 use natterjack_jsapi::{ApiError, errors};
 use natterjack_subject::Filter;
 
@@ -21,25 +21,13 @@ use crate::jetstream::{services, upstream};
 /// Deleted sequences shown at most.
 const DELETED_MAX: usize = 100_000;
 
-/// What a stream may ask for and does not get yet is refused: a mirror that never copies would be worse than none.
-pub(super) fn check_supported(config: &StreamConfig) -> Result<(), ApiError> {
-    let origins = || config.mirror.iter().chain(&config.sources);
-    let missing = [
-        (
-            origins().any(|origin| origin.external.is_some()),
-            "origins in other accounts and domains",
-        ),
-        (
-            origins().any(|origin| origin.consumer.is_some()),
-            "origins with a consumer of their own",
-        ),
-    ];
-    match missing.iter().find(|(asked, _)| *asked) {
-        Some((_, what)) => Err(errors::stream_invalid_config(format_args!(
-            "{what} are not supported by this version of natterjack"
-        ))),
-        None => Ok(()),
+/// What STREAM.PURGE asks for, if it can be asked for of any stream.
+pub(super) fn wanted_purge(request: &Request, strict: bool) -> Result<Purge, ApiError> {
+    let wanted: Purge = request.parse("JSApiStreamPurgeRequest", strict)?;
+    if wanted.seq > 0 && wanted.keep > 0 {
+        return Err(errors::BAD_REQUEST);
     }
+    Ok(wanted)
 }
 
 impl Desk {
@@ -62,9 +50,11 @@ impl Desk {
         match check_create(name, &wanted, &context)? {
             Create::Existing => {}
             Create::New(config) => {
-                check_supported(&config)?;
                 self.account.check_room(&config, None)?;
-                self.account.create(config).await.map_err(errors::stream_create)?;
+                self.account
+                    .create(config, "")
+                    .await
+                    .map_err(errors::stream_create)?;
                 audit::stream_action(&mut self.wire, &self.account, name, "CREATED", "create");
             }
         }
@@ -91,7 +81,6 @@ impl Desk {
         let context = self.account.context(&configs, wanted.pedantic);
         let old = configs.get(name);
         let config = check_update(name, old, &wanted, &context)?;
-        check_supported(&config)?;
         self.account.check_room(&config, old)?;
         let stream = self.stream(name).ok_or(errors::STREAM_NOT_FOUND)?;
         let (sender, receiver) = tokio::sync::oneshot::channel();
@@ -189,10 +178,7 @@ impl Asked {
     }
 
     pub(super) fn purge(self, owner: &mut Owner) {
-        let command = self.parse::<Purge>("JSApiStreamPurgeRequest").and_then(|wanted| {
-            if wanted.seq > 0 && wanted.keep > 0 {
-                return Err(errors::BAD_REQUEST);
-            }
+        let command = wanted_purge(&self.request, self.account.strict()).and_then(|wanted| {
             owner.group.check_purge()?;
             Ok(Command::Purge {
                 filter: wanted.filter,

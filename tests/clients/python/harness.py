@@ -27,7 +27,7 @@ def binary():
     named = os.environ.get("NATTERJACK_SERVER")
     if named:
         return named
-    workspace = pathlib.Path(__file__).resolve().parents[2]
+    workspace = pathlib.Path(__file__).resolve().parents[3]
     target = workspace / os.environ.get("CARGO_TARGET_DIR", "target")
     built = target / "debug" / "natterjack-server"
     if not built.is_file():

@@ -1,0 +1,162 @@
+//! What the worker is doing for the subjects of a stream: writing the frozen table, merging runs.
+
+use std::ops::Range;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::memtable::Memtable;
+use super::run::Run;
+use super::spill::{self, Merge, SpillError};
+use super::{Place, Subjects};
+use crate::worker::{Outcome, Worker};
+
+/// How far a merge came.
+#[derive(Debug)]
+enum Progress {
+    Partly(Box<Merge>),
+    Whole(Run),
+}
+
+type Merging = Outcome<Result<Progress, SpillError>>;
+
+fn go_on(mut merge: Box<Merge>) -> Result<Progress, SpillError> {
+    Ok(match merge.step()? {
+        Some(run) => Progress::Whole(run),
+        None => Progress::Partly(merge),
+    })
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Background {
+    writing: Option<Outcome<Result<Run, SpillError>>>,
+    /// Which runs, and how far.
+    merging: Option<(Range<usize>, Merging)>,
+}
+
+impl Subjects {
+    /// Whether the table may go to disk: the one before is there.
+    pub(crate) const fn may_freeze(&self) -> bool {
+        self.place.is_some() && self.frozen.is_none()
+    }
+
+    /// Whether a table is on its way to disk.
+    pub(crate) const fn is_frozen(&self) -> bool {
+        self.place.is_some() && self.frozen.is_some()
+    }
+
+    /// From now on everything stays in memory.
+    pub(crate) fn stay_in_memory(&mut self) {
+        self.place = None;
+    }
+
+    /// Bytes of the table in memory.
+    pub(crate) fn table_bytes(&self) -> usize {
+        self.table.used_bytes()
+    }
+
+    /// Has the table written to disk and begins a new one.
+    pub(crate) fn freeze(&mut self, worker: &Worker) {
+        if self.frozen.is_none() {
+            let table = std::mem::replace(&mut self.table, Memtable::new(self.hasher.clone()));
+            self.frozen = Some(Arc::new(table));
+        }
+        self.write_frozen(worker);
+    }
+
+    fn write_frozen(&mut self, worker: &Worker) {
+        let (Some(table), Some(place)) = (self.frozen.clone(), self.place.clone()) else {
+            return;
+        };
+        let hasher = self.hasher.clone();
+        self.background.writing = Some(worker.submit(move || spill::write_table(&place, &hasher, &table)));
+    }
+
+    /// Installs what the worker has finished and gives it what is next.
+    ///
+    /// # Errors
+    /// What failed; it is tried again by the next call, unless it is damage, which only [`Self::reset`] ends.
+    pub(crate) fn collect(&mut self, worker: &Worker) -> Result<(), SpillError> {
+        match self.background.writing.as_ref().map(Outcome::take) {
+            Some(Some(Ok(run))) => {
+                self.background.writing = None;
+                self.install(run);
+            }
+            Some(Some(Err(error))) => {
+                self.background.writing = None;
+                return Err(error);
+            }
+            Some(None) => {}
+            None => self.write_frozen(worker),
+        }
+        self.collect_merge(worker)
+    }
+
+    fn install(&mut self, run: Run) {
+        self.frozen = None;
+        self.runs.push(Arc::new(run));
+    }
+
+    fn collect_merge(&mut self, worker: &Worker) -> Result<(), SpillError> {
+        let Some((range, outcome)) = self.background.merging.take() else {
+            self.start_merge(worker);
+            return Ok(());
+        };
+        match outcome.take() {
+            None => self.background.merging = Some((range, outcome)),
+            Some(Ok(Progress::Partly(merge))) => {
+                self.background.merging = Some((range, worker.submit(move || go_on(merge))));
+            }
+            Some(Ok(Progress::Whole(run))) => self.replace(range, run, worker),
+            Some(Err(error)) => return Err(error),
+        }
+        Ok(())
+    }
+
+    fn start_merge(&mut self, worker: &Worker) {
+        let (Some(range), Some(place)) = (spill::to_merge(&self.runs), self.place.clone()) else {
+            return;
+        };
+        let (runs, hasher) = (self.runs[range.clone()].to_vec(), self.hasher.clone());
+        let is_lowest = range.start == 0;
+        let outcome = worker.submit(move || {
+            let merge = Merge::new(&place, &hasher, &runs, is_lowest)?;
+            go_on(Box::new(merge))
+        });
+        self.background.merging = Some((range, outcome));
+    }
+
+    /// `run` takes the place of the runs in `range`; their files go.
+    fn replace(&mut self, range: Range<usize>, run: Run, worker: &Worker) {
+        let gone: Vec<_> = self.runs.splice(range, [Arc::new(run)]).collect();
+        self.remove_files(gone.iter().map(|r| r.path().clone()).collect(), worker);
+    }
+
+    fn remove_files(&self, paths: Vec<PathBuf>, worker: &Worker) {
+        let Some(Place { disk, .. }) = self.place.clone() else {
+            return;
+        };
+        let _outcome = worker.submit(move || {
+            for path in paths {
+                // Left behind, it is removed when the stream is opened the next time.
+                let _left = disk.remove(&path);
+            }
+        });
+    }
+
+    /// Whether the worker has something to do for it.
+    pub(crate) const fn is_busy(&self) -> bool {
+        self.is_frozen() || self.background.merging.is_some()
+    }
+
+    /// Forgets everything: the messages will say it again. Nothing goes to disk from now on.
+    pub(crate) fn reset(&mut self, worker: &Worker) {
+        self.remove_files(self.runs.iter().map(|r| r.path().clone()).collect(), worker);
+        self.runs.clear();
+        self.frozen = None;
+        self.background = Background::default();
+        self.table = Memtable::new(self.hasher.clone());
+        self.live = 0;
+        self.histories = self.histories.take().map(|_| super::Histories::default());
+        self.place = None;
+    }
+}

@@ -1,0 +1,216 @@
+//! Entries of a run of subjects: in order, each text without what it shares with the one before, in blocks that are
+//! checked as a whole. A block starts with a whole text, so it is read without any other.
+
+use std::cmp::Ordering;
+
+use crate::ids::Seq;
+
+use super::SubjectState;
+
+/// What a layer says of a subject. A count of 0 says that it is gone, whatever older layers say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Known {
+    pub(super) state: SubjectState,
+    /// The count that the layers below say: what this entry takes the place of.
+    pub(super) below: u64,
+}
+
+impl Known {
+    /// What this entry adds to the sum over all layers.
+    pub(super) const fn gain(&self) -> i64 {
+        self.state.count.cast_signed() - self.below.cast_signed()
+    }
+}
+
+/// A block that is being filled.
+#[derive(Debug, Default)]
+pub(super) struct BlockWriter {
+    bytes: Vec<u8>,
+    last: Vec<u8>,
+    /// Sum of [`Known::gain`].
+    pub(super) gain: i64,
+}
+
+/// Seven bits a byte, the lowest first.
+fn put(out: &mut Vec<u8>, mut n: u64) {
+    while n >= 0x80 {
+        out.push(u8::try_from(n & 0x7f).unwrap_or(0) | 0x80);
+        n >>= 7;
+    }
+    out.push(u8::try_from(n).unwrap_or(0));
+}
+
+fn take(bytes: &mut &[u8]) -> Option<u64> {
+    let mut n = 0;
+    for shift in (0..64).step_by(7) {
+        let (byte, rest) = bytes.split_first()?;
+        *bytes = rest;
+        n |= u64::from(byte & 0x7f) << shift;
+        if byte & 0x80 == 0 {
+            return Some(n);
+        }
+    }
+    None
+}
+
+fn take_len(bytes: &mut &[u8]) -> Option<usize> {
+    usize::try_from(take(bytes)?).ok()
+}
+
+fn shared(a: &[u8], b: &[u8]) -> usize {
+    a.iter().zip(b).take_while(|(a, b)| a == b).count()
+}
+
+impl BlockWriter {
+    pub(super) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Adds an entry; texts ascend.
+    pub(super) fn push(&mut self, text: &[u8], known: &Known) {
+        let common = shared(&self.last, text);
+        put(&mut self.bytes, common as u64);
+        put(&mut self.bytes, (text.len() - common) as u64);
+        self.bytes.extend_from_slice(&text[common..]);
+        self.last.truncate(common);
+        self.last.extend_from_slice(&text[common..]);
+        let state = &known.state;
+        put(&mut self.bytes, state.count << 1 | u64::from(state.last_stale));
+        if state.count > 0 {
+            put(&mut self.bytes, state.last.0);
+            put(&mut self.bytes, state.last.0.wrapping_sub(state.first_bound.0));
+        }
+        put(&mut self.bytes, known.below);
+        self.gain += known.gain();
+    }
+
+    /// The block with its checksum, which also covers `place`; the next one is begun.
+    pub(super) fn finish(&mut self, place: u64, out: &mut Vec<u8>) {
+        out.extend_from_slice(&checksum(&self.bytes, place).to_le_bytes());
+        out.append(&mut self.bytes);
+        self.last.clear();
+        self.gain = 0;
+    }
+}
+
+fn checksum(content: &[u8], place: u64) -> u32 {
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(&place.to_le_bytes());
+    hasher.update(content);
+    hasher.finalize()
+}
+
+/// The entries of a block at `place`, if it verifies.
+pub(super) fn open(block: &[u8], place: u64) -> Option<&[u8]> {
+    let (crc, content) = block.split_first_chunk::<4>()?;
+    (u32::from_le_bytes(*crc) == checksum(content, place)).then_some(content)
+}
+
+fn take_known(bytes: &mut &[u8]) -> Option<Known> {
+    let head = take(bytes)?;
+    let count = head >> 1;
+    let (mut last, mut first) = (0, 0);
+    if count > 0 {
+        last = take(bytes)?;
+        first = last.wrapping_sub(take(bytes)?);
+    }
+    Some(Known {
+        state: SubjectState {
+            count,
+            last: Seq(last),
+            last_stale: head & 1 != 0,
+            first_bound: Seq(first),
+        },
+        below: take(bytes)?,
+    })
+}
+
+/// The next entry of `bytes`, its text put together in `text`, which holds the one before.
+pub(super) fn next(bytes: &mut &[u8], text: &mut Vec<u8>) -> Option<Known> {
+    let (common, more) = (take_len(bytes)?, take_len(bytes)?);
+    let (suffix, rest) = bytes.split_at_checked(more)?;
+    text.truncate(common);
+    text.extend_from_slice(suffix);
+    *bytes = rest;
+    take_known(bytes)
+}
+
+/// Looks for `wanted` without putting texts together: only where an entry shares with the one before exactly what that
+/// one shared with `wanted` can it come closer.
+pub(super) fn find(mut bytes: &[u8], wanted: &[u8]) -> Option<Known> {
+    let mut matched = 0;
+    while !bytes.is_empty() {
+        let (common, more) = (take_len(&mut bytes)?, take_len(&mut bytes)?);
+        let (suffix, rest) = bytes.split_at_checked(more)?;
+        bytes = rest;
+        let known = take_known(&mut bytes)?;
+        match common.cmp(&matched) {
+            Ordering::Greater => {}
+            Ordering::Less => return None,
+            Ordering::Equal => {
+                let ahead = &wanted[matched..];
+                let more = shared(suffix, ahead);
+                if more == suffix.len() && more == ahead.len() {
+                    return Some(known);
+                }
+                let is_behind = more == ahead.len() || suffix.get(more) > ahead.get(more);
+                if is_behind {
+                    return None;
+                }
+                matched += more;
+            }
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn known(n: u64) -> Known {
+        Known {
+            state: SubjectState {
+                count: n % 5,
+                last: Seq(if n.is_multiple_of(5) { 0 } else { n }),
+                last_stale: n.is_multiple_of(3),
+                first_bound: Seq(if n.is_multiple_of(5) { 0 } else { n + 1 - n % 3 }),
+            },
+            below: n % 7,
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_found(entries in proptest::collection::btree_map("[ab]{1,6}", any::<u32>(), 0..60), others in proptest::collection::vec("[abc]{1,6}", 20)) {
+            let entries: BTreeMap<String, Known> = entries.into_iter().map(|(t, n)| (t, known(u64::from(n)))).collect();
+            let mut writer = BlockWriter::default();
+            entries.iter().for_each(|(text, known)| writer.push(text.as_bytes(), known));
+            prop_assert_eq!(writer.gain, entries.values().map(Known::gain).sum::<i64>());
+            let mut block = Vec::new();
+            writer.finish(9, &mut block);
+            prop_assert!(open(&block, 8).is_none());
+            let content = open(&block, 9).unwrap();
+            for text in entries.keys().chain(&others) {
+                prop_assert_eq!(find(content, text.as_bytes()), entries.get(text).copied());
+            }
+            let (mut rest, mut text) = (content, Vec::new());
+            for (expected, state) in &entries {
+                prop_assert_eq!(next(&mut rest, &mut text), Some(*state));
+                prop_assert_eq!(&text, expected.as_bytes());
+            }
+            prop_assert!(rest.is_empty());
+        }
+
+        #[test]
+        fn nothing_read_ends_the_process(bytes in proptest::collection::vec(any::<u8>(), 0..60)) {
+            let _found = find(&bytes, b"aa");
+            let (mut rest, mut text) = (&bytes[..], Vec::new());
+            while next(&mut rest, &mut text).is_some() {}
+        }
+    }
+}

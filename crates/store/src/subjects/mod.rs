@@ -1,0 +1,319 @@
+//! What the stream knows of each subject: how many messages, which was last, and for bounded histories all of them.
+//!
+//! It is kept in layers. The newest is a table in memory; a file stream whose table is full freezes it, and the worker
+//! writes it to disk as an immutable run, sorted, and merges runs. A newer layer's entry takes the place of older ones.
+//! Runs are made from memory and thrown away at a restart; one that does not verify is replaced by looking at the messages.
+
+mod background;
+mod block;
+mod bloom;
+mod cache;
+mod histories;
+mod memtable;
+mod merged;
+mod run;
+mod spill;
+#[cfg(test)]
+mod tests;
+
+use std::hash::BuildHasher;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use natterjack_subject::Filter;
+
+use crate::ids::Seq;
+use background::Background;
+use block::Known;
+pub(crate) use cache::BlockCache;
+use histories::Histories;
+use memtable::Memtable;
+use merged::{Layer, Merged};
+use run::{Cursor, Run};
+pub(crate) use run::{Place, is_run};
+pub(crate) use spill::SpillError;
+
+type Hasher = foldhash::fast::RandomState;
+
+/// State of one subject.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SubjectState {
+    /// Live messages.
+    pub count: u64,
+    /// The last live one; unless `last_stale`, exact.
+    pub last: Seq,
+    /// Whether `last` was removed and has to be looked for before it.
+    pub last_stale: bool,
+    /// No live one is before this.
+    pub first_bound: Seq,
+}
+
+/// A run does not verify: the messages have to be asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Damaged;
+
+/// All that is known of a stream's subjects.
+#[derive(Debug)]
+pub(crate) struct Subjects {
+    /// The newest layer.
+    table: Memtable,
+    /// The one before it, on its way to disk.
+    frozen: Option<Arc<Memtable>>,
+    /// The layers on disk, the oldest first.
+    runs: Vec<Arc<Run>>,
+    /// Subjects with live messages.
+    live: usize,
+    hasher: Hasher,
+    histories: Option<Histories>,
+    /// Where runs go; without, everything stays in memory.
+    place: Option<Place>,
+    background: Background,
+}
+
+impl Subjects {
+    /// No subjects. Their table goes to `place` when it is full, if there is one.
+    pub(crate) fn new(place: Option<Place>) -> Self {
+        // One for all layers: hashes are handed down.
+        let hasher = Hasher::default();
+        Self {
+            table: Memtable::new(hasher.clone()),
+            frozen: None,
+            runs: Vec::new(),
+            live: 0,
+            hasher,
+            histories: None,
+            place,
+            background: Background::default(),
+        }
+    }
+
+    pub(crate) const fn len(&self) -> usize {
+        self.live
+    }
+
+    /// What the layers below the table say.
+    fn below(&self, subject: &[u8], hash: u64) -> Result<Option<SubjectState>, Damaged> {
+        if let Some(frozen) = &self.frozen
+            && let Some(n) = frozen.find(subject, hash)
+        {
+            return Ok(live(frozen.known(n)));
+        }
+        for run in self.runs.iter().rev() {
+            if let Some(known) = run.get(subject, hash)? {
+                return Ok(live(known));
+            }
+        }
+        Ok(None)
+    }
+
+    /// State of `subject`, if it has live messages.
+    pub(crate) fn get(&self, subject: &[u8]) -> Result<Option<SubjectState>, Damaged> {
+        let hash = self.hasher.hash_one(subject);
+        match self.table.find(subject, hash) {
+            Some(n) => Ok(live(self.table.known(n))),
+            None => self.below(subject, hash),
+        }
+    }
+
+    /// Counts a new last message of `subject`; returns the state before.
+    pub(crate) fn add(&mut self, subject: &[u8], seq: Seq) -> Result<Option<SubjectState>, Damaged> {
+        let hash = self.hasher.hash_one(subject);
+        let found = self.table.find(subject, hash);
+        let before = match found {
+            Some(n) => live(self.table.known(n)),
+            None => self.below(subject, hash)?,
+        };
+        let mut state = before.unwrap_or(SubjectState {
+            count: 0,
+            last: seq,
+            last_stale: false,
+            first_bound: seq,
+        });
+        state.count += 1;
+        // A last that was removed may be behind: sequences that were taken back are given again.
+        state.last = if state.last_stale {
+            seq
+        } else {
+            state.last.max(seq)
+        };
+        state.last_stale = false;
+        match found {
+            Some(n) => self.table.set(n, state),
+            None => self
+                .table
+                .insert(subject, hash, state, before.map_or(0, |b| b.count)),
+        }
+        self.live += usize::from(before.is_none());
+        if let Some(histories) = &mut self.histories {
+            histories.push(subject, hash, seq);
+        }
+        Ok(before)
+    }
+
+    /// Counts the removal of message `seq` of `subject`.
+    pub(crate) fn remove(&mut self, subject: &[u8], seq: Seq) -> Result<(), Damaged> {
+        let hash = self.hasher.hash_one(subject);
+        let found = self.table.find(subject, hash);
+        let before = match found {
+            Some(n) => live(self.table.known(n)),
+            None => self.below(subject, hash)?,
+        };
+        let Some(mut state) = before else { return Ok(()) };
+        let below = found.map_or(state.count, |n| self.table.known(n).below);
+        state.count -= 1;
+        state.last_stale |= state.last == seq;
+        if state.first_bound == seq {
+            state.first_bound = seq.next();
+        }
+        self.live -= usize::from(state.count == 0);
+        match found {
+            Some(n) if state.count == 0 && below == 0 => self.table.forget(n, hash),
+            Some(n) => self.table.set(n, state),
+            None => self.table.insert(subject, hash, state, below),
+        }
+        if let Some(histories) = &mut self.histories {
+            histories.remove(subject, hash, seq);
+        }
+        Ok(())
+    }
+
+    /// Records what a search found to be the last message of `subject`.
+    pub(crate) fn set_last(&mut self, subject: &[u8], last: Seq) -> Result<(), Damaged> {
+        let hash = self.hasher.hash_one(subject);
+        let found = self.table.find(subject, hash);
+        let before = match found {
+            Some(n) => live(self.table.known(n)),
+            None => self.below(subject, hash)?,
+        };
+        let Some(before) = before else { return Ok(()) };
+        let state = SubjectState {
+            last,
+            last_stale: false,
+            ..before
+        };
+        match found {
+            Some(n) => self.table.set(n, state),
+            None => self.table.insert(subject, hash, state, before.count),
+        }
+        Ok(())
+    }
+
+    /// The oldest live message of `subject`, where histories are kept.
+    pub(crate) fn oldest(&self, subject: &[u8]) -> Option<Seq> {
+        let histories = self.histories.as_ref()?;
+        histories.oldest(subject, self.hasher.hash_one(subject))
+    }
+
+    /// Whether all sequences of each subject are kept.
+    pub(crate) const fn keeps_histories(&self) -> bool {
+        self.histories.is_some()
+    }
+
+    /// Starts or stops keeping them; starting needs them fed again by [`Self::add_history`].
+    pub(crate) fn set_histories(&mut self, keep: bool) {
+        self.histories = keep.then(Histories::default);
+    }
+
+    /// Adds a live sequence, ascending, after [`Self::set_histories`].
+    pub(crate) fn add_history(&mut self, subject: &[u8], seq: Seq) {
+        let hash = self.hasher.hash_one(subject);
+        if let Some(histories) = &mut self.histories {
+            histories.push(subject, hash, seq);
+        }
+    }
+
+    /// Calls `each` for every subject behind `after` that passes `filter`, in order.
+    pub(crate) fn for_each(
+        &mut self,
+        filter: &Filter,
+        after: &[u8],
+        each: &mut dyn FnMut(&[u8], SubjectState) -> ControlFlow<()>,
+    ) -> Result<(), Damaged> {
+        if filter.is_literal() {
+            if after < filter.as_bytes()
+                && let Some(state) = self.get(filter.as_bytes())?
+            {
+                let _done = each(filter.as_bytes(), state);
+            }
+            return Ok(());
+        }
+        self.table.sort();
+        let prefix = filter.literal_prefix();
+        let from = prefix.max(after);
+        if self.frozen.is_none() && self.runs.is_empty() {
+            self.for_each_in_table(filter, after, each);
+            return Ok(());
+        }
+        let mut merged = Merged::new(self.layers(from)?);
+        let mut text = Vec::new();
+        while let Some(known) = merged.next(&mut text)? {
+            if !text.starts_with(prefix) {
+                break;
+            }
+            if let Some(state) = live(known)
+                && text.as_slice() > after
+                && filter.matches(&text)
+                && each(&text, state).is_break()
+            {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn for_each_in_table(
+        &self,
+        filter: &Filter,
+        after: &[u8],
+        each: &mut dyn FnMut(&[u8], SubjectState) -> ControlFlow<()>,
+    ) {
+        let prefix = filter.literal_prefix();
+        for n in self.table.sorted_from(prefix.max(after)) {
+            let text = self.table.text(n);
+            if !text.starts_with(prefix) {
+                break;
+            }
+            if let Some(state) = live(self.table.known(n))
+                && text > after
+                && filter.matches(text)
+                && each(text, state).is_break()
+            {
+                break;
+            }
+        }
+    }
+
+    /// All layers from the first text not before `from` on, the newest first.
+    fn layers(&self, from: &[u8]) -> Result<Vec<Layer<'_>>, Damaged> {
+        let mut layers = vec![Layer::table(&self.table, self.table.sorted_from(from).collect())];
+        if let Some(frozen) = &self.frozen {
+            layers.push(Layer::table(frozen, frozen.ordered_from(from)));
+        }
+        for run in self.runs.iter().rev() {
+            layers.push(Layer::Run(Cursor::new(Arc::clone(run), from)?));
+        }
+        Ok(layers)
+    }
+
+    /// Messages of the subjects that start with `prefix`.
+    pub(crate) fn count_prefix(&self, prefix: &[u8]) -> Result<u64, Damaged> {
+        let mut count = self.table.gain(prefix) + self.frozen.as_ref().map_or(0, |f| f.gain(prefix));
+        for run in &self.runs {
+            count += run.gain(prefix)?;
+        }
+        Ok(u64::try_from(count).unwrap_or(0))
+    }
+
+    /// Bytes of memory in use, near enough for accounting.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        self.table.memory_bytes()
+            + self.frozen.as_ref().map_or(0, |f| f.memory_bytes())
+            + self.runs.iter().map(|r| r.memory_bytes()).sum::<usize>()
+            + self.histories.as_ref().map_or(0, Histories::memory_bytes)
+    }
+}
+
+/// What an entry says, if the subject is there.
+fn live(known: Known) -> Option<SubjectState> {
+    (known.state.count > 0).then_some(known.state)
+}

@@ -1,0 +1,227 @@
+//! Random changes to subjects in memory and with a table that goes to disk all the time, against a plain map.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::disk::Disk;
+use crate::disk::sim::SimDisk;
+use crate::worker::Worker;
+
+const DIR: &str = "/stream";
+
+fn place(disk: &SimDisk) -> Place {
+    disk.create_dir_all(Path::new(DIR)).unwrap();
+    Place {
+        disk: Arc::new(disk.clone()),
+        dir: Path::new(DIR).to_owned(),
+        cache: Arc::new(BlockCache::new(64 * 1024)),
+        vault: None,
+    }
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    Add(String),
+    RemoveFirst(String),
+    RemoveLast(String),
+    Freeze,
+    Collect,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let subject = || "[ab](\\.[abc]){0,3}";
+    prop_oneof![
+        6 => subject().prop_map(Step::Add),
+        2 => subject().prop_map(Step::RemoveFirst),
+        2 => subject().prop_map(Step::RemoveLast),
+        2 => Just(Step::Freeze),
+        2 => Just(Step::Collect),
+    ]
+}
+
+/// Live sequences by subject.
+type Model = BTreeMap<String, Vec<u64>>;
+
+fn take(subjects: &mut Subjects, model: &mut Model, subject: &str, last: bool) {
+    let Some(list) = model.get_mut(subject) else {
+        return;
+    };
+    let seq = if last { list.pop().unwrap() } else { list.remove(0) };
+    subjects.remove(subject.as_bytes(), Seq(seq)).unwrap();
+    match list.last() {
+        None => {
+            model.remove(subject);
+        }
+        // As the log does after it looked for the last.
+        Some(left) if last => subjects.set_last(subject.as_bytes(), Seq(*left)).unwrap(),
+        Some(_) => {}
+    }
+}
+
+fn apply(subjects: &mut Subjects, model: &mut Model, worker: &Worker, n: u64, step: Step) {
+    match step {
+        Step::Add(subject) => {
+            let before = subjects.add(subject.as_bytes(), Seq(n)).unwrap();
+            let list = model.entry(subject).or_default();
+            assert_eq!(before.map_or(0, |s| s.count), list.len() as u64);
+            list.push(n);
+        }
+        Step::RemoveFirst(subject) => take(subjects, model, &subject, false),
+        Step::RemoveLast(subject) => take(subjects, model, &subject, true),
+        Step::Freeze if subjects.may_freeze() => subjects.freeze(worker),
+        Step::Freeze => {}
+        Step::Collect => {
+            worker.drain();
+            subjects.collect(worker).unwrap();
+        }
+    }
+}
+
+fn check(subjects: &mut Subjects, model: &Model, filter: &str) {
+    assert_eq!(subjects.len(), model.len());
+    for (subject, list) in model {
+        let state = subjects.get(subject.as_bytes()).unwrap().unwrap();
+        assert_eq!(
+            (state.count, state.last.0),
+            (list.len() as u64, *list.last().unwrap())
+        );
+        assert!(!state.last_stale && state.first_bound.0 <= list[0]);
+        assert_eq!(subjects.oldest(subject.as_bytes()), Some(Seq(list[0])));
+    }
+    let filter = Filter::parse(filter.as_bytes()).unwrap();
+    let expected: Vec<(String, u64)> = model
+        .iter()
+        .filter(|(s, _)| filter.matches(s.as_bytes()))
+        .map(|(s, l)| (s.clone(), l.len() as u64))
+        .collect();
+    for after in ["", "a.b"] {
+        let mut got = Vec::new();
+        let each = &mut |text: &[u8], state: SubjectState| {
+            got.push((String::from_utf8(text.to_vec()).unwrap(), state.count));
+            ControlFlow::Continue(())
+        };
+        subjects.for_each(&filter, after.as_bytes(), each).unwrap();
+        let rest: Vec<_> = expected
+            .iter()
+            .filter(|(s, _)| s.as_str() > after)
+            .cloned()
+            .collect();
+        assert_eq!(got, rest, "{filter:?} after {after:?}");
+    }
+    for prefix in ["", "a", "a.", "a.b.", "b.c", "c"] {
+        let alike = model.iter().filter(|(s, _)| s.starts_with(prefix));
+        let expected: u64 = alike.map(|(_, l)| l.len() as u64).sum();
+        assert_eq!(
+            subjects.count_prefix(prefix.as_bytes()),
+            Ok(expected),
+            "{prefix:?}"
+        );
+    }
+}
+
+proptest! {
+    #[test]
+    fn agrees_with_a_map(on_disk: bool, steps in proptest::collection::vec(step(), 0..150), filter in prop_oneof![Just(">"), Just("a.*"), Just("a.>"), Just("*.b"), Just("a.b")]) {
+        let worker = Worker::start().unwrap();
+        let mut subjects = if on_disk { Subjects::new(Some(place(&SimDisk::default()))) } else { Subjects::new(None) };
+        subjects.set_histories(true);
+        let mut model = Model::new();
+        for (n, step) in steps.into_iter().enumerate() {
+            apply(&mut subjects, &mut model, &worker, n as u64 + 1, step);
+        }
+        check(&mut subjects, &model, filter);
+    }
+}
+
+fn name(n: u64) -> String {
+    format!("region.{}.device.{:05}.temperature", n % 7, n * 7919 % 20_000)
+}
+
+/// Enough for many blocks, in several runs.
+fn many(disk: &SimDisk, worker: &Worker) -> (Subjects, Model) {
+    let mut subjects = Subjects::new(Some(place(disk)));
+    let mut model = Model::new();
+    for n in 1..=20_000 {
+        subjects.add(name(n).as_bytes(), Seq(n)).unwrap();
+        model.entry(name(n)).or_default().push(n);
+        if n % 2_000 == 0 {
+            while !subjects.may_freeze() {
+                worker.drain();
+                subjects.collect(worker).unwrap();
+            }
+            subjects.freeze(worker);
+        }
+    }
+    while subjects.is_busy() {
+        worker.drain();
+        subjects.collect(worker).unwrap();
+    }
+    (subjects, model)
+}
+
+#[test]
+fn many_subjects_take_little_memory() {
+    let (disk, worker) = (SimDisk::default(), Worker::start().unwrap());
+    let (mut subjects, model) = many(&disk, &worker);
+    subjects.set_histories(true);
+    for (text, list) in &model {
+        list.iter()
+            .for_each(|seq| subjects.add_history(text.as_bytes(), Seq(*seq)));
+    }
+    check(&mut subjects, &model, "region.3.>");
+    assert_eq!(
+        subjects.count_prefix(b"region.5.device.0"),
+        Ok(model
+            .iter()
+            .filter(|(s, _)| s.starts_with("region.5.device.0"))
+            .map(|(_, l)| l.len() as u64)
+            .sum())
+    );
+    subjects.set_histories(false);
+    let (bytes, subjects) = (subjects.memory_bytes(), subjects.len());
+    assert!(bytes < subjects * 4, "{bytes} bytes for {subjects} subjects");
+}
+
+#[test]
+fn a_flipped_bit_is_noticed() {
+    let (disk, worker) = (SimDisk::default(), Worker::start().unwrap());
+    let (mut subjects, model) = many(&disk, &worker);
+    for name in disk.list(Path::new(DIR)).unwrap() {
+        let file = disk.open(&Path::new(DIR).join(name)).unwrap();
+        let at = file.len().unwrap() / 2;
+        let mut byte = [0];
+        file.read_at(&mut byte, at).unwrap();
+        file.write_at(&mut [std::io::IoSlice::new(&[byte[0] ^ 4])], at)
+            .unwrap();
+    }
+    // What was read before is remembered: another cache has nothing.
+    let wrong = model
+        .keys()
+        .filter(|s| subjects.get(s.as_bytes()) == Err(Damaged))
+        .count();
+    assert!(wrong > 0 && wrong < model.len() / 10, "{wrong}");
+    let all = Filter::parse(b">").unwrap();
+    let each = &mut |_: &[u8], _| ControlFlow::Continue(());
+    assert_eq!(subjects.for_each(&all, b"", each), Err(Damaged));
+    subjects.reset(&worker);
+    assert_eq!((subjects.len(), subjects.may_freeze()), (0, false));
+}
+
+#[test]
+fn dead_texts_are_moved_out() {
+    let mut subjects = Subjects::new(None);
+    for n in 0..20_000u64 {
+        let text = format!("subject.with.a.longer.name.{n}");
+        subjects.add(text.as_bytes(), Seq(n + 1)).unwrap();
+        if n >= 100 {
+            let old = format!("subject.with.a.longer.name.{}", n - 100);
+            subjects.remove(old.as_bytes(), Seq(n - 99)).unwrap();
+        }
+    }
+    assert_eq!(subjects.len(), 100);
+    let bytes = subjects.memory_bytes();
+    assert!(bytes < 1_600_000, "{bytes}");
+}

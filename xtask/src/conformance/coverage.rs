@@ -1,0 +1,150 @@
+//! The list of what transcripts show of `-ERR` texts and INFO fields, held against the sources of the protocol and against
+//! the transcripts. Never plays anything.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context, Result, ensure};
+use serde::Deserialize;
+
+use super::transcript::Transcript;
+
+/// `tests/conformance/coverage.toml`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Coverage {
+    errors: BTreeMap<String, String>,
+    info: BTreeMap<String, String>,
+}
+
+/// What is wrong with the list `text`, given the sources of `errors.rs` and `info.rs` and what `read` finds under a path.
+fn check(
+    text: &str,
+    (errors, info): (&str, &str),
+    transcripts: &[Transcript],
+    read: impl Fn(&str) -> Option<String>,
+) -> Result<()> {
+    let list: Coverage = toml::from_str(text).context("coverage.toml")?;
+    let texts = error_texts(errors);
+    let variants = members(errors, "pub enum ServerError {", "    ", &[",", " {"]);
+    let fields = members(info, "pub struct Info {", "    pub ", &[":"]);
+    for (wanted, listed) in [(&variants, &list.errors), (&fields, &list.info)] {
+        ensure!(!wanted.is_empty(), "nothing was found in the sources");
+        for name in wanted {
+            ensure!(listed.contains_key(name), "coverage.toml: {name} is missing");
+        }
+        for name in listed.keys() {
+            ensure!(wanted.contains(name), "coverage.toml: there is no {name}");
+        }
+    }
+    for (name, place) in &list.errors {
+        let text = texts.get(name).with_context(|| format!("{name} has no text"))?;
+        shown(place, &format!("-ERR '{text}"), transcripts, &read)?;
+    }
+    for (name, place) in &list.info {
+        shown(place, &format!("\"{name}\":"), transcripts, &read)?;
+    }
+    Ok(())
+}
+
+fn shown(
+    place: &str,
+    said: &str,
+    transcripts: &[Transcript],
+    read: impl Fn(&str) -> Option<String>,
+) -> Result<()> {
+    if place.starts_with("not yet: ") {
+        return Ok(());
+    }
+    if let Some(test) = place.strip_prefix("test: ") {
+        let (file, name) = test.split_once(' ').with_context(|| place.to_owned())?;
+        let text = read(&format!("tests/tests/{file}")).with_context(|| place.to_owned())?;
+        ensure!(
+            text.contains(&format!("fn {name}()")),
+            "there is no test {place:?}"
+        );
+        return Ok(());
+    }
+    let (file, case) = place.split_once('/').with_context(|| place.to_owned())?;
+    let found = transcripts.iter().find(|t| t.name == file);
+    let case = found.and_then(|t| t.cases.iter().find(|c| c.name == case));
+    let case = case.with_context(|| format!("there is no case {place:?}"))?;
+    let lines = case.steps.iter().flat_map(|s| &s.recorded);
+    ensure!(
+        lines.into_iter().any(|l| l.contains(said)),
+        "{place} does not say {said:?}"
+    );
+    Ok(())
+}
+
+/// Names of the members of the item that begins with `head`, on lines with this indent, up to one of `ends`.
+fn members(source: &str, head: &str, indent: &str, ends: &[&str]) -> Vec<String> {
+    let body = source.split_once(head).map_or("", |(_, rest)| rest);
+    let body = body.split_once("\n}").map_or(body, |(body, _)| body);
+    let lines = body.lines().filter_map(|line| line.strip_prefix(indent));
+    let lines = lines.filter(|line| line.starts_with(|c: char| c.is_ascii_alphabetic()));
+    lines
+        .filter_map(|line| {
+            let end = ends.iter().filter_map(|end| line.find(end)).min()?;
+            Some(line[..end].to_owned())
+        })
+        .collect()
+}
+
+/// The fixed beginning of each variant's text.
+fn error_texts(source: &str) -> BTreeMap<String, String> {
+    let mut texts = BTreeMap::new();
+    let body = source.split_once("pub fn text").map_or("", |(_, rest)| rest);
+    let mut variant = String::new();
+    for line in body.lines().map(str::trim) {
+        if let Some(rest) = line.strip_prefix("Self::") {
+            let end = rest.find(|c: char| !c.is_ascii_alphanumeric());
+            variant = rest[..end.unwrap_or(rest.len())].to_owned();
+        }
+        let quoted = line.split('"').nth(1).filter(|text| !text.is_empty());
+        if let Some(text) = quoted {
+            let fixed = text.split('{').next().unwrap_or_default();
+            texts.entry(variant.clone()).or_insert_with(|| fixed.to_owned());
+        }
+    }
+    texts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+
+    #[test]
+    fn every_refusal_and_field_is_shown() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let read = |path: &str| std::fs::read_to_string(root.join(path)).ok();
+        let source = |path| read(path).unwrap();
+        let transcripts = super::super::load(&root.join(super::super::FOLDER)).unwrap();
+        let (errors, info) = (
+            source("crates/proto/src/errors.rs"),
+            source("crates/proto/src/info.rs"),
+        );
+        let list = source("tests/conformance/coverage.toml");
+        check(&list, (&errors, &info), &transcripts, read).unwrap();
+    }
+
+    const ERRORS: &str = "pub enum ServerError {\n    /// A.\n    A,\n    B {\n        x: u8,\n    },\n}\n\
+        pub fn text\n Self::A => \"aa\".into(),\n Self::B { x } => {\n format!(\"bb {}\", x)\n";
+    const INFO: &str = "pub struct Info {\n    pub f: u8,\n}\n";
+
+    fn checked(errors: &str, transcript: &str) -> Result<()> {
+        let list = format!("[errors]\n{errors}\n[info]\nf = \"not yet: x\"\n");
+        let transcripts = [Transcript::parse("t", transcript).unwrap()];
+        check(&list, (ERRORS, INFO), &transcripts, |_| None)
+    }
+
+    #[test]
+    fn what_is_missing_or_says_something_else_is_found() {
+        let text = "=== one\nA<\n    -ERR 'aa'\n    -ERR 'bb 1'\n";
+        assert!(checked("A = \"t/one\"\nB = \"t/one\"", text).is_ok());
+        assert!(checked("A = \"t/one\"", text).is_err());
+        assert!(checked("A = \"t/one\"\nB = \"t/two\"", text).is_err());
+        assert!(checked("A = \"t/one\"\nB = \"t/one\"\nC = \"t/one\"", text).is_err());
+        assert!(checked("A = \"t/one\"\nB = \"t/one\"", "=== one\nA<\n    -ERR 'aa'\n").is_err());
+    }
+}

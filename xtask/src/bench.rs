@@ -26,12 +26,19 @@ pub(crate) struct Arguments {
     /// Write the figures here as well
     #[arg(long)]
     json: Option<PathBuf>,
-    /// Beginnings of names of cases; all without
+    /// Beginnings of names of cases; all without. `store` stands alone: the store beside the bare disk
     cases: Vec<String>,
 }
 
+/// The case that measures the store beside the bare disk, without any server.
+const STORE: &str = "store";
+
 /// Builds both programs and runs the cases.
 pub(crate) fn bench(workspace: &Workspace, arguments: &Arguments) -> Result<Outcome> {
+    if arguments.cases.iter().any(|case| case == STORE) {
+        let store = ["bench", "-p", "natterjack-store", "--bench", "ratio"];
+        return Ok(Outcome::of_step(run(&mut command(workspace, "cargo", &store))?));
+    }
     let build = [
         "build",
         "--release",

@@ -28,6 +28,8 @@ pub enum Command {
         repair: bool,
         /// Report as JSON.
         json: bool,
+        /// Write every message that can be read to this new file.
+        export: Option<String>,
         /// The configuration that has the key of an encrypted store.
         config: Option<String>,
     },
@@ -248,13 +250,24 @@ fn word(word: &str, rest: &[String]) -> Command {
 }
 
 fn fsck(rest: &[String]) -> Command {
-    let (mut dir, mut repair, mut json, mut config) = (None, false, false, None);
+    let (mut dir, mut export, mut config) = (None, None, None);
+    let (mut repair, mut json) = (false, false);
     let mut rest = rest.iter();
     while let Some(arg) = rest.next() {
         match arg.trim_start_matches('-') {
             "c" | "config" if arg.starts_with('-') => config = rest.next().cloned(),
             "repair" if arg.starts_with('-') => repair = true,
             "json" if arg.starts_with('-') => json = true,
+            "export" if arg.starts_with('-') => {
+                export = rest.next().cloned();
+                if export.is_none() {
+                    return Command::Refused {
+                        text: "fsck: --export needs a file".into(),
+                        usage: false,
+                        status: 1,
+                    };
+                }
+            }
             other if !arg.starts_with('-') && dir.is_none() => dir = Some(other.to_owned()),
             _ => {
                 return Command::Refused {
@@ -270,6 +283,7 @@ fn fsck(rest: &[String]) -> Command {
             dir,
             repair,
             json,
+            export,
             config,
         },
         None => Command::Refused {
@@ -372,7 +386,7 @@ impl Flags {
 /// What `-h` prints.
 pub const USAGE: &str = "\
 Usage: natterjack-server [options]
-       natterjack-server fsck <store_dir> [--repair] [--json] [-c <file with the key>]
+       natterjack-server fsck <store_dir> [--export <file>] [--repair] [--json] [-c <file with the key>]
 
 Server Options:
     -a, --addr, --net <host>         Listen on this address (default: 0.0.0.0)
@@ -495,9 +509,21 @@ mod tests {
                 dir: "/d".into(),
                 repair: false,
                 json: true,
+                export: None,
                 config: Some("f.conf".into()),
             }
         );
+        assert_eq!(
+            run("fsck --export /f /d --repair"),
+            Command::Fsck {
+                dir: "/d".into(),
+                repair: true,
+                json: false,
+                export: Some("/f".into()),
+                config: None,
+            }
+        );
+        assert!(matches!(run("fsck /d --export"), Command::Refused { .. }));
         assert!(matches!(run("-t -c f"), Command::Check(_)));
     }
 }

@@ -55,3 +55,5 @@ pub(crate) const RATE_BURST_BYTES: u64 = 1024 * 1024;
 const _: () = assert!(DUPLICATE_WINDOW_NS > WINDOW_NS_MIN);
 // What one stream may take, the server has.
 const _: () = assert!(BATCHES_MAX <= BATCHES_TOTAL_MAX && FAST_BATCHES_MAX <= FAST_BATCHES_TOTAL_MAX);
+/// Damaged messages that the state of a stream names.
+pub(crate) const LOST_MAX: usize = 1_000;

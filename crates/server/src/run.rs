@@ -107,11 +107,15 @@ pub fn main(args: &[String]) -> ExitCode {
             dir,
             repair,
             json,
+            export,
             config,
         } => {
             let flags = Flags::with_config(config);
             let (text, status) = match options(&flags, false) {
-                Ok(options) => fsck::run(&dir, (repair, json), place::encryption(&options).as_ref()),
+                Ok(options) => {
+                    let encryption = place::encryption(&options);
+                    fsck::run(&dir, export.as_deref(), (repair, json), encryption.as_ref())
+                }
                 Err(text) => (text, ExitCode::FAILURE),
             };
             out(&text);

@@ -71,6 +71,11 @@ impl Damage {
         self.reports.lock().clone()
     }
 
+    /// Reports from the one with number `from` on.
+    pub(crate) fn reports_from(&self, from: usize) -> Vec<String> {
+        self.reports.lock().get(from..).unwrap_or_default().to_vec()
+    }
+
     /// Takes what failed since the last call.
     pub(crate) fn take_troubles(&self) -> Vec<String> {
         std::mem::take(&mut self.troubles.lock())

@@ -1,6 +1,8 @@
 //! Checks a store directory that nobody has open: every entry of the journal, every record, index and checkpoint. Says in
 //! plain words what is damaged and what can be kept. Changes nothing unless asked to.
 
+mod export;
+
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,13 +13,15 @@ use crate::batch::EntryBody;
 use crate::disk::{Disk, read_file};
 use crate::ids::Seq;
 use crate::journal::recover;
-use crate::log::{Checkpoint, Copies};
-use crate::seal::{Encryption, Vault, look_at_vault, unseal_file};
+use crate::log::{Checkpoint, Copies, SegmentEntry};
+use crate::seal::{Encryption, Vault, look_at_vault};
 use crate::segment::data::Data;
 use crate::segment::index::SegmentIndex;
 use crate::segment::pool::Pool;
 use crate::segment::{RECORDS_AT, Segment, index_name, parse_name, write};
-use crate::store::{GROUP_MAGIC, GROUP_NAMES, Store, StoreOptions};
+use crate::store::{Store, StoreOptions, read_group};
+
+pub use export::{Content, Exported, export};
 
 /// What a check found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -153,14 +157,18 @@ fn list_numbers(disk: &dyn Disk, dir: &Path) -> io::Result<Vec<String>> {
 }
 
 fn check_group(disk: &dyn Disk, pool: &Pool, dir: &Path, report: &mut Report) {
-    for name in GROUP_NAMES {
-        let path = dir.join(name);
-        if let Ok(file) = read_file(disk, &path)
-            && unseal_file(pool.vault.as_deref(), GROUP_MAGIC, &path, &file.into()).is_none()
-        {
-            let text = format!("{}: does not verify; the other copy is used", path.display());
-            report.damage.push(text);
-        }
+    let mut damaged = Vec::new();
+    let (newest, _) = read_group(disk, pool.vault.as_deref(), dir, &mut |path| {
+        damaged.push(path.to_owned());
+    });
+    let instead = if newest.is_some() {
+        "the other copy is used"
+    } else {
+        "what the journal still holds of it is used"
+    };
+    for path in damaged {
+        let text = format!("{}: does not verify; {instead}", path.display());
+        report.damage.push(text);
     }
 }
 
@@ -181,14 +189,7 @@ fn check_stream(disk: &dyn Disk, pool: &Arc<Pool>, dir: &Path, report: &mut Repo
         return check_loose(disk, pool, dir, report);
     };
     for entry in &checkpoint.segments {
-        let mut segment = Segment::new(entry.base, entry.generation);
-        segment.slots = usize::try_from(entry.slots).unwrap_or(0);
-        segment.len = entry.len;
-        for (first, count) in &entry.deleted {
-            for slot in *first..first.saturating_add(*count) {
-                segment.deleted.insert(slot as usize);
-            }
-        }
+        let mut segment = laid_out(entry);
         if segment.live() == 0 {
             continue;
         }
@@ -221,6 +222,26 @@ fn check_stream(disk: &dyn Disk, pool: &Arc<Pool>, dir: &Path, report: &mut Repo
     Ok(())
 }
 
+/// A segment as its checkpoint describes it, without its records.
+fn laid_out(entry: &SegmentEntry) -> Segment {
+    let mut segment = Segment::new(entry.base, entry.generation);
+    segment.slots = usize::try_from(entry.slots).unwrap_or(0);
+    segment.len = entry.len;
+    for (first, count) in &entry.deleted {
+        for slot in *first..first.saturating_add(*count) {
+            segment.deleted.insert(slot as usize);
+        }
+    }
+    segment
+}
+
+/// Finds the records in a segment's data, whatever its index says.
+fn find_records(segment: &mut Segment) {
+    let mut offsets = write::scan(&segment.data, segment.base, segment.len.max(RECORDS_AT));
+    offsets.resize(segment.slots, crate::segment::HOLE);
+    segment.offsets = crate::segment::Offsets::Ram(offsets);
+}
+
 fn open_index(disk: &dyn Disk, vault: Option<&Vault>, path: &Path, base: Seq) -> Option<SegmentIndex> {
     SegmentIndex::open((vault, path), &Bytes::from(read_file(disk, path).ok()?), base)
 }
@@ -236,9 +257,7 @@ fn check_header(data: &[u8], (base, generation): (Seq, u32), path: &Path, report
 }
 
 fn check_records(segment: &mut Segment, path: &Path, report: &mut Report) {
-    let mut offsets = write::scan(&segment.data, segment.base, segment.len.max(RECORDS_AT));
-    offsets.resize(segment.slots, crate::segment::HOLE);
-    segment.offsets = crate::segment::Offsets::Ram(offsets);
+    find_records(segment);
     let mut slot = 0;
     while let Some(live) = segment.deleted.next_absent(slot, segment.slots) {
         slot = live + 1;

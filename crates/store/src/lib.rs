@@ -24,6 +24,9 @@
 //! assert_eq!(stream.load(Seq(1)).unwrap().payload(), b"hello");
 //! store.shutdown();
 //! ```
+//!
+//! What a replicated log needs (batches sequenced elsewhere, a suffix taken back, messages that stay while the stream goes
+//! on, a checkpoint with the owner's state) is in `examples/replicated.rs`.
 
 mod batch;
 mod codec;

@@ -22,9 +22,9 @@ use crate::segment::pool::Pool;
 use crate::traits::MsgStore;
 use crate::worker::Worker;
 
-pub(crate) const GROUP_MAGIC: [u8; 8] = *b"NJGRUP01";
+const GROUP_MAGIC: [u8; 8] = *b"NJGRUP01";
 /// The two copies of a group's checkpoint.
-pub(crate) const GROUP_NAMES: [&str; 2] = ["CHECKPOINT", "CHECKPOINT.copy"];
+const GROUP_NAMES: [&str; 2] = ["CHECKPOINT", "CHECKPOINT.copy"];
 
 /// Settings of a store.
 #[derive(Debug, Clone)]
@@ -199,25 +199,11 @@ impl Store {
     pub fn group(&self, id: GroupId) -> io::Result<Group> {
         let dir = self.root.join("groups").join(format!("{:08x}", id.0));
         make_dir(self.context.disk.as_ref(), &dir)?;
+        let disk = self.context.disk.as_ref();
         let vault = self.context.pool.vault.as_deref();
-        let (mut newest, mut plain): (Option<(LogIndex, Bytes)>, bool) = (None, false);
-        for name in GROUP_NAMES {
-            let path = dir.join(name);
-            let Ok(file) = read_file(self.context.disk.as_ref(), &path) else {
-                continue;
-            };
-            let file = Bytes::from(file);
-            plain |= !seal::is_sealed(&file);
-            let decoded = seal::unseal_file(vault, GROUP_MAGIC, &path, &file).and_then(|content| {
-                let mut fields = In(&content);
-                Some((LogIndex(fields.u64()?), Bytes::copy_from_slice(fields.bytes()?)))
-            });
-            match decoded {
-                Some(found) if newest.as_ref().is_none_or(|n| n.0 < found.0) => newest = Some(found),
-                Some(_) => {}
-                None => self.context.damage.quarantine(self.context.disk.as_ref(), &path),
-            }
-        }
+        let (newest, plain) = read_group(disk, vault, &dir, &mut |path| {
+            self.context.damage.quarantine(disk, path);
+        });
         if let Some((applied, state)) = newest.as_ref().filter(|_| plain && vault.is_some()) {
             write_group(&self.context, &dir, *applied, state)?;
         }
@@ -309,6 +295,12 @@ impl Store {
         }
     }
 
+    /// What is damaged, in words: from the report with number `from` on.
+    #[must_use]
+    pub fn damage(&self, from: usize) -> Vec<String> {
+        self.context.damage.reports_from(from)
+    }
+
     /// Failures since the last call that are being tried again.
     #[must_use]
     pub fn take_troubles(&self) -> Vec<String> {
@@ -334,6 +326,35 @@ impl Store {
         self.context.journal.stop();
         self.context.worker.stop();
     }
+}
+
+/// The newest intact copy of the checkpoint of a group without messages, and whether any copy is not encrypted; `damaged`
+/// hears of copies that are not intact.
+pub(crate) fn read_group(
+    disk: &dyn Disk,
+    vault: Option<&seal::Vault>,
+    dir: &Path,
+    damaged: &mut dyn FnMut(&Path),
+) -> (Option<(LogIndex, Bytes)>, bool) {
+    let (mut newest, mut plain): (Option<(LogIndex, Bytes)>, bool) = (None, false);
+    for name in GROUP_NAMES {
+        let path = dir.join(name);
+        let Ok(file) = read_file(disk, &path) else {
+            continue;
+        };
+        let file = Bytes::from(file);
+        plain |= !seal::is_sealed(&file);
+        let decoded = seal::unseal_file(vault, GROUP_MAGIC, &path, &file).and_then(|content| {
+            let mut fields = In(&content);
+            Some((LogIndex(fields.u64()?), Bytes::copy_from_slice(fields.bytes()?)))
+        });
+        match decoded {
+            Some(found) if newest.as_ref().is_none_or(|n| n.0 < found.0) => newest = Some(found),
+            Some(_) => {}
+            None => damaged(&path),
+        }
+    }
+    (newest, plain)
 }
 
 /// Writes both copies of a group's checkpoint.

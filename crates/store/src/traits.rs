@@ -183,6 +183,8 @@ pub trait MsgStore: Send + Debug {
     fn upkeep(&mut self, now_ns: i64) -> Upkeep;
     /// Makes everything applied up to `applied`, and the owner's state as of then, durable in the background.
     fn checkpoint(&mut self, applied: LogIndex, owner_state: Bytes);
+    /// Sequences of damaged messages, at most `max` of them.
+    fn lost(&self, max: usize) -> Vec<Seq>;
     /// The label given when the stream was made.
     fn label(&self) -> &Bytes;
     /// Replaces the label; kept with the next checkpoint.

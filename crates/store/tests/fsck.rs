@@ -120,3 +120,48 @@ fn a_place_without_a_store_is_an_error() {
     let disk: Arc<dyn Disk> = Arc::new(SimDisk::default());
     assert!(fsck::check(&disk, Path::new("/nowhere"), None).is_err());
 }
+
+/// Sequences and payloads that can be taken out.
+fn export(disk: &SimDisk) -> Vec<u64> {
+    let disk: Arc<dyn Disk> = Arc::new(disk.clone());
+    let mut found = Vec::new();
+    let mut states = 0;
+    fsck::export(&disk, Path::new(ROOT), None, &mut |piece| {
+        match piece.content {
+            fsck::Content::Message(record) => {
+                assert_eq!((piece.group, record.payload()), (GroupId(1), &[7; 400][..]));
+                found.push(record.seq().0);
+            }
+            fsck::Content::State(state) => {
+                assert_eq!(state, b"owner");
+                states += 1;
+            }
+            fsck::Content::Command(_) => panic!("there is none"),
+        }
+        Ok(())
+    })
+    .unwrap();
+    assert!(states <= 1);
+    found
+}
+
+#[test]
+fn what_can_be_read_is_written_down_and_nothing_else() {
+    let disk = make();
+    let before = disk.operations();
+    let all: Vec<u64> = (1..=21).collect();
+    assert_eq!(export(&disk), all);
+    assert_eq!(disk.operations(), before);
+    for ending in ["CHECKPOINT", "CHECKPOINT.copy", ".idx", ".jnl"] {
+        let damaged = disk.crash(disk.operations(), Crash::Keep);
+        assert!(damaged.flip(&file(&damaged, ending), 60, 3));
+        assert_eq!(export(&damaged), all, "{ending}");
+    }
+    let damaged = disk.crash(disk.operations(), Crash::Keep);
+    assert!(damaged.flip(&file(&damaged, ".dat"), 60, 3));
+    assert_eq!(export(&damaged).len(), 20);
+    for name in ["CHECKPOINT", "CHECKPOINT.copy"] {
+        assert!(damaged.flip(&file(&damaged, name), 60, 3));
+    }
+    assert_eq!(export(&damaged).len(), 20, "without a checkpoint");
+}

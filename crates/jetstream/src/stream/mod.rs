@@ -19,6 +19,7 @@ mod text;
 
 use std::collections::BTreeMap;
 
+use crate::limits::LOST_MAX;
 use natterjack_jsapi::GoTime;
 use natterjack_jsapi::stream::{Compression, Discard, LostData, StreamConfig, StreamState};
 use natterjack_store::{Limits, LogIndex, MsgStore, Removed, Seq};
@@ -214,8 +215,8 @@ impl Stream {
             last_ts: time(state.last_ts_ns),
             num_subjects: state.num_subjects,
             num_deleted: state.num_deleted,
-            lost: (state.lost_msgs > 0).then_some(LostData {
-                msgs: None,
+            lost: (state.lost_msgs > 0).then(|| LostData {
+                msgs: Some(self.store.lost(LOST_MAX).iter().map(|seq| seq.0).collect()),
                 bytes: state.lost_bytes,
             }),
             consumer_count: consumers,

@@ -2,7 +2,6 @@
 //! is written down, so that old journal files can be let go of. Decides nothing about streams.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use natterjack_jetstream::meta::{Change, META_GROUP, Meta};
@@ -15,8 +14,6 @@ use tokio::sync::oneshot;
 const CHANGES_MAX: u64 = 1_000;
 /// It is written down when the oldest change since is this old.
 const AGE_MAX: Duration = Duration::from_secs(60);
-/// Between looks at whether it is time to.
-const LOOK: Duration = Duration::from_secs(1);
 
 /// What exists, and its log.
 #[derive(Debug)]
@@ -137,7 +134,8 @@ impl MetaLog {
         }
     }
 
-    fn save_if_due(&self) {
+    /// Writes the list down if it is time to.
+    pub(super) fn save_if_due(&self) {
         let mut list = self.list.lock();
         if list.is_due(self.log.is_pinning()) {
             self.write_down(&mut list);
@@ -148,22 +146,12 @@ impl MetaLog {
         self.log.save(list.settled(), &list.meta.encode());
         (list.changes, list.since) = (0, None);
     }
-
-    /// Keeps the log short for as long as somebody holds it.
-    pub(super) async fn keep(self: Arc<Self>) {
-        let this = Arc::downgrade(&self);
-        drop(self);
-        let mut looks = tokio::time::interval(LOOK);
-        loop {
-            looks.tick().await;
-            let Some(log) = this.upgrade() else { return };
-            log.save_if_due();
-        }
-    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use natterjack_jetstream::meta::Assignment;
     use natterjack_store::disk::sim::SimDisk;
     use natterjack_store::{GroupId, StoreOptions};

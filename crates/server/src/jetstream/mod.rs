@@ -6,6 +6,7 @@ mod backup;
 pub(crate) mod domain;
 mod durable;
 mod inbox;
+mod keeper;
 mod limits;
 mod meta;
 mod owner;
@@ -126,7 +127,7 @@ impl JetStream {
         }
         self.check_reserved()?;
         self.restore()?;
-        vital("The list of streams", Arc::clone(&self.meta).keep());
+        vital("The store's keeper", keeper::keep(Arc::downgrade(self)));
         for account in self.accounts() {
             Self::open_api(account);
         }

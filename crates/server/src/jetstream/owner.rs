@@ -337,6 +337,8 @@ impl Owner {
     /// Makes a last checkpoint before the server stops, so that the next start is short.
     pub(super) fn stop(&mut self) {
         self.group.stop(&mut self.wire);
+        // One that is done and not looked at yet would be in the way.
+        let _busy = self.group.store().upkeep(clock::now().wall_ns);
         if self.group.is_settled() {
             let (state, applied) = (self.group.checkpoint(), self.group.applied());
             self.group.store().checkpoint(applied, state.into());

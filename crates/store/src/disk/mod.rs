@@ -114,10 +114,12 @@ pub trait DiskFile: Send + Sync + Debug {
     /// # Errors
     /// As the disk says.
     fn fill(&self, len: u64) -> io::Result<()> {
-        let zeros = vec![0; FILL_BYTES];
         let mut at = self.len()?;
+        let step =
+            |at: u64| usize::try_from(len.saturating_sub(at)).map_or(FILL_BYTES, |n| n.min(FILL_BYTES));
+        let zeros = vec![0; step(at)];
         while at < len {
-            let n = usize::try_from(len - at).map_or(FILL_BYTES, |n| n.min(FILL_BYTES));
+            let n = step(at);
             self.write_at(&mut [IoSlice::new(&zeros[..n])], at)?;
             at += n as u64;
         }

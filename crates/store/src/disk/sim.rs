@@ -36,6 +36,15 @@ pub enum Crash {
     Seed(u64),
 }
 
+/// A block that is read as it was before it was last written, once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stale {
+    /// The n-th read of a file's content from now on.
+    pub read: usize,
+    /// The block of it, counted from the first that is read; the last one if there are fewer.
+    pub block: usize,
+}
+
 /// What goes wrong on a running disk. Operations are counted as [`SimDisk::operations`] does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Faults {
@@ -45,6 +54,8 @@ pub struct Faults {
     pub fail_change_from: Option<usize>,
     /// The n-th read fails.
     pub fail_read: Option<usize>,
+    /// A read of content gives what was there before, in part.
+    pub stale: Option<Stale>,
     /// Bytes that fit.
     pub capacity: Option<u64>,
 }
@@ -93,6 +104,18 @@ impl SimDisk {
             .iter()
             .map(|(p, n)| (p.clone(), tree.files[*n].len()))
             .collect()
+    }
+
+    /// A number that equal disks share.
+    #[must_use]
+    pub fn fingerprint(&self) -> u64 {
+        self.0.lock().now.fingerprint()
+    }
+
+    /// The same disk once more, with all that was done to it.
+    #[must_use]
+    pub fn duplicate(&self) -> Self {
+        Self(Arc::new(Mutex::new(self.0.lock().clone())))
     }
 
     /// Content of a file.
@@ -249,11 +272,13 @@ impl DiskFile for SimFile {
         let start = usize::try_from(offset).unwrap_or(usize::MAX).min(file.len());
         let n = buffer.len().min(file.len() - start);
         buffer[..n].copy_from_slice(&file[start..start + n]);
+        world.make_stale(self.1, start, &mut buffer[..n]);
         Ok(n)
     }
 
     fn write_at(&self, slices: &mut [IoSlice<'_>], offset: u64) -> io::Result<()> {
-        let mut data: Vec<u8> = slices.iter().flat_map(|s| s.iter().copied()).collect();
+        let mut data = Vec::with_capacity(slices.iter().map(|s| s.len()).sum());
+        slices.iter().for_each(|s| data.extend_from_slice(s));
         let mut world = self.0.0.lock();
         let have = world.now.files[self.1].len() as u64;
         let more = (offset + data.len() as u64).saturating_sub(have);
@@ -309,8 +334,11 @@ impl DiskFile for SimFile {
         let mut world = self.0.0.lock();
         world.read()?;
         let file = &world.now.files[self.1];
-        file.get(..len)
-            .map(Bytes::copy_from_slice)
-            .ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
+        let mut content = file
+            .get(..len)
+            .ok_or_else(|| io::Error::from(io::ErrorKind::UnexpectedEof))?
+            .to_vec();
+        world.make_stale(self.1, 0, &mut content);
+        Ok(content.into())
     }
 }

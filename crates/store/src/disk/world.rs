@@ -6,6 +6,9 @@ use std::path::{Path, PathBuf};
 
 use super::sim::Faults;
 
+/// Disks write and read in blocks of this size.
+const BLOCK_BYTES: usize = 512;
+
 /// Number of a file, whatever its name.
 pub(super) type Inode = usize;
 
@@ -64,6 +67,17 @@ impl Tree {
         file[at..at + data.len()].copy_from_slice(data);
     }
 
+    pub(super) fn fingerprint(&self) -> u64 {
+        use std::hash::{BuildHasher as _, Hash as _, Hasher as _};
+        let mut hasher = foldhash::fast::FixedState::with_seed(0).build_hasher();
+        self.folders.hash(&mut hasher);
+        for (path, inode) in &self.names {
+            path.hash(&mut hasher);
+            self.files[*inode].hash(&mut hasher);
+        }
+        hasher.finish()
+    }
+
     pub(super) fn used(&self) -> u64 {
         self.names.values().map(|n| self.files[*n].len() as u64).sum()
     }
@@ -92,7 +106,7 @@ impl Tree {
     }
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(super) struct World {
     pub(super) base: Tree,
     pub(super) now: Tree,
@@ -150,6 +164,49 @@ impl World {
             return Err(broken());
         }
         Ok(())
+    }
+
+    /// Puts a block of `content`, read from `at` of a file, back to what it was before it was last written, if that is asked
+    /// for. Once.
+    pub(super) fn make_stale(&mut self, inode: Inode, at: usize, content: &mut [u8]) {
+        let Some(stale) = &mut self.faults.stale else {
+            return;
+        };
+        if content.is_empty() {
+            return;
+        }
+        stale.read = stale.read.saturating_sub(1);
+        if stale.read > 0 {
+            return;
+        }
+        let last = (content.len() - 1) / BLOCK_BYTES;
+        let from = stale.block.min(last) * BLOCK_BYTES;
+        let to = (from + BLOCK_BYTES).min(content.len());
+        self.faults.stale = None;
+        let before = self.before(inode, at + from, at + to);
+        content[from..to].copy_from_slice(&before);
+    }
+
+    /// The bytes from `from` to `to` of a file as they were before they were last written.
+    fn before(&self, inode: Inode, from: usize, to: usize) -> Vec<u8> {
+        let touches = |op: &&Op| match op {
+            Op::Write { inode: n, at, data } => {
+                let at = usize::try_from(*at).unwrap_or(usize::MAX);
+                *n == inode && at < to && at.saturating_add(data.len()) > from
+            }
+            _ => false,
+        };
+        let writes = self.log.iter().filter(touches).count();
+        let mut tree = Tree::default();
+        tree.files.resize(inode + 1, Vec::new());
+        if let Some(file) = self.base.files.get(inode) {
+            tree.files[inode].clone_from(file);
+        }
+        let earlier = self.log.iter().filter(touches).take(writes.saturating_sub(1));
+        earlier.for_each(|op| tree.apply(op));
+        let mut file = std::mem::take(&mut tree.files[inode]);
+        file.resize(file.len().max(to), 0);
+        file[from..to].to_vec()
     }
 
     /// How many of `bytes` more fit.

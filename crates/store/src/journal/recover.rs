@@ -36,6 +36,8 @@ pub(crate) struct Recovered {
     pub(crate) lossy: bool,
     /// Frames behind a cut: the file of each and where it begins.
     cut: Vec<(u64, u64)>,
+    /// Files without anything that counts. One may be another name of a file in use, if a crash came while it was renamed.
+    unused: Vec<u64>,
     /// Frames that count and may not be on disk: they were read from memory that a sync has failed to force out, maybe, and
     /// another sync would not. File, place and bytes.
     unsure: Vec<(u64, u64, Bytes)>,
@@ -85,11 +87,16 @@ pub(crate) fn read(disk: &Arc<dyn Disk>, dir: &Path, vault: Option<&Vault>) -> i
             .filter(|f| f.frame.lsn > synced)
             .map(|f| (f.file, f.offset, f.bytes.clone()))
             .collect(),
+        unused: std::mem::take(&mut scan.unused),
         cut: cut.iter().map(|f| (f.file, f.offset)).collect(),
     };
-    let mut contents: HashMap<u64, Contents> = ids.iter().map(|id| (*id, unread())).collect();
+    let mut contents: HashMap<u64, Contents> = ids
+        .iter()
+        .filter(|id| !recovered.unused.contains(*id))
+        .map(|id| (*id, unread()))
+        .collect();
     for id in &scan.sealed {
-        contents.entry(*id).or_default().sealed = true;
+        contents.entry(*id).or_insert_with(unread).sealed = true;
     }
     for mut note in scan.notes {
         // A gap counts as damage when a frame that was on disk is behind it.
@@ -182,7 +189,7 @@ impl Recovered {
             .push(Committed { index, body });
     }
 
-    /// Overwrites the heads of what lies behind a cut, and forces that, and what counts, to disk before anything new is written.
+    /// Removes names that stand for nothing, and overwrites the heads of what lies behind a cut, and forces that, and what counts, to disk before anything new is written.
     fn cut_off(&self, disk: &Arc<dyn Disk>, dir: &Path) -> io::Result<()> {
         let heads = self.cut.iter().map(|(file, at)| (*file, *at, &[0; BODY_AT][..]));
         let frames = self
@@ -197,7 +204,11 @@ impl Recovered {
             };
             handle.write_at(&mut [IoSlice::new(bytes)], at)?;
         }
-        open.values().try_for_each(|file| file.sync_data())
+        open.values().try_for_each(|file| file.sync_data())?;
+        for id in &self.unused {
+            disk.remove(&dir.join(files::name(*id)))?;
+        }
+        Ok(())
     }
 }
 

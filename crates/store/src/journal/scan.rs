@@ -56,6 +56,8 @@ pub(crate) struct Scan<'a> {
     vault: Option<&'a Vault>,
     pub(crate) found: Vec<Found>,
     pub(crate) notes: Vec<Note>,
+    /// Files to which nothing was written under the names they have.
+    pub(crate) unused: Vec<u64>,
     /// Files that are encrypted.
     pub(crate) sealed: Vec<u64>,
     /// The frame that the oldest file begins with.
@@ -110,7 +112,10 @@ impl<'a> Scan<'a> {
         let mut content = crate::disk::read_file(disk, &dir.join(&name))?;
         let (header, broken) = match files::read_headers(id, &content) {
             Headers::Found(header, broken) => (header, broken),
-            Headers::Unused => return Ok(()),
+            Headers::Unused => {
+                self.unused.push(id);
+                return Ok(());
+            }
             Headers::Damaged => {
                 self.before = None;
                 let rest = usize::try_from(FRAMES_AT).unwrap_or(usize::MAX);

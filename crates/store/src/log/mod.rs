@@ -37,7 +37,7 @@ use crate::subjects::{SubjectState, Subjects};
 use crate::traits::{Due, Limits, LoadError, MsgStore, PendingCount, Purge, Removed, State, TooMany, Upkeep};
 use std::sync::Arc;
 
-pub(crate) use checkpoint::{Checkpoint, Copies};
+pub(crate) use checkpoint::{Checkpoint, Copies, SegmentEntry};
 pub(crate) use open::{Replay, StreamFiles};
 
 /// Where a stream keeps its messages.
@@ -275,6 +275,10 @@ impl MsgStore for StreamLog {
 
     fn checkpoint(&mut self, applied: LogIndex, owner_state: Bytes) {
         self.start_checkpoint(applied, &owner_state);
+    }
+
+    fn lost(&self, max: usize) -> Vec<Seq> {
+        self.lost.lock().keys().take(max).copied().collect()
     }
 
     fn label(&self) -> &Bytes {

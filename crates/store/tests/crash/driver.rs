@@ -339,6 +339,16 @@ impl Run {
         }
     }
 
+    /// What must be there, and may be, after a crash behind `operations`: for each stream entries acknowledged and sent.
+    pub(crate) fn promises(&self, operations: usize, crash: Crash) -> Vec<(usize, usize)> {
+        let durable = self.sync == SyncMode::Always || crash == Crash::Keep;
+        let of = |lane: &Lane| {
+            let (acked, sent) = lane.promised(operations);
+            (if durable { acked } else { 0 }, sent)
+        };
+        self.lanes.iter().map(of).collect()
+    }
+
     /// Opens what a crash behind `operations` left, and compares. Gives the disk as it is then.
     pub(crate) fn check(&self, operations: usize, crash: Crash) -> Result<(), String> {
         self.check_on(&self.disk.crash(operations, crash), operations, crash)
@@ -383,6 +393,40 @@ impl Run {
         Ok(())
     }
 
+    /// Opens the store while it reads a block as it was before: every message that is there is as it should be, and unless
+    /// something is said, all are. Gives whether something is said. The end of the journal cannot tell: a block that is as
+    /// it was before its last write looks as if a crash had come before it.
+    pub(crate) fn look_stale(&self, disk: &SimDisk) -> Result<bool, String> {
+        let Ok(store) = open(disk, self.sync, self.coding) else {
+            return Ok(true);
+        };
+        let mut found = Vec::new();
+        for lane in &self.lanes {
+            let mut fresh = lane.fresh();
+            if restore(&store, &mut fresh, self.coding.compress).is_err() {
+                return Ok(true);
+            }
+            let index = usize::try_from(fresh.group.as_ref().unwrap().last_index().0).unwrap();
+            found.push((lane, index, fresh));
+        }
+        let noticed = store.health() != Health::Ok;
+        for (lane, index, mut fresh) in found {
+            let model = lane.models.get(index).ok_or("out of nowhere")?;
+            let torn = index + 1 < lane.models.len();
+            if let Some(text) = model.contradicts(fresh.log()) {
+                return Err(format!("stream {}: {text}", lane.id));
+            }
+            if !noticed
+                && !torn
+                && let Some(text) = model.differs(fresh.log())
+            {
+                return Err(format!("stream {}, and nobody says so: {text}", lane.id));
+            }
+        }
+        store.shutdown();
+        Ok(noticed)
+    }
+
     fn look(
         &self,
         disk: &SimDisk,
@@ -411,12 +455,7 @@ impl Run {
         operations: usize,
         crash: Crash,
     ) -> Result<(LogIndex, Model), String> {
-        let acked = lane
-            .sent
-            .iter()
-            .rposition(|s| s.acked.is_some_and(|at| at <= operations));
-        let acked = acked.map_or(0, |n| n + 1);
-        let sent = lane.sent.iter().take_while(|s| s.from < operations).count();
+        let (acked, sent) = lane.promised(operations);
         let durable = self.sync == SyncMode::Always || crash == Crash::Keep;
         let mut fresh = lane.fresh();
         restore(store, &mut fresh, self.coding.compress).map_err(|e| format!("stream {}: {e}", lane.id))?;
@@ -458,6 +497,16 @@ fn is_salvaged(store: &Store) -> bool {
 }
 
 impl Lane {
+    /// Entries acknowledged before operation `operations`, and those that were on their way at all.
+    fn promised(&self, operations: usize) -> (usize, usize) {
+        let acked = self.sent.iter();
+        let acked = acked
+            .enumerate()
+            .rfind(|(_, s)| s.acked.is_some_and(|at| at <= operations));
+        let sent = self.sent.iter().take_while(|s| s.from < operations).count();
+        (acked.map_or(0, |(n, _)| n + 1), sent)
+    }
+
     fn fresh(&self) -> Self {
         Self {
             id: self.id,

@@ -199,6 +199,21 @@ impl Model {
         self.enforce();
     }
 
+    /// A message of `log` that is not as it was, if there is one. Messages may be missing.
+    pub(crate) fn contradicts(&self, log: &dyn MsgStore) -> Option<String> {
+        let all = natterjack_subject::FilterSet::all();
+        let mut from = Seq(0);
+        while let Some(message) = log.next(&all, from) {
+            let seq = message.seq();
+            let expected = self.messages.get(&seq.0).map(|(s, p)| (s.as_bytes(), &p[..]));
+            if expected.is_some_and(|e| e != (message.subject(), message.payload())) {
+                return Some(format!("message {seq} is not as it was"));
+            }
+            from = seq.next();
+        }
+        None
+    }
+
     /// What differs between this and `log`, if anything does.
     pub(crate) fn differs(&self, log: &dyn MsgStore) -> Option<String> {
         let state = log.state();

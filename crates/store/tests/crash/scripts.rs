@@ -5,12 +5,13 @@ use crate::model::Change::{self, *};
 
 /// A named list of steps.
 pub(crate) struct Script {
-    pub(crate) name: &'static str,
+    pub(crate) name: String,
     pub(crate) streams: u32,
     pub(crate) steps: Vec<Step>,
 }
 
-fn script(name: &'static str, streams: u32, steps: Vec<Step>) -> Script {
+fn script(name: &str, streams: u32, steps: Vec<Step>) -> Script {
+    let name = name.to_owned();
     Script { name, streams, steps }
 }
 
@@ -366,10 +367,64 @@ pub(crate) fn keys() -> Vec<Script> {
     ]
 }
 
-/// All of them.
+/// Scripts drawn by chance.
+const DRAWN: u64 = 80;
+/// Steps of each.
+const DRAWN_STEPS: usize = 16;
+
+/// The next of a row of numbers that look random.
+fn roll(seed: &mut u64, below: u64) -> u64 {
+    *seed = seed
+        .wrapping_mul(6_364_136_223_846_793_005)
+        .wrapping_add(1_442_695_040_888_963_407);
+    (*seed >> 33) % below
+}
+
+fn drawn_change(seed: &mut u64) -> Change {
+    match roll(seed, 16) {
+        0..=6 => Append(1 + roll(seed, 8), roll(seed, 700)),
+        7 => Remove(1 + roll(seed, 30)),
+        8 => Erase(1 + roll(seed, 30)),
+        9 => PurgeFilter(roll(seed, 3)),
+        10 => PurgeKeep(roll(seed, 6)),
+        11 => PurgeTo(1 + roll(seed, 40)),
+        12 => Truncate(1 + roll(seed, 40)),
+        13 => Skip(1 + roll(seed, 5)),
+        14 => MaxMsgs(2 + roll(seed, 20)),
+        _ => MaxPerSubject(1 + roll(seed, 3)),
+    }
+}
+
+fn drawn_step(seed: &mut u64) -> Step {
+    let stream = 1 + u32::try_from(roll(seed, 2)).unwrap();
+    match roll(seed, 10) {
+        0..=4 => On(stream, drawn_change(seed)),
+        5 => Burst((0..3).map(|n| (1 + n % 2, drawn_change(seed))).collect()),
+        6 => Upkeep,
+        7 => Checkpoint(stream),
+        8 => BeginCheckpoint(stream),
+        _ => Restart,
+    }
+}
+
+fn drawn(number: u64) -> Script {
+    let mut seed = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    Script {
+        name: format!("drawn {number}"),
+        streams: 2,
+        steps: (0..DRAWN_STEPS).map(|_| drawn_step(&mut seed)).collect(),
+    }
+}
+
+/// Those that were thought out.
 pub(crate) fn scripts() -> Vec<Script> {
     [simple(), removing(), ends(), ends_of_tails(), many(), mixed()]
         .into_iter()
         .flatten()
         .collect()
+}
+
+/// Those, and those drawn by chance.
+pub(crate) fn all_scripts() -> Vec<Script> {
+    scripts().into_iter().chain((0..DRAWN).map(drawn)).collect()
 }

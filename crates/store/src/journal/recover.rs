@@ -145,7 +145,10 @@ fn whole_until(found: &[Found], first: u64, synced: u64) -> usize {
     let mut next = first;
     for (n, item) in found.iter().enumerate() {
         let unsure = matches!(item.how, How::Guessed | How::Broken) && item.frame.lsn > synced;
-        if unsure || (item.frame.lsn != next && next > synced) {
+        let gap = item.frame.lsn != next;
+        // Files between may have been let go of; but what is missing of a file that is there was in it.
+        let torn = item.frame.lsn > next.max(item.file_first) && item.frame.lsn - 1 > synced;
+        if unsure || torn || (gap && next > synced) {
             return n;
         }
         next = item.frame.lsn + 1;
@@ -254,4 +257,52 @@ fn find_record(body: &[u8], mut at: usize, next: Seq, end: Seq) -> Option<(usize
         at += record::ALIGN;
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::{GroupId, LogIndex};
+    use crate::journal::frame::Frame;
+
+    /// Entries as (file, what the file begins with, their number), and how many of them count.
+    fn counted(entries: &[(u64, u64, u64)], synced: u64) -> usize {
+        let found = entries.iter().map(|(file, file_first, lsn)| Found {
+            frame: Frame {
+                lsn: *lsn,
+                synced: 0,
+                group: GroupId(1),
+                kind: Kind::Command,
+                is_erased: false,
+                count: 0,
+                term: 1,
+                index: LogIndex(*lsn),
+                base_seq: Seq(0),
+            },
+            bytes: Bytes::new(),
+            body: Bytes::new(),
+            file: *file,
+            file_first: *file_first,
+            offset: 0,
+            how: How::Whole,
+        });
+        whole_until(&found.collect::<Vec<_>>(), 1, synced)
+    }
+
+    #[test]
+    fn what_lies_behind_a_torn_write_does_not_count() {
+        assert_eq!(counted(&[(1, 1, 1), (1, 1, 2), (1, 1, 4)], 1), 2);
+        // Also when the files before it were let go of.
+        assert_eq!(counted(&[(1, 1, 1), (3, 24, 26)], 23), 1);
+        assert_eq!(counted(&[(1, 1, 1), (3, 24, 24), (3, 24, 26)], 23), 2);
+    }
+
+    #[test]
+    fn what_was_let_go_of_leaves_no_gap() {
+        assert_eq!(counted(&[(1, 1, 1), (3, 24, 24), (3, 24, 25)], 23), 3);
+        // The last of a file that was let go of may be newer than the mark of what follows.
+        assert_eq!(counted(&[(1, 1, 1), (3, 31, 31)], 28), 2);
+        // What is missing below the mark was on disk: that is damage, not a write that was cut short.
+        assert_eq!(counted(&[(1, 1, 1), (1, 1, 3), (1, 1, 4)], 3), 3);
+    }
 }

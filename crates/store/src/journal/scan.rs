@@ -36,6 +36,8 @@ pub(crate) struct Found {
     /// The body, decrypted; empty if it cannot be.
     pub(crate) body: Bytes,
     pub(crate) file: u64,
+    /// The entry that its file begins with.
+    pub(crate) file_first: u64,
     pub(crate) offset: u64,
     pub(crate) how: How,
 }
@@ -160,6 +162,7 @@ impl<'a> Scan<'a> {
                     .opened
                     .unwrap_or_else(|| content.slice(p.at + BODY_AT..p.at + p.len)),
                 file: id,
+                file_first: header.first_lsn,
                 offset: p.at as u64,
                 how: p.how,
             }

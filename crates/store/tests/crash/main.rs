@@ -23,7 +23,7 @@ use driver::{Coding, Run};
 use scripts::{Script, all_scripts, keys, scripts};
 
 /// Ways of what a crash leaves, behind every operation.
-const SEEDS: u64 = 40;
+const SEEDS: u64 = 14;
 
 fn seeds() -> u64 {
     std::env::var("NATTERJACK_CRASH_SEEDS").map_or(SEEDS, |n| n.parse().expect("a number"))

@@ -26,6 +26,8 @@ const COUNTED: &[(&str, &str)] = &[("server", "seq"), ("client", "id")];
 /// Durations since something; -1 (never) stays.
 const SINCE: &[&str] = &["active", "pause_remaining"];
 const NUID_LENGTH: usize = 22;
+/// A unique id without a digit has at least so many capitals and so many small letters.
+const DRAWN_MIN: usize = 5;
 const KEY_LENGTH: usize = 56;
 const NANOSECONDS_LENGTH: usize = 19;
 
@@ -218,13 +220,22 @@ fn size_of(length: usize, same: bool) -> String {
     }
 }
 
+/// Whether a run of the length of a unique id looks like one: capitals and digits or, where none was drawn, letters of both
+/// kinds as no word has them.
+fn is_drawn(run: &str) -> bool {
+    let count = |check: fn(&u8) -> bool| run.bytes().filter(|b| check(b)).count();
+    let (upper, lower) = (count(u8::is_ascii_uppercase), count(u8::is_ascii_lowercase));
+    let digits = run.len() - upper - lower;
+    (digits > 0 && upper > 0) || (upper >= DRAWN_MIN && lower >= DRAWN_MIN)
+}
+
 /// What a run of letters and digits is, when it is made up by a server.
 fn general(run: &str) -> Option<&'static str> {
     let has = |check: fn(&u8) -> bool| run.bytes().any(|b| check(&b));
     let digits_only = !has(|b| !b.is_ascii_digit());
     match run.len() {
         NANOSECONDS_LENGTH if digits_only && run.starts_with('1') => Some("<ns>"),
-        NUID_LENGTH if has(u8::is_ascii_digit) && has(u8::is_ascii_uppercase) => Some("<nuid>"),
+        NUID_LENGTH if is_drawn(run) => Some("<nuid>"),
         KEY_LENGTH if run.starts_with(['N', 'X', 'A', 'U']) && !has(u8::is_ascii_lowercase) => Some("<key>"),
         _ => None,
     }
@@ -290,6 +301,8 @@ mod tests {
         );
         assert_eq!(text("a 9223372036854775807"), "a 9223372036854775807");
         assert_eq!(text("_INBOX.2JKzXkOuxmmd5bPQOCXBZ1.x"), "_INBOX.<nuid>.x");
+        assert_eq!(text("RESTORE.RF4.HFgEuWhoozVoItzLGPnWTL"), "RESTORE.RF4.<nuid>");
+        assert_eq!(text("natsJetStreamConsumers"), "natsJetStreamConsumers");
         assert_eq!(
             text("id NCEKWA33BV7UFIICWKF43DEU3DSW6JRO3C7Q5TR6K4LQ6V5KTT7ONGXX"),
             "id <key>"

@@ -26,8 +26,6 @@ const COUNTED: &[(&str, &str)] = &[("server", "seq"), ("client", "id")];
 /// Durations since something; -1 (never) stays.
 const SINCE: &[&str] = &["active", "pause_remaining"];
 const NUID_LENGTH: usize = 22;
-/// A unique id without a digit has at least so many capitals and so many small letters.
-const DRAWN_MIN: usize = 5;
 const KEY_LENGTH: usize = 56;
 const NANOSECONDS_LENGTH: usize = 19;
 
@@ -140,6 +138,9 @@ impl Names {
         match value {
             // A unique id without a digit looks like any word; here it stands in its place.
             Json::Text(id) if key == "id" && id.len() == NUID_LENGTH => Json::Text("<nuid>".to_owned()),
+            Json::Text(subject) if key == "deliver_subject" => {
+                Json::Text(self.text(&without_last_id(subject)))
+            }
             Json::Object(members) => {
                 let counted = COUNTED
                     .iter()
@@ -197,6 +198,14 @@ fn without_pin(text: String) -> String {
     format!("{}<nuid>{}", &text[..from], &text[from + length..])
 }
 
+/// A subject whose last token is as long as a unique id.
+fn without_last_id(subject: String) -> String {
+    match subject.rsplit_once('.') {
+        Some((before, last)) if last.len() == NUID_LENGTH => format!("{before}.<nuid>"),
+        _ => subject,
+    }
+}
+
 /// Where a copied message says which stream it came from, the last word tells one life of that stream from the next.
 fn without_identity(text: String) -> String {
     const FIELD: &str = "Nats-Stream-Source: ";
@@ -220,22 +229,13 @@ fn size_of(length: usize, same: bool) -> String {
     }
 }
 
-/// Whether a run of the length of a unique id looks like one: capitals and digits or, where none was drawn, letters of both
-/// kinds as no word has them.
-fn is_drawn(run: &str) -> bool {
-    let count = |check: fn(&u8) -> bool| run.bytes().filter(|b| check(b)).count();
-    let (upper, lower) = (count(u8::is_ascii_uppercase), count(u8::is_ascii_lowercase));
-    let digits = run.len() - upper - lower;
-    (digits > 0 && upper > 0) || (upper >= DRAWN_MIN && lower >= DRAWN_MIN)
-}
-
 /// What a run of letters and digits is, when it is made up by a server.
 fn general(run: &str) -> Option<&'static str> {
     let has = |check: fn(&u8) -> bool| run.bytes().any(|b| check(&b));
     let digits_only = !has(|b| !b.is_ascii_digit());
     match run.len() {
         NANOSECONDS_LENGTH if digits_only && run.starts_with('1') => Some("<ns>"),
-        NUID_LENGTH if is_drawn(run) => Some("<nuid>"),
+        NUID_LENGTH if has(u8::is_ascii_digit) && has(u8::is_ascii_uppercase) => Some("<nuid>"),
         KEY_LENGTH if run.starts_with(['N', 'X', 'A', 'U']) && !has(u8::is_ascii_lowercase) => Some("<key>"),
         _ => None,
     }
@@ -301,12 +301,17 @@ mod tests {
         );
         assert_eq!(text("a 9223372036854775807"), "a 9223372036854775807");
         assert_eq!(text("_INBOX.2JKzXkOuxmmd5bPQOCXBZ1.x"), "_INBOX.<nuid>.x");
-        assert_eq!(text("RESTORE.RF4.HFgEuWhoozVoItzLGPnWTL"), "RESTORE.RF4.<nuid>");
-        assert_eq!(text("natsJetStreamConsumers"), "natsJetStreamConsumers");
         assert_eq!(
             text("id NCEKWA33BV7UFIICWKF43DEU3DSW6JRO3C7Q5TR6K4LQ6V5KTT7ONGXX"),
             "id <key>"
         );
+    }
+
+    #[test]
+    fn a_subject_may_end_in_an_id_without_a_digit() {
+        let subject = |last: &str| without_last_id(format!("$JS.SNAPSHOT.RESTORE.S.{last}"));
+        assert_eq!(subject("HFgEuWhoozVoItzLGPnWTL"), "$JS.SNAPSHOT.RESTORE.S.<nuid>");
+        assert_eq!(subject("short"), "$JS.SNAPSHOT.RESTORE.S.short");
     }
 
     #[test]

@@ -30,10 +30,13 @@ pub struct Case {
     /// Lines of the configuration of both servers.
     pub config: &'static str,
     /// Runs it.
-    pub run: fn(&Server, &Load) -> Result<Sample>,
+    pub run: Run,
 }
 
-const fn core(name: &'static str, run: fn(&Server, &Load) -> Result<Sample>) -> Case {
+/// What a case does.
+type Run = fn(&Server, &Load) -> Result<Sample>;
+
+const fn core(name: &'static str, run: Run) -> Case {
     Case {
         name,
         jetstream: false,
@@ -42,54 +45,28 @@ const fn core(name: &'static str, run: fn(&Server, &Load) -> Result<Sample>) -> 
     }
 }
 
-const fn jetstream(name: &'static str, run: fn(&Server, &Load) -> Result<Sample>) -> Case {
+const fn jetstream(name: &'static str, run: Run) -> Case {
+    configured("", name, run)
+}
+
+/// JetStream with lines of configuration, on both servers.
+const fn configured(config: &'static str, name: &'static str, run: Run) -> Case {
     Case {
         name,
         jetstream: true,
-        config: "",
+        config,
         run,
     }
 }
 
-/// JetStream with nothing acknowledged before it is on disk, on both servers.
-const fn durable(name: &'static str, run: fn(&Server, &Load) -> Result<Sample>) -> Case {
-    Case {
-        name,
-        jetstream: true,
-        config: "jetstream { sync_interval: always }\n",
-        run,
-    }
-}
-
-/// JetStream that forces to disk now and then, on both servers.
-const fn lazy(name: &'static str, run: fn(&Server, &Load) -> Result<Sample>) -> Case {
-    Case {
-        name,
-        jetstream: true,
-        config: "jetstream { sync_interval: \"2m\" }\n",
-        run,
-    }
-}
-
-/// JetStream that encrypts what it stores, on both servers.
-const fn chacha(name: &'static str, run: fn(&Server, &Load) -> Result<Sample>) -> Case {
-    Case {
-        name,
-        jetstream: true,
-        config: "jetstream { key: bench, cipher: chacha }\n",
-        run,
-    }
-}
-
+/// Nothing is acknowledged before it is on disk.
+const ALWAYS: &str = "jetstream { sync_interval: always }\n";
+/// What was written is forced to disk now and then.
+const LAZY: &str = "jetstream { sync_interval: \"2m\" }\n";
+/// What is stored is encrypted.
+const CHACHA: &str = "jetstream { key: bench, cipher: chacha }\n";
 /// The same with the other cipher.
-const fn aes(name: &'static str, run: fn(&Server, &Load) -> Result<Sample>) -> Case {
-    Case {
-        name,
-        jetstream: true,
-        config: "jetstream { key: bench, cipher: aes }\n",
-        run,
-    }
-}
+const AES: &str = "jetstream { key: bench, cipher: aes }\n";
 
 /// A stream on disk, one in memory, and one that is compressed.
 const FILE: &str = "\"storage\":\"file\"";
@@ -125,34 +102,26 @@ pub const CASES: &[Case] = &[
     jetstream("js_file/default/1x128", |s, l| {
         jetstream::publish(s, l, FILE, 1, 128)
     }),
-    jetstream("js_file/default/256x128", |s, l| {
-        jetstream::publish(s, l, FILE, 256, 128)
-    }),
+    jetstream("js_file/default/256x128", small_batches),
     jetstream("js_file/default/256x4k", |s, l| {
         jetstream::publish(s, l, FILE, 256, 4096)
     }),
-    lazy("js_file/2m/256x128", |s, l| {
-        jetstream::publish(s, l, FILE, 256, 128)
-    }),
-    durable("js_file/always/256x128", |s, l| {
-        jetstream::publish(s, l, FILE, 256, 128)
-    }),
+    configured(LAZY, "js_file/2m/256x128", small_batches),
+    configured(ALWAYS, "js_file/always/256x128", small_batches),
     jetstream("js_memory/256x128", |s, l| {
         jetstream::publish(s, l, MEMORY, 256, 128)
     }),
     jetstream("js_pull/ack", |s, _| jetstream::pull(s, FILE, true)),
     jetstream("js_pull/none", |s, _| jetstream::pull(s, FILE, false)),
-    chacha("at_rest/chacha/256x128", |s, l| {
-        jetstream::publish(s, l, FILE, 256, 128)
-    }),
-    aes("at_rest/aes/256x128", |s, l| {
-        jetstream::publish(s, l, FILE, 256, 128)
-    }),
+    configured(CHACHA, "at_rest/chacha/256x128", small_batches),
+    configured(AES, "at_rest/aes/256x128", small_batches),
     jetstream("at_rest/s2/256x128", |s, l| {
         jetstream::publish(s, l, PACKED, 256, 128)
     }),
-    chacha("at_rest/chacha/pull", |s, _| jetstream::pull(s, FILE, false)),
-    aes("at_rest/aes/pull", |s, _| jetstream::pull(s, FILE, false)),
+    configured(CHACHA, "at_rest/chacha/pull", |s, _| {
+        jetstream::pull(s, FILE, false)
+    }),
+    configured(AES, "at_rest/aes/pull", |s, _| jetstream::pull(s, FILE, false)),
     jetstream("at_rest/s2/pull", |s, _| jetstream::pull(s, PACKED, false)),
     jetstream("kv/put", jetstream::put_keys),
     jetstream("kv/get", jetstream::get_keys),
@@ -187,6 +156,11 @@ fn publishes(count: usize, size: usize, subject: impl Fn(usize) -> String) -> Ve
         out.extend_from_slice(b"\r\n");
     }
     out
+}
+
+/// What most cases of streams on disk publish.
+fn small_batches(server: &Server, load: &Load) -> Result<Sample> {
+    jetstream::publish(server, load, FILE, 256, 128)
 }
 
 /// Publishes of this size that make one write.

@@ -6,15 +6,19 @@
     reason = "a test ends where something is not as it should be"
 )]
 
+mod commit;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, mpsc};
+use std::sync::Arc;
 
 use natterjack_store::disk::sim::{Crash, SimDisk};
 use natterjack_store::{
-    BatchBuilder, Cipher, Committed, Encryption, EntryBody, Group, GroupId, Health, Key, LoadError, MsgStore,
-    NewRecord, Seq, Store, StoreOptions, StreamOptions, Unheard,
+    BatchBuilder, Cipher, Encryption, EntryBody, Group, GroupId, Health, Key, LoadError, MsgStore, NewRecord,
+    Seq, Store, StoreOptions, StreamOptions, Unheard,
 };
+
+use commit::commit;
 
 const META: GroupId = GroupId(0);
 const STREAM: GroupId = GroupId(1);
@@ -60,14 +64,6 @@ fn stream_options() -> StreamOptions {
         segment_bytes: 1,
         ..StreamOptions::default()
     }
-}
-
-fn commit(group: &Group, body: EntryBody) -> Committed {
-    let (sender, receiver) = mpsc::channel();
-    let done = Box::new(move |outcome| sender.send(outcome).unwrap());
-    let index = group.append(body.clone(), false, done).unwrap();
-    receiver.recv().unwrap().unwrap();
-    Committed { index, body }
 }
 
 fn append(group: &Group, log: &mut dyn MsgStore, count: u64) {

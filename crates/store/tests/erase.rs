@@ -6,8 +6,10 @@
     reason = "a test ends where something is not as it should be"
 )]
 
+mod commit;
+
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, mpsc};
+use std::sync::Arc;
 
 use natterjack_store::disk::read_file;
 use natterjack_store::disk::sim::{Crash, SimDisk};
@@ -15,6 +17,8 @@ use natterjack_store::{
     BatchBuilder, Committed, Disk, EntryBody, Group, GroupId, Health, MsgStore, NewRecord, OsDisk, Seq,
     Store, StoreOptions, StreamOptions, Unheard,
 };
+
+use commit::commit;
 
 const STREAM: GroupId = GroupId(1);
 const OTHER: GroupId = GroupId(2);
@@ -45,6 +49,10 @@ impl World {
     fn new(disk: Arc<dyn Disk>, root: &Path) -> Self {
         let store = Self::store(&disk, root);
         let (group, log) = store.create_stream(STREAM, &Self::stream_options()).unwrap();
+        Self::of(disk, root, store, (group, log))
+    }
+
+    fn of(disk: Arc<dyn Disk>, root: &Path, store: Store, (group, log): (Group, Box<dyn MsgStore>)) -> Self {
         let other = store.group(OTHER).unwrap();
         Self {
             disk,
@@ -126,14 +134,6 @@ impl World {
         self.store.flush();
         self.upkeep();
     }
-}
-
-fn commit(group: &Group, body: EntryBody) -> Committed {
-    let (sender, receiver) = mpsc::channel();
-    let done = Box::new(move |outcome| sender.send(outcome).unwrap());
-    let index = group.append(body.clone(), false, done).unwrap();
-    receiver.recv().unwrap().unwrap();
-    Committed { index, body }
 }
 
 fn apply(log: &mut dyn MsgStore, entry: &Committed) {
@@ -305,14 +305,5 @@ fn reopened(disk: &SimDisk) -> World {
     for entry in group.replay() {
         apply(log.as_mut(), &entry);
     }
-    let other = store.group(OTHER).unwrap();
-    World {
-        disk,
-        root: root.to_owned(),
-        store,
-        group,
-        log,
-        other,
-        now_ns: 1,
-    }
+    World::of(disk, root, store, (group, log))
 }

@@ -5,14 +5,18 @@
     reason = "a test ends where something is not as it should be"
 )]
 
+mod commit;
+
 use std::path::Path;
-use std::sync::{Arc, mpsc};
+use std::sync::Arc;
 
 use natterjack_store::disk::sim::SimDisk;
 use natterjack_store::{
-    BatchBuilder, Cipher, Committed, Disk, Encryption, EntryBody, Group, GroupId, Health, Key, MsgStore,
-    NewRecord, Seq, Store, StoreOptions, StreamOptions, Unheard, fsck,
+    BatchBuilder, Cipher, Disk, Encryption, EntryBody, Group, GroupId, Health, Key, MsgStore, NewRecord, Seq,
+    Store, StoreOptions, StreamOptions, Unheard, fsck,
 };
+
+use commit::commit;
 
 const ROOT: &str = "/s";
 const META: GroupId = GroupId(0);
@@ -44,14 +48,6 @@ fn stream_options() -> StreamOptions {
         label: SECRET.into(),
         ..StreamOptions::default()
     }
-}
-
-fn commit(group: &Group, body: EntryBody) -> Committed {
-    let (sender, receiver) = mpsc::channel();
-    let done = Box::new(move |outcome| sender.send(outcome).unwrap());
-    let index = group.append(body.clone(), false, done).unwrap();
-    receiver.recv().unwrap().unwrap();
-    Committed { index, body }
 }
 
 fn append(group: &Group, log: &mut dyn MsgStore, count: u64) {

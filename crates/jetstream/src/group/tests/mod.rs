@@ -22,7 +22,7 @@ use natterjack_jsapi::stream::StreamConfig;
 use natterjack_store::{Group as Log, GroupId, OsDisk, Store, StoreOptions, StreamOptions};
 use tempfile::TempDir;
 
-use super::{Group, Outcome, Ticket};
+use super::{Group, Outcome, Proposal, Ticket};
 use crate::clock::Now;
 use crate::consumer::{Limits, Names, Surroundings, config};
 use crate::effect::{Delivery, Effects, Handed};
@@ -206,6 +206,10 @@ impl World {
     /// Writes one proposal, and applies it when it is durable.
     pub(super) fn settle_one(&mut self) -> Option<(Ticket, Outcome)> {
         let proposal = self.group.take_proposal(self.now)?;
+        self.write(proposal)
+    }
+
+    fn write(&mut self, proposal: Proposal) -> Option<(Ticket, Outcome)> {
         let (sender, receiver) = mpsc::channel();
         let done = Box::new(move |outcome| sender.send(outcome).unwrap());
         let index = self
@@ -225,15 +229,7 @@ impl World {
             let Some(proposal) = self.group.take_proposal(self.now) else {
                 break;
             };
-            let (sender, receiver) = mpsc::channel();
-            let done = Box::new(move |outcome| sender.send(outcome).unwrap());
-            let index = self
-                .log
-                .append(proposal.body.clone(), proposal.relaxed, done)
-                .unwrap();
-            self.group.proposed(index, proposal);
-            receiver.recv().unwrap().unwrap();
-            outcomes.extend(self.group.committed(index, self.now, &mut self.fx));
+            outcomes.extend(self.write(proposal));
         }
         outcomes
     }

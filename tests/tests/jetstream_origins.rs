@@ -1,6 +1,7 @@
 //! Streams that copy from others, across restarts: what the origin lets go must be safe with who copied it.
 //! Templates are here too: streams that are made by being published to.
 
+use futures_util::StreamExt as _;
 use natterjack_tests::{Outcome, Server, api, eventually, run};
 use serde_json::Value;
 use std::time::Duration;
@@ -95,6 +96,99 @@ fn the_own_domain_is_no_foreign_place() -> Outcome {
         let circle = format!(r#"{{"name":"C","sources":[{{"name":"C",{external}}}]}}"#);
         let refused = api(&client, "STREAM.CREATE.C", &circle).await?;
         assert_eq!(refused["error"]["description"], "detected cycle");
+        Ok(())
+    })
+}
+
+/// A program that answers on `EXT.API` with what `$JS.API` answers, until it is ended.
+async fn bridge(server: &Server) -> Outcome<tokio::task::JoinHandle<()>> {
+    let client = server.client().await?;
+    let mut requests = client.subscribe("EXT.API.>").await?;
+    client.flush().await?;
+    Ok(tokio::spawn(async move {
+        while let Some(request) = requests.next().await {
+            let subject = request.subject.replacen("EXT.API", "$JS.API", 1);
+            let headers = request.headers.unwrap_or_default();
+            let Some(reply) = request.reply else { continue };
+            let sent = client.publish_with_reply_and_headers(subject, reply, headers, request.payload);
+            if sent.await.is_err() {
+                return;
+            }
+        }
+    }))
+}
+
+const ELSEWHERE: &str = r#""external":{"api":"EXT.API","deliver":"DLV"}"#;
+
+#[test]
+fn origins_behind_a_program_are_copied_whenever_it_is_there() -> Outcome {
+    run(async {
+        let mut server = Server::start().await?;
+        let client = server.client().await?;
+        made(&client, "STREAM.CREATE.O", r#"{"name":"O","subjects":["o.*"]}"#).await?;
+        for n in 0..20 {
+            client.request(format!("o.{}", n % 2), "x".into()).await?;
+        }
+        let mirror = format!(r#"{{"name":"M","mirror":{{"name":"O",{ELSEWHERE}}}}}"#);
+        made(&client, "STREAM.CREATE.M", &mirror).await?;
+        let source =
+            format!(r#"{{"name":"S","sources":[{{"name":"O","filter_subject":"o.1",{ELSEWHERE}}}]}}"#);
+        made(&client, "STREAM.CREATE.S", &source).await?;
+        let info = made(&client, "STREAM.INFO.M", "").await?;
+        assert_eq!(
+            (&info["mirror"]["active"], &info["state"]["messages"]),
+            (&(-1).into(), &0.into())
+        );
+        let program = bridge(&server).await?;
+        until_held(&client, "M", (20, 20)).await?;
+        until_held(&client, "S", (10, 10)).await?;
+        client.request("o.1", "more".into()).await?;
+        until_held(&client, "M", (21, 21)).await?;
+        until_held(&client, "S", (11, 11)).await?;
+        // Nobody is there who could bring the server's question to the origin; what is missed then comes later.
+        program.abort();
+        server.kill().await?;
+        server.restart().await?;
+        let client = server.client().await?;
+        client.request("o.1", "late".into()).await?;
+        assert_eq!(held(&client, "M").await?, (21, 21));
+        let program = bridge(&server).await?;
+        until_held(&client, "M", (22, 22)).await?;
+        until_held(&client, "S", (12, 12)).await?;
+        let info = made(&client, "STREAM.INFO.S", "").await?;
+        assert_eq!(
+            (&info["sources"][0]["seq"], &info["sources"][0]["lag"]),
+            (&22.into(), &0.into())
+        );
+        assert_eq!(info["sources"][0]["external"]["api"], "EXT.API");
+        program.abort();
+        Ok(())
+    })
+}
+
+#[test]
+fn an_origin_behind_a_program_may_be_made_late_and_again() -> Outcome {
+    run(async {
+        let server = Server::start().await?;
+        let client = server.client().await?;
+        let program = bridge(&server).await?;
+        let source = format!(r#"{{"name":"S","sources":[{{"name":"O",{ELSEWHERE}}}]}}"#);
+        made(&client, "STREAM.CREATE.S", &source).await?;
+        eventually("the origin is missed", LIMIT, async || {
+            let info = made(&client, "STREAM.INFO.S", "").await?;
+            Ok((info["sources"][0]["error"]["err_code"] == 10059).then_some(()))
+        })
+        .await?;
+        let origin = r#"{"name":"O","subjects":["o.*"],"retention":"workqueue"}"#;
+        for round in 1..=2 {
+            made(&client, "STREAM.CREATE.O", origin).await?;
+            client.request("o.a", "first".into()).await?;
+            client.request("o.b", "second".into()).await?;
+            until_held(&client, "S", (2 * round, 2 * round)).await?;
+            until_held(&client, "O", (0, 2)).await?;
+            made(&client, "STREAM.DELETE.O", "").await?;
+        }
+        program.abort();
         Ok(())
     })
 }

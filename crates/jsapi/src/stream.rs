@@ -315,6 +315,24 @@ go_struct! {
     }
 }
 
+go_struct! {
+    /// What any answer says when it is a refusal.
+    pub struct Refusal: "server.ApiResponse" {
+        /// Why.
+        error: Option<ApiErrorJson> => "error", omit;
+    }
+}
+
+impl From<ApiErrorJson> for ApiError {
+    fn from(error: ApiErrorJson) -> Self {
+        Self {
+            code: u16::try_from(error.code).unwrap_or_default(),
+            err_code: u16::try_from(error.err_code).unwrap_or_default(),
+            description: error.description.into(),
+        }
+    }
+}
+
 impl From<&ApiError> for ApiErrorJson {
     fn from(error: &ApiError) -> Self {
         Self {

@@ -181,7 +181,7 @@ impl Names {
                 rest = &rest[first.len_utf8()..];
             }
         }
-        without_pin(without_identity(out))
+        without_pin(without_identity(without_own_identity(out)))
     }
 }
 
@@ -203,6 +203,21 @@ fn without_last_id(subject: String) -> String {
     match subject.rsplit_once('.') {
         Some((before, last)) if last.len() == NUID_LENGTH => format!("{before}.<nuid>"),
         _ => subject,
+    }
+}
+
+/// Where a stream says which it is.
+fn without_own_identity(text: String) -> String {
+    const LENGTH: usize = 8;
+    let fields = ["Nats-Stream-Identity: ", "identity does not match: "];
+    let found = fields.iter().find_map(|f| text.find(f).map(|at| at + f.len()));
+    let Some((from, own)) = found.and_then(|from| Some((from, text.get(from..from + LENGTH)?))) else {
+        return text;
+    };
+    if own.bytes().all(|b| b.is_ascii_alphanumeric()) {
+        format!("{}<identity>{}", &text[..from], &text[from + LENGTH..])
+    } else {
+        text
     }
 }
 
@@ -312,6 +327,22 @@ mod tests {
         let subject = |last: &str| without_last_id(format!("$JS.SNAPSHOT.RESTORE.S.{last}"));
         assert_eq!(subject("HFgEuWhoozVoItzLGPnWTL"), "$JS.SNAPSHOT.RESTORE.S.<nuid>");
         assert_eq!(subject("short"), "$JS.SNAPSHOT.RESTORE.S.short");
+    }
+
+    #[test]
+    fn identities_of_streams_themselves() {
+        assert_eq!(
+            text("Nats-Stream-Identity: 7zBvg6OV\r\n"),
+            "Nats-Stream-Identity: <identity>\r\n"
+        );
+        assert_eq!(
+            text("stream identity does not match: 7zBvg6OV"),
+            "stream identity does not match: <identity>"
+        );
+        assert_eq!(
+            text("Nats-Stream-Identity: \r\nA: b"),
+            "Nats-Stream-Identity: \r\nA: b"
+        );
     }
 
     #[test]

@@ -261,7 +261,7 @@ impl Consumer {
         let step = steps.get(at).or_else(|| steps.last()).filter(|step| step.0 > 0);
         match step.unwrap_or(&self.config.ack_wait).as_u64() {
             // No wait at all means that nothing comes again by itself, as in the peer.
-            0 if self.config.ack_policy != AckPolicy::FlowControl => u64::MAX,
+            0 => u64::MAX,
             wait => wait,
         }
     }

@@ -47,6 +47,8 @@ pub struct Consumers {
     names: Arc<Names>,
     slots: Vec<Option<Box<Consumer>>>,
     by_name: BTreeMap<String, u32>,
+    /// How many of them are not shown.
+    hidden: usize,
     /// Consumers with filters.
     filtered: FilterTrie<u32>,
     /// Consumers without.
@@ -121,6 +123,19 @@ impl Consumers {
     pub fn counted(&self) -> usize {
         let all = self.slots.iter().flatten();
         all.filter(|c| !c.config.direct && !c.config.sourcing).count()
+    }
+
+    /// Number of consumers that are shown: those that come and go with who copies from the stream are not.
+    #[must_use]
+    pub fn shown(&self) -> usize {
+        self.by_name.len() - self.hidden
+    }
+
+    /// Names and ids of those that are shown, in the order of their names.
+    pub fn list(&self) -> impl Iterator<Item = (&str, u32)> {
+        let shown = |id: u32| self.config(id).is_some_and(|config| !config.direct);
+        let all = self.by_name.iter().map(|(name, id)| (name.as_str(), *id));
+        all.filter(move |(_, id)| shown(*id))
     }
 
     /// Whether there is none.
@@ -233,6 +248,7 @@ impl Consumers {
             self.slots.resize_with(at + 1, || None);
         }
         self.by_name.insert(consumer.name.clone(), id);
+        self.hidden += usize::from(consumer.config.direct);
         self.index(&consumer);
         self.slots[at] = Some(Box::new(consumer));
         self.touch(id, now);
@@ -302,6 +318,7 @@ impl Consumers {
         let mut consumer = self.slots.get_mut(at)?.take()?;
         consumer.end_all(line, false, fx);
         self.by_name.remove(&consumer.name);
+        self.hidden -= usize::from(consumer.config.direct);
         if let Some(deadline) = consumer.registered {
             self.deadlines.remove(&(deadline, id));
         }

@@ -1,6 +1,6 @@
 //! Push consumers: whether somebody listens, heartbeats, flow control.
 
-use natterjack_jsapi::consumer::ConsumerConfig;
+use natterjack_jsapi::consumer::{AckPolicy, ConsumerConfig};
 
 use super::machine::Consumer;
 use crate::clock::Now;
@@ -79,9 +79,16 @@ impl Consumer {
             return;
         }
         self.flow.sent += size;
-        if self.flow.must_ask() {
+        if self.flow.must_ask() || self.is_at_limit() && self.wants_acks() {
             self.ask_flow(fx);
         }
+    }
+
+    /// Whether messages wait that are acknowledged by answers to flow control, and none is asked for yet.
+    fn wants_acks(&self) -> bool {
+        self.config.ack_policy == AckPolicy::FlowControl
+            && self.flow.asked.is_none()
+            && !self.state.pending.is_empty()
     }
 
     fn ask_flow(&mut self, fx: &mut dyn Effects) {
@@ -130,6 +137,9 @@ impl Consumer {
             }
             block.extend_from_slice(b"\r\n");
             fx.send(self.config.deliver_subject.as_bytes(), None, &block, &[]);
+            if self.wants_acks() {
+                self.ask_flow(fx);
+            }
             self.flow.next_heartbeat = now.mono_ns.saturating_add(self.flow.heartbeat);
         }
         Some(self.flow.next_heartbeat)

@@ -1,9 +1,9 @@
 //! What clients ask of consumers, what time brings, and what the API asks of the stream.
 
 use natterjack_jsapi::ack::AckSubject;
-use natterjack_jsapi::consumer::{ConsumerConfig, ConsumerInfo, DeliverPolicy};
+use natterjack_jsapi::consumer::{AckPolicy, ConsumerConfig, ConsumerInfo, DeliverPolicy};
 use natterjack_jsapi::stream::{Retention, Storage};
-use natterjack_jsapi::{ApiError, errors};
+use natterjack_jsapi::{ApiError, errors, headers};
 use natterjack_store::Seq;
 
 use super::apply::push_range;
@@ -14,6 +14,7 @@ use crate::clock::Now;
 use crate::command::Command;
 use crate::consumer::AckOutcome;
 use crate::effect::Effects;
+use crate::stream::value;
 
 /// Messages that expire in one entry.
 const EXPIRE_MAX: usize = 10_000;
@@ -40,6 +41,28 @@ impl Group {
         }
         if let Some(reply) = reply.filter(|_| answer) {
             self.answers.push(reply.to_vec());
+        }
+    }
+
+    /// A client answered the flow control request `subject`; its headers may acknowledge what came before.
+    pub fn on_flow_reply(&mut self, id: u32, now: Now, subject: &[u8], block: &[u8], fx: &mut dyn Effects) {
+        self.consumers.on_flow_reply(id, subject, now);
+        let number = |name| std::str::from_utf8(value(block, name)?).ok()?.parse::<u64>().ok();
+        let told = (number(headers::LAST_CONSUMER), number(headers::LAST_STREAM));
+        let policy = self.consumers.config(id).map(|c| c.ack_policy);
+        if let (Some(AckPolicy::FlowControl), (Some(consumer_seq), Some(stream_seq))) = (policy, told) {
+            let ack = AckSubject {
+                domain: None,
+                account: None,
+                stream: &[],
+                consumer: &[],
+                delivered: 1,
+                stream_seq,
+                consumer_seq,
+                timestamp_ns: now.wall_ns,
+                pending: 0,
+            };
+            self.on_ack(id, now, &ack, (&[], None), fx);
         }
     }
 

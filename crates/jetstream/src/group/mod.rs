@@ -294,7 +294,7 @@ impl Group {
     /// What the stream holds.
     #[must_use]
     pub fn state(&self) -> StreamState {
-        self.stream.state(self.consumers.len() as u64)
+        self.stream.state(self.consumers.shown() as u64)
     }
 
     /// All about the stream.

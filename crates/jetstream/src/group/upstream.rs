@@ -132,22 +132,13 @@ impl Group {
     #[must_use]
     pub fn followed(&self, key: &str) -> Option<(u64, u64)> {
         let upstream = self.stream.upstreams.iter().find(|u| u.key == key)?;
-        Some((upstream.at.seq, self.stream.safe_up_to(upstream)))
-    }
-
-    /// These messages, as far as they are there, for another stream that `pending` more wait for. `taken` is the last
-    /// that it took when they were asked for; 0 for none.
-    pub fn page_of(&mut self, seqs: &[u64], pending: u64, taken: u64) -> Page {
-        let found = seqs
-            .iter()
-            .filter_map(|seq| self.stream.store.load(Seq(*seq)).ok());
-        let messages = found.collect();
-        Page {
-            start: (taken > 0).then_some(Start::Seq(taken + 1)),
-            identity: self.identity(),
-            messages,
-            pending,
-        }
+        // What was passed over leaves no trace: when nothing is on its way, all that was taken is safe.
+        let safe = if self.is_settled() {
+            upstream.at.seq
+        } else {
+            self.stream.safe_up_to(upstream)
+        };
+        Some((upstream.at.seq, safe))
     }
 
     /// Something is wrong with the origin `key`; it is tried again later.

@@ -1,21 +1,21 @@
-//! The durable consumer by which a stream is copied from: one that was made for it beforehand, or, where the origin keeps
-//! messages only as long as somebody needs them, one that is made on the way. What has been taken in safely is
-//! acknowledged to it, and so the origin may let it go.
+//! The consumer by which a stream is copied from: what it is called, where it begins, and, where the origin keeps messages
+//! only as long as somebody needs them, that it is a durable one. What has been taken in safely is acknowledged to it, and
+//! so the origin may let it go.
 
 use std::collections::BTreeMap;
 
 use natterjack_jsapi::consumer::{AckPolicy, ConsumerConfig, DeliverPolicy};
-use natterjack_jsapi::stream::{Retention, StreamConfig, StreamSource};
+use natterjack_jsapi::stream::{Retention, StreamSource};
 use natterjack_jsapi::{ApiError, Nanos, errors};
-use natterjack_subject::names::{name_hash, random_name};
+use natterjack_subject::names::name_hash;
 
 use super::{Ask, Start, index_name};
 use crate::clock::Now;
 use crate::group::Group;
 
-/// Between heartbeats of a consumer that is made on the way, nanoseconds.
-const HEARTBEAT_NS: i64 = 1_000_000_000;
-/// Messages such a consumer may have on their way.
+/// Between heartbeats of a consumer by which is copied, nanoseconds.
+pub(super) const HEARTBEAT_NS: i64 = 1_000_000_000;
+/// Messages a durable consumer that is made on the way may have on their way.
 const MAX_ACK_PENDING: i64 = 1_000;
 
 /// Who copies.
@@ -42,7 +42,7 @@ impl Copier<'_> {
         }
     }
 
-    fn metadata(&self, is_mirror: bool) -> BTreeMap<String, String> {
+    pub(super) fn metadata(&self, is_mirror: bool) -> BTreeMap<String, String> {
         let kind = if is_mirror { "mirror" } else { "src" };
         [
             ("stream", self.stream),
@@ -56,77 +56,8 @@ impl Copier<'_> {
     }
 }
 
-/// A consumer to be copied by.
-#[derive(Debug, Clone)]
-pub struct Durable {
-    /// Its name.
-    pub name: String,
-    /// Where it delivers.
-    pub deliver_subject: String,
-    /// What it is made as when it is not there; one that was given is never made.
-    pub made_as: Option<Box<ConsumerConfig>>,
-    /// The first sequence wanted, where it matters.
-    pub start_seq: u64,
-    /// Whether a mirror copies.
-    pub is_mirror: bool,
-}
-
-impl Durable {
-    /// The consumer by which `ask` is to be answered by an origin configured as `origin`; `None` when it just reads.
-    #[must_use]
-    pub fn new(
-        ask: &Ask,
-        origin: &StreamConfig,
-        copier: Copier<'_>,
-        random: &mut dyn FnMut() -> u64,
-    ) -> Option<Self> {
-        let start_seq = if ask.resumes
-            && let Start::Seq(seq) = ask.start
-        {
-            seq
-        } else {
-            0
-        };
-        let is_mirror = ask.is_mirror;
-        if let Some(given) = &ask.source.consumer {
-            return Some(Self {
-                name: given.name.clone(),
-                deliver_subject: given.deliver_subject.clone(),
-                made_as: None,
-                start_seq,
-                is_mirror,
-            });
-        }
-        if origin.retention == Retention::Limits {
-            return None;
-        }
-        let mut deliver_subject = if is_mirror { "$JS.M." } else { "$JS.S." }.to_owned();
-        random_name(8, random, &mut deliver_subject);
-        let name = copier.consumer_name(&ask.source, is_mirror);
-        let config = ConsumerConfig {
-            durable_name: name.clone(),
-            name: name.clone(),
-            ack_policy: AckPolicy::FlowControl,
-            max_ack_pending: MAX_ACK_PENDING,
-            flow_control: true,
-            idle_heartbeat: Nanos(HEARTBEAT_NS),
-            deliver_subject: deliver_subject.clone(),
-            sourcing: true,
-            metadata: copier.metadata(is_mirror),
-            ..start(ask)
-        };
-        Some(Self {
-            name,
-            deliver_subject,
-            made_as: Some(Box::new(config)),
-            start_seq,
-            is_mirror,
-        })
-    }
-}
-
 /// Where a consumer that is made begins, and what it lets through.
-fn start(ask: &Ask) -> ConsumerConfig {
+pub(super) fn start(ask: &Ask) -> ConsumerConfig {
     let mut config = ConsumerConfig {
         filter_subject: ask.source.filter_subject.clone(),
         filter_subjects: ask
@@ -152,30 +83,61 @@ fn start(ask: &Ask) -> ConsumerConfig {
 }
 
 impl Group {
-    /// Gives consumer `durable` to who copies from this stream: it starts over behind what is copied already. Returns
-    /// which stream this is; `None` when there is no such consumer, or it delivers elsewhere.
+    /// Makes `config`, by which another stream wants to copy from this one, what that takes: where messages stay whoever
+    /// has them, a consumer of its own that ends in `suffix`; else a durable one that waits for acknowledgements, or the
+    /// one that is there, turned to where it is to deliver. Returns the first sequence wanted of a durable one.
+    pub fn fit_copier(&mut self, config: &mut ConsumerConfig, suffix: &str) -> Option<u64> {
+        if !config.direct || !config.sourcing {
+            return None;
+        }
+        if self.stream().config().retention == Retention::Limits {
+            config.name = format!("{}-{suffix}", config.name);
+            return None;
+        }
+        let wanted = std::mem::take(config);
+        let there = self.consumers().lookup(&wanted.name);
+        let old = there.and_then(|id| self.consumers().config(id).cloned());
+        let start = wanted.opt_start_seq;
+        *config = match old {
+            Some(old) => ConsumerConfig {
+                deliver_subject: wanted.deliver_subject,
+                ..old
+            },
+            None => ConsumerConfig {
+                durable_name: wanted.name.clone(),
+                ack_policy: AckPolicy::FlowControl,
+                ack_wait: Nanos::default(),
+                max_deliver: 0,
+                max_ack_pending: MAX_ACK_PENDING,
+                flow_control: true,
+                idle_heartbeat: Nanos(HEARTBEAT_NS),
+                inactive_threshold: Nanos::default(),
+                direct: false,
+                ..wanted
+            },
+        };
+        Some(start)
+    }
+
+    /// Starts the durable consumer `id` over for who copies by it: at `start`, or behind what is acknowledged if that
+    /// may not be.
+    pub fn lend(&mut self, id: u32, start: u64, now: Now) {
+        let next = self.check_reset(id, start).or_else(|_| self.check_reset(id, 0));
+        if let Ok(next) = next {
+            self.reset_consumer(id, next, now);
+        }
+    }
+
+    /// Whether this is the stream that is meant; anything is when nothing is said.
     ///
     /// # Errors
-    /// The consumer does not wait for what it delivers, as the peer says it.
-    pub fn lend(&mut self, durable: &Durable, now: Now) -> Result<Option<String>, ApiError> {
-        let Some(id) = self.consumers().lookup(&durable.name) else {
-            return Ok(None);
-        };
-        let Some(config) = self.consumers().config(id) else {
-            return Ok(None);
-        };
-        if config.ack_policy != AckPolicy::FlowControl {
-            return Err(if durable.is_mirror {
-                errors::MIRROR_CONSUMER_REQUIRES_ACK_FC
-            } else {
-                errors::SOURCE_CONSUMER_REQUIRES_ACK_FC
-            });
+    /// The peer's, with which stream it is.
+    pub fn check_identity(&self, wanted: &str) -> Result<(), ApiError> {
+        let own = self.identity();
+        if wanted.is_empty() || wanted == own {
+            return Ok(());
         }
-        let next = self
-            .check_reset(id, durable.start_seq)
-            .or_else(|_| self.check_reset(id, 0))?;
-        self.reset_consumer(id, next, now);
-        Ok(Some(self.identity()))
+        Err(errors::consumer_stream_identity_mismatch(own))
     }
 }
 

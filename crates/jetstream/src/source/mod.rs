@@ -1,12 +1,14 @@
 //! Mirrors and sources: how they are told apart, and what is asked of their origins. Reaches nobody.
 
 mod durable;
+mod external;
 mod upstream;
 
 use natterjack_jsapi::stream::StreamSource;
 use natterjack_subject::names::name_hash;
 
-pub use durable::{Copier, Durable};
+pub use durable::Copier;
+pub use external::{Arrived, Crossing, Request, removal};
 pub use upstream::{Ask, Next, Page, Position, Start};
 pub(crate) use upstream::{Upstream, parse_source_header};
 

@@ -205,7 +205,13 @@ impl Upstream {
     pub(crate) fn source_header(&self, seq: u64, subject: &[u8]) -> String {
         let (name, lists) = self.key.split_once(' ').unwrap_or((&self.key, "> >"));
         let subject = String::from_utf8_lossy(subject);
-        format!("{name} {seq} {lists} {subject} {}", self.at.identity)
+        let mut header = format!("{name} {seq} {lists} {subject}");
+        // An origin of an older server does not say which stream it is.
+        if !self.at.identity.is_empty() {
+            header.push(' ');
+            header.push_str(&self.at.identity);
+        }
+        header
     }
 
     /// How it is doing, as the API shows it.

@@ -3,8 +3,8 @@
 pub(crate) mod account;
 mod api;
 mod backup;
+mod crossing;
 pub(crate) mod domain;
-mod durable;
 mod inbox;
 mod keeper;
 mod limits;

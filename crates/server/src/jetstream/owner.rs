@@ -239,7 +239,8 @@ impl Owner {
         // The second form has domain and account before the stream.
         let long = natterjack_subject::tokens(message.subject).count() > FLOW_TOKENS;
         if let Some(id) = self.consumer_in(message.subject, if long { 5 } else { 3 }) {
-            self.group.consumers().on_flow_reply(id, message.subject, now);
+            self.group
+                .on_flow_reply(id, now, message.subject, message.headers(), &mut self.wire);
         }
     }
 

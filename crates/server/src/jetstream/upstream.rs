@@ -6,37 +6,44 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use natterjack_jetstream::source::{Ask, Durable, Next, is_own_api};
-use natterjack_jsapi::stream::StreamSource;
+use natterjack_jetstream::source::{Ask, Next, is_own_api, removal};
+use natterjack_jsapi::stream::{Retention, StreamSource};
 use tokio::time::timeout;
 
 use super::account::JsAccount;
-use super::durable::{self, Copying};
+use super::crossing::{self, Copying};
 use super::stream::Stream;
 use crate::clock;
 
 /// An origin that says nothing is asked again after this long, so that its silence can be told from its absence.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// An origin that cannot be reached is looked for again after this long.
-const UNREACHED_EVERY: Duration = Duration::from_secs(10);
-
-/// Whether an origin is within reach: in this account, or called by the name of the server's own domain.
-fn is_reached(source: &StreamSource, account: &JsAccount) -> bool {
+/// Whether an origin is a stream of this account: it is not said to be elsewhere, or is called by the name of the server's
+/// own domain.
+fn is_local(source: &StreamSource, account: &JsAccount) -> bool {
     let domain = &account.jetstream.server.options.jetstream.domain;
     let external = source.external.as_ref();
     external.is_none_or(|external| is_own_api(&external.api, domain))
 }
 
+/// Whether `source`, where messages stay whoever has them, is just read.
+fn is_read(source: &StreamSource, origin: &Stream) -> bool {
+    source.consumer.is_none() && origin.config().retention == Retention::Limits
+}
+
 /// A stream does not copy from `origin` any more: the consumer that was made for it goes.
 fn stopped(stream: &Stream, account: &JsAccount, origin: &Option<(StreamSource, bool)>) {
     let Some((source, is_mirror)) = origin else { return };
-    if let Some(origin) = account
-        .stream(&source.name)
-        .filter(|_| is_reached(source, account))
-    {
-        let name = account.copier(stream).consumer_name(source, *is_mirror);
-        durable::remove(&origin, name);
+    let reads = || {
+        account
+            .stream(&source.name)
+            .is_none_or(|origin| is_read(source, &origin))
+    };
+    if is_local(source, account) && reads() {
+        return;
+    }
+    if let Some(request) = removal(source, *is_mirror, account.copier(stream)) {
+        crossing::tell(account, &request);
     }
 }
 
@@ -95,10 +102,9 @@ async fn run(stream: Arc<Stream>, account: Arc<JsAccount>, key: String) {
 
 /// Carries one question and its answer; `None` when the stream that asks has ended.
 async fn read(stream: &Stream, account: &JsAccount, key: &str, ask: Ask) -> Option<()> {
-    if !is_reached(&ask.source, account) {
-        // The peer asks and is never answered; that shows as an origin that was never heard.
-        let _elapsed = timeout(UNREACHED_EVERY, pending::<()>()).await;
-        return stream.ask(|_| ()).await;
+    let copying = Copying { stream, account, key };
+    if !is_local(&ask.source, account) {
+        return copying.run(&ask).await;
     }
     let Some(origin) = account.stream(&ask.source.name) else {
         let key = key.to_owned();
@@ -106,15 +112,8 @@ async fn read(stream: &Stream, account: &JsAccount, key: &str, ask: Ask) -> Opti
             .ask(move |owner| owner.group.upstream_missing(&key, clock::now()))
             .await;
     };
-    let copier = account.copier(stream);
-    if let Some(durable) = Durable::new(&ask, &origin.config(), copier, &mut rand::random) {
-        let copying = Copying {
-            stream,
-            account,
-            key,
-            origin: &origin,
-        };
-        return copying.run(durable).await;
+    if !is_read(&ask.source, &origin) {
+        return copying.run(&ask).await;
     }
     let key = key.to_owned();
     let mut woken = pin!(origin.followers.notified());

@@ -13,14 +13,15 @@ mod told;
 mod waits;
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::sync::{Arc, mpsc};
 
 use natterjack_jsapi::GoTime;
 use natterjack_jsapi::ack::AckSubject;
 use natterjack_jsapi::consumer::{AckPolicy, ConsumerConfig};
 use natterjack_jsapi::stream::StreamConfig;
-use natterjack_store::{Group as Log, GroupId, OsDisk, Store, StoreOptions, StreamOptions};
-use tempfile::TempDir;
+use natterjack_store::disk::sim::{Crash, SimDisk};
+use natterjack_store::{Disk as _, Group as Log, GroupId, Store, StoreOptions, StreamOptions};
 
 use super::{Group, Outcome, Proposal, Ticket};
 use crate::clock::Now;
@@ -30,6 +31,7 @@ use crate::stream::{Alone, Context, Create, Incoming, check_create};
 use crate::{Command, Environment};
 
 pub(super) const SECOND: u64 = 1_000_000_000;
+const FOLDER: &str = "/store";
 
 /// Writes down what the group asks for.
 #[derive(Debug, Default)]
@@ -93,12 +95,25 @@ pub(super) struct World {
     pub(super) now: Now,
     log: Log,
     store: Store,
-    folder: TempDir,
+    disk: SimDisk,
     next_ticket: u64,
 }
 
-fn open(folder: &TempDir) -> Store {
-    Store::open(Arc::new(OsDisk), folder.path(), &StoreOptions::default()).unwrap()
+/// A disk without anything that waits for a real one: thousands of worlds come and go in a test.
+fn disk() -> SimDisk {
+    let disk = SimDisk::default();
+    disk.create_dir_all(Path::new(FOLDER)).unwrap();
+    disk.sync_dir(Path::new("/")).unwrap();
+    disk
+}
+
+fn open(disk: &SimDisk) -> Store {
+    Store::open(
+        Arc::new(disk.clone()),
+        Path::new(FOLDER),
+        &StoreOptions::default(),
+    )
+    .unwrap()
 }
 
 fn names() -> Names {
@@ -137,8 +152,8 @@ impl World {
     }
 
     pub(super) fn with_names(change: impl FnOnce(&mut StreamConfig), names: Names) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let store = open(&folder);
+        let disk = disk();
+        let store = open(&disk);
         let (log, messages) = store
             .create_stream(GroupId(5), &StreamOptions::default())
             .unwrap();
@@ -149,7 +164,7 @@ impl World {
             now,
             log,
             store,
-            folder,
+            disk,
             next_ticket: 0,
         }
     }
@@ -169,11 +184,20 @@ impl World {
 
     /// The process dies and comes back: only what the disk has is left.
     pub(super) fn restart(self, change: impl FnOnce(&mut StreamConfig)) -> Self {
-        let Self {
-            folder, now, store, ..
-        } = self;
+        let Self { disk, now, store, .. } = self;
         store.shutdown();
-        let store = open(&folder);
+        Self::found(disk, now, change)
+    }
+
+    /// The machine dies: what was not forced to the disk is lost.
+    pub(super) fn crash(self, change: impl FnOnce(&mut StreamConfig)) -> Self {
+        let disk = self.disk.crash(self.disk.operations(), Crash::Lose);
+        self.store.shutdown();
+        Self::found(disk, self.now, change)
+    }
+
+    fn found(disk: SimDisk, now: Now, change: impl FnOnce(&mut StreamConfig)) -> Self {
+        let store = open(&disk);
         let (mut log, messages) = store.open_stream(GroupId(5), &StreamOptions::default()).unwrap();
         let kept = log.checkpoint().cloned();
         let checkpoint = kept.as_ref().map(|(at, state)| (*at, state.as_ref()));
@@ -191,7 +215,7 @@ impl World {
             now,
             log,
             store,
-            folder,
+            disk,
             next_ticket: 0,
         }
     }

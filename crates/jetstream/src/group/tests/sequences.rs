@@ -44,6 +44,7 @@ enum Step {
     },
     Restart {
         checkpoint: bool,
+        crash: bool,
     },
 }
 
@@ -59,7 +60,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         2 => (0u8..30).prop_map(|seq| Step::Delete { seq }),
         1 => (0u8..12, 0u8..4).prop_map(|(msgs, per_subject)| Step::Limits { msgs, per_subject }),
         2 => (1u8..40).prop_map(|seconds| Step::Pass { seconds }),
-        1 => any::<bool>().prop_map(|checkpoint| Step::Restart { checkpoint }),
+        1 => any::<(bool, bool)>().prop_map(|(checkpoint, crash)| Step::Restart { checkpoint, crash }),
     ];
     proptest::collection::vec(step, 1..60)
 }
@@ -205,8 +206,8 @@ fn run(world: &mut World, model: &mut Model, step: &Step) {
                 .messages
                 .retain(|_, kept| kept.1.is_none_or(|ends| ends > now));
         }
-        Step::Restart { checkpoint: true } => world.checkpoint(),
-        Step::Restart { checkpoint: false } => {}
+        Step::Restart { checkpoint: true, .. } => world.checkpoint(),
+        Step::Restart { .. } => {}
     }
 }
 
@@ -248,8 +249,10 @@ fn play(cases: u32) {
         let mut model = Model::default();
         for step in &steps {
             run(&mut world, &mut model, step);
-            if matches!(step, Step::Restart { .. }) {
-                world = world.restart(allow);
+            match step {
+                Step::Restart { crash: true, .. } => world = world.crash(allow),
+                Step::Restart { .. } => world = world.restart(allow),
+                _ => {}
             }
             compare(&mut world, &model);
         }
@@ -262,11 +265,11 @@ fn play(cases: u32) {
 
 #[test]
 fn a_stream_is_what_the_model_says() {
-    play(64);
+    play(1_000);
 }
 
 #[test]
-#[ignore = "the long mode: 10,000 sequences take minutes"]
+#[ignore = "the long mode: ten times the sequences"]
 fn ten_thousand_streams_are_what_the_model_says() {
     play(10_000);
 }

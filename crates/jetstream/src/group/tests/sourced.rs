@@ -1,11 +1,13 @@
 //! Streams that copy from others: what is asked, what is taken, and where it goes on after a restart.
 
+use natterjack_jsapi::Nanos;
+use natterjack_jsapi::consumer::{AckPolicy, ConsumerConfig};
 use natterjack_jsapi::stream::{Retention, StreamConfig, StreamSource};
 use natterjack_store::Seq;
 
 use super::{SECOND, World};
 use crate::Command;
-use crate::source::{Copier, Durable, Next};
+use crate::source::Next;
 
 fn origin(change: impl FnOnce(&mut StreamConfig)) -> World {
     let mut world = World::new(change);
@@ -140,32 +142,89 @@ fn what_was_sent_twice_is_stored_once() {
         payloads(&mut world),
         shown(&[(1, "3 was here"), (2, "1"), (3, "2"), (4, "4")])
     );
+    // What was passed over is dealt with as well, and the origin may let it go.
+    let key = world.group.upstream_keys().next().unwrap().to_owned();
+    assert_eq!(world.group.followed(&key), Some((4, 4)));
+    origin.publish_with("s.a", "4 again", &[("Nats-Msg-Id", "5")]);
+    world.publish_with("own", "5 was here", &[("Nats-Msg-Id", "5")]);
+    follow(&mut world, &mut origin);
+    assert_eq!(world.group.followed(&key), Some((5, 5)));
 }
 
 #[test]
 fn a_work_queue_is_copied_by_a_durable_consumer() {
     let mut origin = origin(|c| c.retention = Retention::WorkQueue);
-    let world = World::new(sourcing);
-    let key = world.group.upstream_keys().next().unwrap().to_owned();
-    let Next::Read(ask) = world.group.ask_upstream(&key, world.now) else {
-        panic!("nothing to ask");
+    let asked = ConsumerConfig {
+        name: "JS_SRC_x".into(),
+        deliver_subject: "here".into(),
+        max_deliver: 1,
+        direct: true,
+        sourcing: true,
+        flow_control: true,
+        idle_heartbeat: Nanos::from_secs(1),
+        ack_policy: AckPolicy::None,
+        ..ConsumerConfig::default()
     };
-    let copier = Copier {
-        stream: "S",
-        account: "$G",
-        domain: "",
+    let mut config = asked.clone();
+    assert_eq!(origin.group.fit_copier(&mut config, "rest"), Some(0));
+    assert_eq!(
+        (config.durable_name.as_str(), config.ack_policy, config.direct),
+        ("JS_SRC_x", AckPolicy::FlowControl, false)
+    );
+    let id = origin.consumer("JS_SRC_x", |c| *c = config);
+    origin.group.lend(id, 0, origin.now);
+    origin.group.consumers().on_interest(id, origin.now, true);
+    origin.settle();
+    assert_eq!(origin.take_deliveries().len(), 4);
+    // Nothing comes again by itself; after a while of silence it asks what is safe, and the answer lets messages go.
+    origin.pass(SECOND);
+    assert!(origin.take_deliveries().is_empty());
+    let (_, told) = origin.fx.sent.last().cloned().unwrap();
+    assert!(told.contains("FlowControl Request"), "{told}");
+    let block = b"NATS/1.0\r\nNats-Last-Consumer: 3\r\nNats-Last-Stream: 3\r\n\r\n";
+    let (now, subject) = (origin.now, b"$JS.FC.S.JS_SRC_x.none");
+    origin
+        .group
+        .on_flow_reply(id, now, subject, block, &mut origin.fx);
+    origin.settle();
+    assert_eq!(payloads(&mut origin), shown(&[(4, "4")]));
+    // Who comes back is delivered to where it is, by the same consumer.
+    let mut config = ConsumerConfig {
+        deliver_subject: "there".into(),
+        ..asked.clone()
     };
-    let durable = Durable::new(&ask, origin.group.stream().config(), copier, &mut || 7).unwrap();
-    assert!(durable.name.starts_with("JS_SRC_") && durable.made_as.is_some());
-    assert_eq!(origin.group.lend(&durable, origin.now), Ok(None));
-    // One that waits for each message by itself is none to copy by.
-    origin.consumer(&durable.name, |_| {});
-    let refused = origin.group.lend(&durable, origin.now).unwrap_err();
-    assert_eq!(refused.err_code, 10217);
-    assert_eq!(origin.group.page_of(&[2, 9], 1, 0).messages.len(), 1);
-    // An origin that keeps everything is just read.
-    let keeps = StreamConfig::default();
-    assert!(Durable::new(&ask, &keeps, copier, &mut || 7).is_none());
+    assert_eq!(origin.group.fit_copier(&mut config, "rest"), Some(0));
+    assert_eq!(
+        (config.deliver_subject.as_str(), config.ack_policy),
+        ("there", AckPolicy::FlowControl)
+    );
+    // An origin that keeps everything has one for each time it is asked.
+    let mut keeps = World::new(|_| {});
+    let mut config = asked;
+    assert_eq!(keeps.group.fit_copier(&mut config, "rest"), None);
+    assert_eq!((config.name.as_str(), config.direct), ("JS_SRC_x-rest", true));
+    keeps.consumer("JS_SRC_x-rest", |c| *c = config);
+    let consumers = keeps.group.consumers();
+    assert_eq!(
+        (consumers.len(), consumers.shown(), consumers.list().count()),
+        (1, 0, 0)
+    );
+}
+
+#[test]
+fn another_stream_than_is_meant_says_so() {
+    let origin = World::new(|_| {});
+    let own = origin.group.identity();
+    assert_eq!(origin.group.check_identity(&own), Ok(()));
+    assert_eq!(origin.group.check_identity(""), Ok(()));
+    let refused = origin.group.check_identity("other").unwrap_err();
+    assert_eq!(
+        (refused.err_code, &*refused.description),
+        (
+            10225,
+            format!("consumer's stream identity does not match: {own}").as_str()
+        )
+    );
 }
 
 #[test]

@@ -6,7 +6,7 @@ use natterjack_jetstream::{Admitted, Command, Effects as _, Form, Outcome, check
 use natterjack_jsapi::consumer::{ConsumerInfo, CreateRequest, PriorityPolicy};
 use natterjack_jsapi::request::{ConsumerList, Pause, Reset, Unpin};
 use natterjack_jsapi::response;
-use natterjack_jsapi::{ApiCall, ApiError, GoTime, Nanos, errors};
+use natterjack_jsapi::{ApiCall, ApiError, GoTime, Nanos, errors, headers};
 use natterjack_subject::names::random_name;
 
 use super::list::page;
@@ -50,27 +50,52 @@ pub(super) fn check_without_stream(request: &Request, strict: bool) -> ApiError 
     checked.err().unwrap_or(errors::STREAM_NOT_FOUND)
 }
 
+/// Whether another stream copies by a consumer.
+#[derive(Debug, Clone, Copy)]
+enum Copies {
+    /// No.
+    No,
+    /// By one that goes when it is not needed.
+    ByOwn,
+    /// By a durable one, which starts over at this sequence of the stream, 0 for where it is.
+    ByDurable(u64),
+}
+
+/// The headers that say which stream has answered.
+fn identity_block(owner: &Owner) -> Vec<u8> {
+    let identity = owner.group.identity();
+    format!("NATS/1.0\r\n{}: {identity}\r\n\r\n", headers::STREAM_IDENTITY).into_bytes()
+}
+
 impl Asked {
     pub(super) fn consumer_create(self, owner: &mut Owner, call: &ApiCall<'_>) {
-        let admitted = self.admit(owner, call);
+        let (admitted, copies) = match self.admit(owner, call) {
+            Ok(admitted) => admitted,
+            Err(error) => return self.finish(owner, Err(error)),
+        };
         match admitted {
-            Ok(Admitted::Existing(id)) => {
-                let done = self.created(owner, id);
-                self.finish(owner, done);
-            }
-            Ok(Admitted::Proposed(command)) => owner.propose(command, move |owner, outcome| {
-                let done = match outcome {
-                    Outcome::Consumer(id) => self.created(owner, id),
-                    Outcome::Failed(why) => Err(errors::consumer_create(why)),
-                    _ => Err(errors::CONSUMER_NOT_FOUND),
-                };
-                self.finish(owner, done);
+            Admitted::Existing(id) => self.finish_create(owner, id, copies),
+            Admitted::Proposed(command) => owner.propose(command, move |owner, outcome| match outcome {
+                Outcome::Consumer(id) => self.finish_create(owner, id, copies),
+                Outcome::Failed(why) => self.finish(owner, Err(errors::consumer_create(why))),
+                _ => self.finish(owner, Err(errors::CONSUMER_NOT_FOUND)),
             }),
-            Err(error) => self.finish(owner, Err(error)),
         }
     }
 
-    fn admit(&self, owner: &mut Owner, call: &ApiCall<'_>) -> Result<Admitted, ApiError> {
+    fn finish_create(&self, owner: &mut Owner, id: u32, copies: Copies) {
+        if let Copies::ByDurable(start) = copies {
+            owner.group.lend(id, start, clock::now());
+        }
+        let done = self.created(owner, id);
+        let headers = match copies {
+            Copies::No => Vec::new(),
+            Copies::ByOwn | Copies::ByDurable(_) => identity_block(owner),
+        };
+        self.finish_under(owner, &headers, done);
+    }
+
+    fn admit(&self, owner: &mut Owner, call: &ApiCall<'_>) -> Result<(Admitted, Copies), ApiError> {
         let mut wanted: CreateRequest = self.parse("CreateConsumerRequest")?;
         let (stream, form) = form(call).ok_or(errors::BAD_REQUEST)?;
         check_form(stream, form, &mut wanted)?;
@@ -79,8 +104,17 @@ impl Asked {
             random_name(NAME_CHARS, &mut rand::random, &mut name);
             name
         };
+        let mut copies = Copies::No;
+        if wanted.config.direct || wanted.config.sourcing {
+            owner
+                .group
+                .check_identity(self.request.identity.as_deref().unwrap_or_default())?;
+            let start = owner.group.fit_copier(&mut wanted.config, &name());
+            copies = start.map_or(Copies::ByOwn, Copies::ByDurable);
+        }
         let limits = self.account.consumer_limits();
-        owner.group.admit_consumer(wanted, &limits, name, clock::now())
+        let admitted = owner.group.admit_consumer(wanted, &limits, name, clock::now())?;
+        Ok((admitted, copies))
     }
 
     fn created(&self, owner: &mut Owner, id: u32) -> Result<Vec<u8>, ApiError> {
@@ -123,7 +157,12 @@ impl Asked {
 
     pub(super) fn consumer_names(&self, owner: &mut Owner) -> Result<Vec<u8>, ApiError> {
         let wanted = self.list_request()?;
-        let all: Vec<String> = owner.group.consumers().names().map(str::to_owned).collect();
+        let all: Vec<String> = owner
+            .group
+            .consumers()
+            .list()
+            .map(|(name, _)| name.to_owned())
+            .collect();
         let (at, names) = page(&all, wanted.offset, NAMES_MAX);
         let mut out = Vec::new();
         response::names(&mut out, self.kind, &at, "consumers", Some(&names));
@@ -132,7 +171,7 @@ impl Asked {
 
     pub(super) fn consumer_list(&self, owner: &mut Owner) -> Result<Vec<u8>, ApiError> {
         let wanted = self.list_request()?;
-        let all: Vec<u32> = owner.group.consumers().ids().collect();
+        let all: Vec<u32> = owner.group.consumers().list().map(|(_, id)| id).collect();
         let (at, ids) = page(&all, wanted.offset, CONSUMERS_MAX);
         let now = clock::now();
         let infos: Vec<ConsumerInfo> = ids
@@ -221,8 +260,11 @@ impl Asked {
             response::reset_refused(&mut out, &error);
             out
         });
+        // Whether that is the stream that was meant is for the one who asked to see.
+        let known = self.request.identity.as_ref();
+        let block = known.map_or_else(Vec::new, |_| identity_block(owner));
         // The peer answers this one with an empty reply subject.
-        owner.wire.send(&self.request.reply, Some(b""), &[], &out);
+        owner.wire.send(&self.request.reply, Some(b""), &block, &out);
     }
 
     fn try_reset(&self, owner: &mut Owner, id: u32) -> Result<Vec<u8>, ApiError> {

@@ -9,6 +9,7 @@ mod backup;
 mod calls;
 mod consumer;
 pub(super) mod direct;
+mod heading;
 mod list;
 mod message;
 mod stream;
@@ -21,9 +22,10 @@ use natterjack_jetstream::Effects as _;
 use natterjack_jsapi::subjects::API_PREFIX;
 use natterjack_jsapi::versioning::API_LEVEL;
 use natterjack_jsapi::{ApiCall, ApiError, errors, json, response};
-use natterjack_proto::Headers;
 
 use self::calls::{check_before, clustered_only, stream_of};
+pub(super) use self::heading::has_level;
+use self::heading::{identity, level};
 pub(super) use self::template::listen_all as listen_templates;
 use super::account::JsAccount;
 use super::owner::Owner;
@@ -51,18 +53,10 @@ pub(super) struct Request {
     body: Vec<u8>,
     /// API level it asks for at least.
     level: i64,
+    /// Which stream is meant, where that is said: who copies from it asks for one that it knows.
+    identity: Option<String>,
     /// Who asks.
     from: Option<Arc<Conn>>,
-}
-
-/// The API level a request asks for; what is no number asks for more than there is.
-fn level(headers: &[u8]) -> i64 {
-    Headers::new(headers)
-        .get(natterjack_jsapi::headers::REQUIRED_API_LEVEL)
-        .map_or(0, |text| {
-            let number = std::str::from_utf8(text).ok().and_then(|t| t.trim().parse().ok());
-            number.unwrap_or(i64::MAX)
-        })
 }
 
 /// Requests, by the peer's names, of which nothing is needed.
@@ -75,11 +69,6 @@ const MAY_BE_EMPTY: [&str; 7] = [
     "JSApiConsumersRequest",
     "JSApiConsumerPauseRequest",
 ];
-
-/// Whether a message asks for no more than this server's API level.
-pub(super) fn has_level(headers: &[u8]) -> bool {
-    headers.is_empty() || level(headers) <= API_LEVEL
-}
 
 impl Request {
     /// Reads the body. Where nothing need be asked for, what is no JSON at all asks for nothing.
@@ -148,6 +137,7 @@ impl Service for Api {
             reply: reply.to_vec(),
             body: message.payload().to_vec(),
             level: level(message.headers()),
+            identity: identity(message.headers()),
             from: message.from.cloned(),
         };
         let full = self.mailbox.push(message.body.len() + 256, |requests| {
@@ -326,13 +316,19 @@ impl Asked {
 
     /// Answers with what was written, or with the error.
     fn finish(&self, owner: &mut Owner, done: Result<Vec<u8>, ApiError>) {
+        self.finish_under(owner, &[], done);
+    }
+
+    /// The same with headers, which an error has not.
+    fn finish_under(&self, owner: &mut Owner, headers: &[u8], done: Result<Vec<u8>, ApiError>) {
+        let headers = if done.is_ok() { headers } else { &[] };
         let out = done.unwrap_or_else(|error| {
             self.account.api_errors.fetch_add(1, Ordering::Relaxed);
             let mut out = Vec::new();
             encode_error(&mut out, self.kind, &error);
             out
         });
-        owner.wire.send(&self.request.reply, None, &[], &out);
+        owner.wire.send(&self.request.reply, None, headers, &out);
         audit::report(&mut owner.wire, &self.account, &self.request, &out);
     }
 

@@ -35,8 +35,13 @@ pub(super) struct Ready {
     pub(super) contents: Contents,
 }
 
-/// What comes of it: the file, or why not, with the spare if that is still one.
-type Made = Result<Ready, (CreateError, Option<(u64, Contents)>)>;
+/// What comes of it.
+#[derive(Debug)]
+pub(super) enum Made {
+    Ready(Ready),
+    /// Why there is none, and the spare if that is still one.
+    Failed(CreateError, Option<(u64, Contents)>),
+}
 
 /// The next file, if any is in the making.
 #[derive(Debug, Default)]
@@ -60,7 +65,10 @@ impl Ahead {
             Source::Spare(old, spare, contents) => {
                 rename(disk.as_ref(), &dir, &wanted, (&old, spare, contents))
             }
-            Source::Fresh => fresh(disk.as_ref(), &dir, &wanted).map_err(|error| (error, None)),
+            Source::Fresh => match fresh(disk.as_ref(), &dir, &wanted) {
+                Ok(ready) => Made::Ready(ready),
+                Err(error) => Made::Failed(error, None),
+            },
         };
         // Without a thread the file is made when it is needed.
         let thread = std::thread::Builder::new().name("journal-next".into());
@@ -89,25 +97,25 @@ fn rename(
     (old, spare, contents): (&Path, u64, Contents),
 ) -> Made {
     if let Err(error) = disk.rename(old, &wanted.path) {
-        return Err((CreateError::Write(error), Some((spare, contents))));
+        return Made::Failed(CreateError::Write(error), Some((spare, contents)));
     }
     // The new header must not come to be seen under the old name.
     if let Err(error) = disk.sync_dir(dir) {
-        return Err((CreateError::Sync(error), None));
+        return Made::Failed(CreateError::Sync(error), None);
     }
     let id = wanted.id;
     let file = match disk.open_existing(&wanted.path) {
         Ok(file) => file,
-        Err(error) => return Err((CreateError::Write(error), Some((id, contents)))),
+        Err(error) => return Made::Failed(CreateError::Write(error), Some((id, contents))),
     };
     // One that is shorter is used as it is when there is no space for more.
     if file.len().is_ok_and(|len| len < wanted.bytes)
         && file.fill(wanted.bytes).is_ok()
         && let Err(error) = file.sync_data()
     {
-        return Err((CreateError::Sync(error), None));
+        return Made::Failed(CreateError::Sync(error), None);
     }
-    Ok(Ready { id, file, contents })
+    Made::Ready(Ready { id, file, contents })
 }
 
 fn fresh(disk: &dyn Disk, dir: &Path, wanted: &Wanted) -> Result<Ready, CreateError> {

@@ -5,7 +5,7 @@ use std::io::{self, IoSlice};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::ahead::{Ahead, Ready, Source, Wanted};
+use super::ahead::{Ahead, Made, Ready, Source, Wanted};
 use super::frame::Seed;
 use super::held::{Contents, Spans};
 use crate::disk::{Disk, DiskFile};
@@ -270,11 +270,11 @@ impl Files {
     fn settle(&mut self) -> Result<(), CreateError> {
         match self.ahead.finish() {
             None => Ok(()),
-            Some(Ok(ready)) => {
+            Some(Made::Ready(ready)) => {
                 self.next = Some(ready);
                 Ok(())
             }
-            Some(Err((error, spare))) => {
+            Some(Made::Failed(error, spare)) => {
                 self.spare.extend(spare);
                 match error {
                     // It is tried again when the file is needed.

@@ -15,10 +15,14 @@ const KEPT: usize = 200_000;
 /// How long idle consumers are watched.
 const IDLE: Duration = Duration::from_secs(3);
 
-/// Makes a consumer of the stream from the fields of its configuration.
-fn consumer(wire: &mut Wire, name: &str, fields: &str) -> Result<()> {
-    let body = format!("{{\"stream_name\":\"BENCH\",\"config\":{{\"durable_name\":\"{name}\",{fields}}}}}");
-    api(wire, &format!("CONSUMER.DURABLE.CREATE.BENCH.{name}"), &body)
+/// Consumers a stream may have unless it says otherwise.
+const A_STREAM: usize = 1_000;
+
+/// Makes a consumer of a stream from the fields of its configuration.
+fn consumer(wire: &mut Wire, stream: &str, name: &str, fields: &str) -> Result<()> {
+    let body =
+        format!("{{\"stream_name\":\"{stream}\",\"config\":{{\"durable_name\":\"{name}\",{fields}}}}}");
+    api(wire, &format!("CONSUMER.DURABLE.CREATE.{stream}.{name}"), &body)
 }
 
 /// Reads a full stream as an ordered push consumer does: nothing acknowledged, flow control answered.
@@ -61,12 +65,13 @@ pub(super) fn push(server: &Server) -> Result<Sample> {
 /// Publishes over the subjects of `count` push consumers, each of which takes its own, and reads what they deliver.
 pub(super) fn filtered(server: &Server, load: &Load, count: usize) -> Result<Sample> {
     let mut wire = with_stream(server, &format!("\"subjects\":[\"bench.>\"],{FILE}"))?;
-    wire.send(b"SUB deliver.* 2\r\n")?;
     for n in 0..count {
+        // Only a literal subscription counts as somebody who listens.
+        wire.send(format!("SUB deliver.{n} 2{n}\r\n").as_bytes())?;
         let fields = format!(
             "\"deliver_subject\":\"deliver.{n}\",\"ack_policy\":\"none\",\"filter_subject\":\"bench.{n}\""
         );
-        consumer(&mut wire, &format!("C{n}"), &fields)?;
+        consumer(&mut wire, "BENCH", &format!("C{n}"), &fields)?;
     }
     let mut n = 0;
     let meter = Meter::start(server);
@@ -87,11 +92,17 @@ pub(super) fn filtered(server: &Server, load: &Load, count: usize) -> Result<Sam
 
 /// Makes `count` pull consumers and leaves them alone: memory, and processor time a second.
 pub(super) fn idle(server: &Server, count: usize) -> Result<Sample> {
-    let mut wire = with_stream(server, &format!("\"subjects\":[\"bench.>\"],{FILE}"))?;
+    let mut wire = Wire::connect(server.address)?;
+    wire.send(b"SUB inbox.> 1\r\n")?;
     let made = Meter::start(server);
     for n in 0..count {
-        let fields = format!("\"ack_policy\":\"explicit\",\"filter_subject\":\"bench.{n}\"");
-        consumer(&mut wire, &format!("C{n}"), &fields)?;
+        let stream = format!("BENCH{}", n / A_STREAM);
+        if n % A_STREAM == 0 {
+            let config = format!("{{\"name\":\"{stream}\",\"subjects\":[\"{stream}.>\"]}}");
+            api(&mut wire, &format!("STREAM.CREATE.{stream}"), &config)?;
+        }
+        let fields = format!("\"ack_policy\":\"explicit\",\"filter_subject\":\"{stream}.{n}\"");
+        consumer(&mut wire, &stream, &format!("C{n}"), &fields)?;
     }
     let rate = made.stop(count as u64).rate;
     let watched = Meter::start(server);

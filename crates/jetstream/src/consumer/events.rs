@@ -11,7 +11,13 @@ impl Consumers {
     /// A message was stored.
     pub fn on_stored(&mut self, seq: Seq, subject: &[u8]) {
         let (slots, runnable) = (&mut self.slots, &mut self.runnable);
+        #[cfg(test)]
+        let looks = &mut self.looks;
         let mut wake = |id: u32| {
+            #[cfg(test)]
+            {
+                *looks += 1;
+            }
             let slot = slots.get_mut(id as usize).and_then(Option::as_deref_mut);
             let Some(consumer) = slot else { return };
             // One that starts in the future, or was reset there, is not concerned yet.
@@ -47,6 +53,10 @@ impl Consumers {
             }
         }
         for id in concerned {
+            #[cfg(test)]
+            {
+                self.looks += 1;
+            }
             if let Some(consumer) = self.get_mut(id) {
                 consumer.on_removed(now, seq.0, subject, quiet, fx);
                 self.touch(id, now);

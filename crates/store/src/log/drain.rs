@@ -121,6 +121,7 @@ impl StreamLog {
             self.place_tail();
         }
         self.tend_subjects(now_ns);
+        self.verify_some();
         let full = self.context.journal.is_full();
         if !full {
             self.start_rewrite();
@@ -139,7 +140,8 @@ impl StreamLog {
                 || self.jobs.checkpoint.is_some()
                 || self.jobs.scrubbing.is_some()
                 || self.jobs.rewriting.is_some()
-                || self.subjects.is_busy(),
+                || self.subjects.is_busy()
+                || self.verify.is_busy(),
         }
     }
 

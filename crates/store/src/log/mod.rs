@@ -19,6 +19,7 @@ mod scan;
 mod subjects;
 #[cfg(test)]
 mod tests;
+mod verify;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::ControlFlow;
@@ -112,6 +113,8 @@ pub(crate) struct StreamLog {
     state: State,
     limits: Limits,
     ttl: BTreeSet<(i64, Seq)>,
+    /// Pages of sequences in which messages have, or had, a time to live of their own.
+    mortal: BTreeSet<u64>,
     /// Messages that never expire and are older than the age limit: looked at already.
     age_cursor: Seq,
     /// Damaged messages and their bytes; reading may find more.
@@ -119,6 +122,7 @@ pub(crate) struct StreamLog {
     /// Entries up to here come from the journal when the stream is opened.
     replay_end: LogIndex,
     jobs: drain::Jobs,
+    verify: verify::Verify,
     bytes_since_checkpoint: u64,
     dirty_since_ns: Option<i64>,
     last_append_ns: i64,

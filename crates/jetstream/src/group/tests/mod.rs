@@ -11,6 +11,7 @@ mod special;
 mod stalls;
 mod told;
 mod waits;
+mod work;
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, mpsc};

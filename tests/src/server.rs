@@ -196,6 +196,17 @@ impl Server {
         self.options.config = Some(config.to_owned());
     }
 
+    /// Listens on the port of this start at the next starts as well, so that clients find it again.
+    ///
+    /// # Errors
+    /// There is no port yet.
+    pub fn keep_port(&mut self) -> Outcome {
+        let (_, port) = self.address().rsplit_once(':').ok_or("no port")?;
+        let flags = ["-p".to_owned(), port.to_owned()];
+        self.options.args.extend(flags);
+        Ok(())
+    }
+
     /// Starts again on the same store; a process that still runs is killed first.
     ///
     /// # Errors

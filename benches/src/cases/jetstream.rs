@@ -21,7 +21,7 @@ fn is_error(body: &[u8]) -> bool {
 }
 
 /// A request to the API; an error answer is an error.
-fn api(wire: &mut Wire, subject: &str, body: &str) -> Result<()> {
+pub(super) fn api(wire: &mut Wire, subject: &str, body: &str) -> Result<()> {
     wire.send(format!("PUB $JS.API.{subject} inbox.api {}\r\n{body}\r\n", body.len()).as_bytes())?;
     let refusal =
         wire.message(|_, body| is_error(body).then(|| String::from_utf8_lossy(body).into_owned()))?;
@@ -31,7 +31,7 @@ fn api(wire: &mut Wire, subject: &str, body: &str) -> Result<()> {
     Ok(())
 }
 
-fn with_stream(server: &Server, more: &str) -> Result<Wire> {
+pub(super) fn with_stream(server: &Server, more: &str) -> Result<Wire> {
     let mut wire = Wire::connect(server.address)?;
     wire.send(b"SUB inbox.> 1\r\n")?;
     api(
@@ -43,7 +43,11 @@ fn with_stream(server: &Server, more: &str) -> Result<Wire> {
 }
 
 /// Sends what `next` gives, `depth` at a time, until it gives nothing; each answer frees a place. How many were answered.
-fn in_flight(wire: &mut Wire, depth: usize, mut next: impl FnMut(&mut Vec<u8>) -> bool) -> Result<u64> {
+pub(super) fn in_flight(
+    wire: &mut Wire,
+    depth: usize,
+    mut next: impl FnMut(&mut Vec<u8>) -> bool,
+) -> Result<u64> {
     let mut out = Vec::new();
     let mut waiting = 0;
     let mut done = 0;
@@ -71,6 +75,21 @@ fn in_flight(wire: &mut Wire, depth: usize, mut next: impl FnMut(&mut Vec<u8>) -
             }
         }
     }
+}
+
+/// Publishes `count` messages of 128 bytes, 256 under way; `subject` names the n-th. How many were stored.
+pub(super) fn fill(wire: &mut Wire, count: usize, subject: impl Fn(usize) -> String) -> Result<u64> {
+    let mut n = 0;
+    in_flight(wire, 256, |out| {
+        if n == count {
+            return false;
+        }
+        out.extend_from_slice(format!("PUB {} inbox.ack 128\r\n", subject(n)).as_bytes());
+        out.resize(out.len() + 128, b'x');
+        out.extend_from_slice(b"\r\n");
+        n += 1;
+        true
+    })
 }
 
 /// Publishes to a stream with `kind` in its configuration, `depth` unacknowledged at a time.
@@ -105,17 +124,7 @@ pub(super) fn publish(server: &Server, load: &Load, kind: &str, depth: usize, si
 /// Reads a full stream with `kind` in its configuration through a pull consumer, with or without acknowledging each message.
 pub(super) fn pull(server: &Server, kind: &str, acks: bool) -> Result<Sample> {
     let mut wire = with_stream(server, &format!("\"subjects\":[\"bench.>\"],{kind}"))?;
-    let mut left = KEPT;
-    in_flight(&mut wire, 512, |out| {
-        if left == 0 {
-            return false;
-        }
-        left -= 1;
-        out.extend_from_slice(b"PUB bench.a inbox.ack 128\r\n");
-        out.resize(out.len() + 128, b'x');
-        out.extend_from_slice(b"\r\n");
-        true
-    })?;
+    fill(&mut wire, KEPT, |_| "bench.a".to_owned())?;
     let policy = if acks { "explicit" } else { "none" };
     let config = format!(
         "{{\"stream_name\":\"BENCH\",\"config\":{{\"durable_name\":\"C\",\"ack_policy\":\"{policy}\",\"max_ack_pending\":10000}}}}"
@@ -179,17 +188,7 @@ fn with_bucket(server: &Server) -> Result<Wire> {
 
 /// Puts distinct keys, 256 under way.
 fn put_all(wire: &mut Wire) -> Result<u64> {
-    let mut n = 0;
-    in_flight(wire, 256, |out| {
-        if n == KEYS {
-            return false;
-        }
-        out.extend_from_slice(format!("PUB $KV.B.key.{n} inbox.ack 128\r\n").as_bytes());
-        out.resize(out.len() + 128, b'x');
-        out.extend_from_slice(b"\r\n");
-        n += 1;
-        true
-    })
+    fill(wire, KEYS, |n| format!("$KV.B.key.{n}"))
 }
 
 /// Puts distinct keys into a bucket.

@@ -1,5 +1,6 @@
 //! What is measured. A case talks to a server as clients do and says how many messages went through.
 
+mod consumers;
 mod core;
 mod jetstream;
 mod request;
@@ -113,6 +114,9 @@ pub const CASES: &[Case] = &[
     }),
     jetstream("js_pull/ack", |s, _| jetstream::pull(s, FILE, true)),
     jetstream("js_pull/none", |s, _| jetstream::pull(s, FILE, false)),
+    jetstream("js_push/flow_control", |s, _| consumers::push(s)),
+    jetstream("js_consumers/1000", |s, l| consumers::filtered(s, l, 1_000)),
+    jetstream("js_consumers/idle/10000", |s, _| consumers::idle(s, 10_000)),
     configured(CHACHA, "at_rest/chacha/256x128", small_batches),
     configured(AES, "at_rest/aes/256x128", small_batches),
     jetstream("at_rest/s2/256x128", |s, l| {

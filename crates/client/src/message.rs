@@ -65,6 +65,15 @@ impl Message {
         &self.payload
     }
 
+    /// Its size in bytes as limits of a pull count it: subject, reply, headers and payload.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.subject.len()
+            + self.reply.as_ref().map_or(0, Bytes::len)
+            + self.headers.len()
+            + self.payload.len()
+    }
+
     /// Status code and description, which servers put on messages of their own.
     #[must_use]
     pub fn status(&self) -> Option<(u16, Cow<'_, str>)> {
@@ -109,6 +118,7 @@ mod tests {
             (message.header("K"), &message.payload()[..]),
             (Some("v"), &b"hi"[..])
         );
+        assert_eq!(message.size(), 3 + 1 + 18 + 2);
         assert!(message.status().is_none() && !message.is_no_responders());
         let message = Message::parsed(b"HMSG a 1 16 16\r\nNATS/1.0 503\r\n\r\n\r\n");
         assert_eq!(message.status(), Some((503, "".into())));

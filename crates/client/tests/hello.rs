@@ -6,7 +6,9 @@
 
 use std::time::Duration;
 
-use natterjack_client::{Client, ConnectError, ConnectOptions, Event};
+use natterjack_client::jetstream::error::PullError;
+use natterjack_client::jetstream::{ConsumeOptions, FetchOptions};
+use natterjack_client::{Client, ConnectError, ConnectOptions, Event, JetStream};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -92,4 +94,29 @@ async fn a_refused_hello_says_why() {
     let options = ConnectOptions::new().connect_timeout(Duration::from_millis(50));
     let error = options.connect(&refuse("INF").await).await;
     assert!(matches!(error, Err(ConnectError::Timeout(_))), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_silent_server_misses_heartbeats() {
+    let url = scripted(|stream| greet(stream, "")).await;
+    let js = JetStream::new(Client::connect(&url).await.unwrap());
+    let consumer = js.pull_consumer("S", "C").unwrap();
+    let (expires, heartbeat) = (Duration::from_secs(60), Duration::from_millis(20));
+    let options = ConsumeOptions {
+        expires,
+        heartbeat,
+        ..ConsumeOptions::default()
+    };
+    let mut messages = consumer.messages(options).unwrap();
+    for _ in 0..2 {
+        let missed = messages.next().await.unwrap();
+        assert!(matches!(missed, Err(PullError::HeartbeatMissed)), "{missed:?}");
+    }
+    let options = FetchOptions {
+        expires,
+        heartbeat: Some(heartbeat),
+        ..FetchOptions::default()
+    };
+    let missed = consumer.fetch_with(&options).await;
+    assert!(matches!(missed, Err(PullError::HeartbeatMissed)), "{missed:?}");
 }

@@ -1,58 +1,19 @@
 //! JetStream of the client against a server: streams, consumers, publishes, pulls and pushes. Uses no knowledge of the
 //! server beyond its API.
-#![expect(clippy::unwrap_used, reason = "what prepares a test fails it by panicking")]
 
 mod support;
 
 use std::time::Duration;
 
-use natterjack_client::jetstream::error::{AckError, PublishError, PullError, PushError};
-use natterjack_client::jetstream::{ConsumeOptions, PublishOptions};
-use natterjack_client::{Client, HeaderBlock, JetStream};
+use natterjack_client::HeaderBlock;
+use natterjack_client::jetstream::PublishOptions;
+use natterjack_client::jetstream::error::{PublishError, PushError};
 use natterjack_jsapi::Nanos;
 use natterjack_jsapi::consumer::{AckPolicy, ConsumerConfig};
 use natterjack_jsapi::request::{MsgGet, Purge};
-use natterjack_jsapi::stream::{Storage, StreamConfig};
-use support::{Server, until};
-
-fn orders() -> StreamConfig {
-    StreamConfig {
-        name: "ORDERS".into(),
-        subjects: vec!["orders.>".into()],
-        storage: Storage::Memory,
-        ..StreamConfig::default()
-    }
-}
-
-fn pull(name: &str) -> ConsumerConfig {
-    ConsumerConfig {
-        durable_name: name.into(),
-        ack_policy: AckPolicy::Explicit,
-        ack_wait: Nanos::from_secs(30),
-        ..ConsumerConfig::default()
-    }
-}
-
-async fn with_orders(server: &Server) -> JetStream {
-    let js = JetStream::new(Client::connect(&server.url()).await.unwrap());
-    js.create_stream(&orders()).await.unwrap();
-    js
-}
-
-async fn fill(js: &JetStream, count: usize) {
-    let options = PublishOptions::default();
-    let mut acks = Vec::new();
-    for n in 0..count {
-        acks.push(
-            js.publish_async("orders.eu", n.to_string(), &options)
-                .await
-                .unwrap(),
-        );
-    }
-    for ack in acks {
-        ack.wait().await.unwrap();
-    }
-}
+use natterjack_jsapi::stream::StreamConfig;
+use support::Server;
+use support::orders::{fill, orders, pull, with_orders};
 
 #[tokio::test]
 async fn streams_are_made_changed_and_deleted() {
@@ -224,34 +185,6 @@ async fn consumers_are_made_changed_and_deleted() {
 }
 
 #[tokio::test]
-async fn fetch_takes_a_batch() {
-    let server = Server::start();
-    let js = with_orders(&server).await;
-    js.create_consumer("ORDERS", &pull("C")).await.unwrap();
-    let consumer = js.pull_consumer("ORDERS", "C").unwrap();
-    assert!(consumer.fetch(5, Duration::ZERO).await.unwrap().is_empty());
-    fill(&js, 7).await;
-    let first = consumer.fetch(5, Duration::from_secs(2)).await.unwrap();
-    assert_eq!(first.len(), 5);
-    for (n, delivery) in first.iter().enumerate() {
-        let info = delivery.info().unwrap();
-        assert_eq!((info.stream_seq, info.delivered), (n as u64 + 1, 1));
-        assert_eq!((info.stream.as_str(), info.consumer.as_str()), ("ORDERS", "C"));
-        delivery.ack_sync().await.unwrap();
-        assert!(matches!(delivery.ack().await, Err(AckError::Answered)));
-    }
-    let rest = consumer.fetch(5, Duration::from_millis(200)).await.unwrap();
-    assert_eq!(rest.len(), 2);
-    assert_eq!(rest[1].info().unwrap().pending, 0);
-    let gone = js
-        .pull_consumer("ORDERS", "X")
-        .unwrap()
-        .fetch(1, Duration::from_secs(1))
-        .await;
-    assert!(matches!(gone, Err(PullError::NoResponders)), "{gone:?}");
-}
-
-#[tokio::test]
 async fn answers_do_what_they_say() {
     let server = Server::start();
     let js = with_orders(&server).await;
@@ -276,79 +209,6 @@ async fn answers_do_what_they_say() {
     assert_eq!(again, [(1, 2), (4, 2)]);
     let info = js.consumer_info("ORDERS", "C").await.unwrap();
     assert_eq!((info.num_ack_pending, info.ack_floor.stream_seq), (0, 4));
-}
-
-#[tokio::test]
-async fn consume_goes_on_beyond_its_batch() {
-    let server = Server::start();
-    let js = with_orders(&server).await;
-    js.create_consumer("ORDERS", &pull("C")).await.unwrap();
-    fill(&js, 300).await;
-    let options = ConsumeOptions {
-        batch: 20,
-        ..ConsumeOptions::default()
-    };
-    let mut messages = js.pull_consumer("ORDERS", "C").unwrap().consume(options).unwrap();
-    for n in 0..300 {
-        let delivery = messages.next().await.unwrap().unwrap();
-        assert_eq!(std::str::from_utf8(delivery.payload()).unwrap(), n.to_string());
-        delivery.ack().await.unwrap();
-    }
-    fill(&js, 1).await;
-    messages.next().await.unwrap().unwrap().ack_sync().await.unwrap();
-    js.delete_consumer("ORDERS", "C").await.unwrap();
-    let end = messages.next().await.unwrap();
-    assert!(matches!(&end, Err(error) if error.is_final()), "{end:?}");
-    assert!(messages.next().await.is_none());
-}
-
-#[tokio::test]
-async fn consume_lives_longer_than_one_pull() {
-    let server = Server::start();
-    let js = with_orders(&server).await;
-    js.create_consumer("ORDERS", &pull("C")).await.unwrap();
-    let options = ConsumeOptions {
-        batch: 10,
-        expires: Duration::from_secs(1),
-        heartbeat: Duration::from_millis(500),
-    };
-    let mut messages = js.pull_consumer("ORDERS", "C").unwrap().consume(options).unwrap();
-    let publisher = js.clone();
-    let quiet = tokio::time::timeout(Duration::from_millis(2500), messages.next()).await;
-    assert!(quiet.is_err(), "{quiet:?}");
-    publisher.publish("orders.eu", "after").await.unwrap();
-    let delivery = messages.next().await.unwrap().unwrap();
-    assert_eq!(&delivery.payload()[..], b"after");
-}
-
-#[tokio::test]
-async fn consume_survives_the_server() {
-    let mut server = Server::start();
-    let js = JetStream::new(Client::connect(&server.url()).await.unwrap());
-    let config = StreamConfig {
-        storage: Storage::File,
-        ..orders()
-    };
-    js.create_stream(&config).await.unwrap();
-    js.create_consumer("ORDERS", &pull("C")).await.unwrap();
-    let mut messages = js
-        .pull_consumer("ORDERS", "C")
-        .unwrap()
-        .consume(ConsumeOptions::default())
-        .unwrap();
-    fill(&js, 1).await;
-    messages.next().await.unwrap().unwrap().ack_sync().await.unwrap();
-    server.restart();
-    let publisher = js.clone();
-    let publish = async || publisher.publish("orders.eu", "back").await.is_ok();
-    until("the stream takes messages again", publish).await;
-    let delivery = loop {
-        match messages.next().await.unwrap() {
-            Ok(delivery) => break delivery,
-            Err(error) => assert!(!error.is_final(), "{error}"),
-        }
-    };
-    assert_eq!(&delivery.payload()[..], b"back");
 }
 
 #[tokio::test]

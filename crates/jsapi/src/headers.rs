@@ -74,7 +74,8 @@ pub const MSG_SIZE: &str = "Nats-Msg-Size";
 pub const PENDING_MESSAGES: &str = "Nats-Pending-Messages";
 /// On statuses: bytes still wanted.
 pub const PENDING_BYTES: &str = "Nats-Pending-Bytes";
-/// On requests of streams that copy from another, and on their answers: which stream is meant.
+/// On requests of streams that copy from another, and on their answers: which stream is meant, another word for
+/// each life of a stream of this name.
 pub const STREAM_IDENTITY: &str = "Nats-Stream-Identity";
 /// On heartbeats: last consumer sequence.
 pub const LAST_CONSUMER: &str = "Nats-Last-Consumer";

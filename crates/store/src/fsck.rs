@@ -20,6 +20,7 @@ use crate::segment::index::SegmentIndex;
 use crate::segment::pool::Pool;
 use crate::segment::{RECORDS_AT, Segment, index_name, parse_name, write};
 use crate::store::{Store, StoreOptions, read_group};
+use crate::subjects::{BlockCache, Place};
 
 pub use export::{Content, Exported, export};
 
@@ -76,12 +77,7 @@ pub fn check(disk: &Arc<dyn Disk>, root: &Path, encryption: Option<&Encryption>)
     }
     for name in list_numbers(disk.as_ref(), &root.join("streams"))? {
         report.streams += 1;
-        check_stream(
-            disk.as_ref(),
-            &pool,
-            &root.join("streams").join(name),
-            &mut report,
-        )?;
+        check_stream(disk, &pool, &root.join("streams").join(name), &mut report)?;
     }
     report.damage.extend(pool.reports());
     Ok(report)
@@ -107,7 +103,16 @@ pub fn repair(disk: &Arc<dyn Disk>, root: &Path, encryption: Option<&Encryption>
     for name in list_numbers(disk.as_ref(), &root.join("streams"))? {
         let dir = root.join("streams").join(name);
         let Copies { newest, damaged, .. } = Checkpoint::read(disk.as_ref(), vault, &dir);
-        let Some(checkpoint) = newest else { continue };
+        let Some(mut checkpoint) = newest else { continue };
+        let runs = damaged_runs(disk, &pool, &dir, &checkpoint);
+        if !runs.is_empty() {
+            for path in runs {
+                set_aside(disk.as_ref(), &path, &mut report)?;
+            }
+            // The next start reads the records instead.
+            checkpoint.learnt = None;
+            checkpoint.write(disk.as_ref(), vault, &dir)?;
+        }
         if !damaged.is_empty() {
             for path in damaged {
                 set_aside(disk.as_ref(), &path, &mut report)?;
@@ -172,8 +177,10 @@ fn check_group(disk: &dyn Disk, pool: &Pool, dir: &Path, report: &mut Report) {
     }
 }
 
-fn check_stream(disk: &dyn Disk, pool: &Arc<Pool>, dir: &Path, report: &mut Report) -> io::Result<()> {
+fn check_stream(disk: &Arc<dyn Disk>, pool: &Arc<Pool>, dir: &Path, report: &mut Report) -> io::Result<()> {
     let vault = pool.vault.as_deref();
+    let runs_on = disk;
+    let disk = disk.as_ref();
     let copies = Checkpoint::read(disk, vault, dir);
     for path in &copies.damaged {
         let other = if copies.newest.is_some() {
@@ -188,6 +195,10 @@ fn check_stream(disk: &dyn Disk, pool: &Arc<Pool>, dir: &Path, report: &mut Repo
     let Some(checkpoint) = copies.newest else {
         return check_loose(disk, pool, dir, report);
     };
+    for path in damaged_runs(runs_on, pool, dir, &checkpoint) {
+        let text = format!("{}: does not verify; it is made from the records", path.display());
+        report.damage.push(text);
+    }
     for entry in &checkpoint.segments {
         let mut segment = laid_out(entry);
         if segment.live() == 0 {
@@ -220,6 +231,13 @@ fn check_stream(disk: &dyn Disk, pool: &Arc<Pool>, dir: &Path, report: &mut Repo
         }
     }
     Ok(())
+}
+
+/// Runs of subjects that the checkpoint names and that are not as they were written.
+fn damaged_runs(disk: &Arc<dyn Disk>, pool: &Pool, dir: &Path, checkpoint: &Checkpoint) -> Vec<PathBuf> {
+    let place = Place::new(disk, dir, Arc::new(BlockCache::new(0)), pool.vault.clone());
+    let learnt = checkpoint.learnt.as_ref();
+    learnt.map_or_else(Vec::new, |learnt| learnt.subjects.check(&place))
 }
 
 /// A segment as its checkpoint describes it, without its records.

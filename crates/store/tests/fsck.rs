@@ -19,7 +19,12 @@ const ROOT: &str = "/s";
 /// A store of twenty messages in segments, and one behind them.
 fn make() -> SimDisk {
     let disk = SimDisk::default();
-    let store = Store::open(Arc::new(disk.clone()), Path::new(ROOT), &StoreOptions::default()).unwrap();
+    let small = StoreOptions {
+        // Subjects go to disk at every opportunity.
+        memory_bytes_max: 1,
+        ..StoreOptions::default()
+    };
+    let store = Store::open(Arc::new(disk.clone()), Path::new(ROOT), &small).unwrap();
     let options = StreamOptions {
         segment_bytes: 1,
         ..StreamOptions::default()
@@ -79,7 +84,7 @@ fn a_whole_store_is_clean_and_stays_as_it_is() {
 #[test]
 fn every_kind_of_file_is_named_when_damaged() {
     let disk = make();
-    for ending in ["CHECKPOINT", "CHECKPOINT.copy", ".idx", ".dat", ".jnl"] {
+    for ending in ["CHECKPOINT", "CHECKPOINT.copy", ".idx", ".run", ".dat", ".jnl"] {
         let damaged = disk.crash(disk.operations(), Crash::Keep);
         let path = file(&damaged, ending);
         let at = if ending == ".jnl" { 4300 } else { 60 };
@@ -96,7 +101,7 @@ fn every_kind_of_file_is_named_when_damaged() {
 
 #[test]
 fn what_can_be_mended_is() {
-    for ending in ["CHECKPOINT", "CHECKPOINT.copy", ".idx"] {
+    for ending in ["CHECKPOINT", "CHECKPOINT.copy", ".idx", ".run"] {
         let disk = make();
         let path = file(&disk, ending);
         assert!(disk.flip(&path, 60, 3));
@@ -152,7 +157,7 @@ fn what_can_be_read_is_written_down_and_nothing_else() {
     let all: Vec<u64> = (1..=21).collect();
     assert_eq!(export(&disk), all);
     assert_eq!(disk.operations(), before);
-    for ending in ["CHECKPOINT", "CHECKPOINT.copy", ".idx", ".jnl"] {
+    for ending in ["CHECKPOINT", "CHECKPOINT.copy", ".idx", ".run", ".jnl"] {
         let damaged = disk.crash(disk.operations(), Crash::Keep);
         assert!(damaged.flip(&file(&damaged, ending), 60, 3));
         assert_eq!(export(&damaged), all, "{ending}");

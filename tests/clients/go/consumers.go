@@ -75,13 +75,21 @@ func fetch(b *bench) {
 	next := uint64(11 + len(taken))
 	same(numbers(next, 50), got(take(d.FetchNoWait(100))))
 	same([]uint64{}, got(take(d.FetchNoWait(100))))
+	beating := []jetstream.FetchOpt{jetstream.FetchMaxWait(2 * time.Second), jetstream.FetchHeartbeat(200 * time.Millisecond)}
+	same([]uint64{}, got(take(d.Fetch(1, beating...))))
+	same([]uint64{}, got(take(d.FetchBytes(1000, beating...))))
 	eventually("all acknowledged", soon, func() bool { return got(d.Info(b.ctx)).AckFloor.Stream == 50 })
 	same(0, got(d.Info(b.ctx)).NumWaiting)
 }
 
 func consume(b *bench) {
 	d := b.consumer(300, jetstream.ConsumerConfig{})
-	for n, option := range []jetstream.PullConsumeOpt{jetstream.PullMaxMessages(20), jetstream.PullMaxBytes(2000)} {
+	ways := [][]jetstream.PullConsumeOpt{
+		{jetstream.PullMaxMessages(20), jetstream.PullThresholdMessages(5), jetstream.PullHeartbeat(500 * time.Millisecond)},
+		{jetstream.PullMaxBytes(2000)},
+		{jetstream.PullMaxBytes(2000), jetstream.PullThresholdBytes(500)},
+	}
+	for n, options := range ways {
 		done := make(chan []uint64, 1)
 		seen := []uint64{}
 		running := got(d.Consume(func(m jetstream.Msg) {
@@ -89,7 +97,7 @@ func consume(b *bench) {
 			if seen = append(seen, sequence(m)); len(seen) == 300 {
 				done <- seen
 			}
-		}, option, jetstream.PullExpiry(time.Second)))
+		}, append(options, jetstream.PullExpiry(time.Second))...))
 		select {
 		case all := <-done:
 			same(numbers(uint64(300*n+1), uint64(300*n+300)), all)

@@ -86,9 +86,15 @@ await run({
   },
 
   async consume_by_bytes(nc) {
-    const { d } = await consumer(nc, 500);
+    const { d, js } = await consumer(nc, 500);
     const messages = await d.consume({ max_bytes: 2000, expires: 2000 });
     assert.deepEqual(sequences(await take(messages, 500)), numbers(1, 500));
+    await messages.close();
+    await publish(js, 500);
+    const low = await d.consume({ max_bytes: 2000, threshold_bytes: 500, expires: 2000 });
+    const told = notices(low);
+    assert.deepEqual(sequences(await take(low, 500)), numbers(501, 1000));
+    assert.ok(told.some((n) => n.type === "next" && n.options.max_bytes >= 1500), "asked again at the threshold");
   },
 
   async consume_with_a_callback_hears_heartbeats(nc) {

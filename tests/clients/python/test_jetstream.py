@@ -127,6 +127,7 @@ async def case_pull_durable(js, storage):
     for message in again:
         await message.ack_sync()
     await fails(Timeout, durable.fetch(1, timeout=0.3))
+    await fails(Timeout, durable.fetch(2, timeout=1, heartbeat=0.2))
     assert (await durable.consumer_info()).ack_floor.stream_seq == 100
     await js.delete_stream("S")
 

@@ -181,21 +181,25 @@ impl Names {
                 rest = &rest[first.len_utf8()..];
             }
         }
-        without_pin(without_identity(without_own_identity(out)))
+        without_word(
+            without_own_identity(without_identity(out)),
+            "Nats-Pin-Id: ",
+            NUID_LENGTH,
+            "<nuid>",
+        )
     }
 }
 
-/// The id of a pinned client, whatever letters chance gave it.
-fn without_pin(text: String) -> String {
-    const FIELD: &str = "Nats-Pin-Id: ";
-    let Some(from) = text.find(FIELD).map(|at| at + FIELD.len()) else {
+/// Without the word behind `field`, whatever letters chance gave it: the id of a pinned client, or of a stream.
+fn without_word(text: String, field: &str, wanted: usize, shown: &str) -> String {
+    let Some(from) = text.find(field).map(|at| at + field.len()) else {
         return text;
     };
     let length = run_length(&text[from..], |b| b.is_ascii_alphanumeric());
-    if length != NUID_LENGTH {
+    if length != wanted {
         return text;
     }
-    format!("{}<nuid>{}", &text[..from], &text[from + length..])
+    format!("{}{shown}{}", &text[..from], &text[from + length..])
 }
 
 /// A subject whose last token is as long as a unique id.
@@ -208,17 +212,10 @@ fn without_last_id(subject: String) -> String {
 
 /// Where a stream says which it is.
 fn without_own_identity(text: String) -> String {
-    const LENGTH: usize = 8;
     let fields = ["Nats-Stream-Identity: ", "identity does not match: "];
-    let found = fields.iter().find_map(|f| text.find(f).map(|at| at + f.len()));
-    let Some((from, own)) = found.and_then(|from| Some((from, text.get(from..from + LENGTH)?))) else {
-        return text;
-    };
-    if own.bytes().all(|b| b.is_ascii_alphanumeric()) {
-        format!("{}<identity>{}", &text[..from], &text[from + LENGTH..])
-    } else {
-        text
-    }
+    fields
+        .iter()
+        .fold(text, |text, field| without_word(text, field, 8, "<identity>"))
 }
 
 /// Where a copied message says which stream it came from, the last word tells one life of that stream from the next.

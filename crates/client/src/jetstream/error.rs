@@ -195,6 +195,21 @@ impl PullError {
     }
 }
 
+/// Why an ordered consumer has no message.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OrderedError {
+    /// No consumer was made.
+    #[error(transparent)]
+    Create(#[from] CreateConsumerError),
+    /// Pulling cannot go on.
+    #[error(transparent)]
+    Pull(#[from] PullError),
+    /// Its consumer was not removed.
+    #[error(transparent)]
+    Delete(#[from] DeleteConsumerError),
+}
+
 /// Why a push consumer is not read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]

@@ -5,6 +5,7 @@ mod api;
 mod context;
 mod delivery;
 pub mod error;
+mod ordered;
 mod publish;
 mod pull;
 mod push;
@@ -20,8 +21,9 @@ use crate::limits;
 pub use context::StoredMessage;
 pub use delivery::{Delivery, DeliveryInfo};
 pub use natterjack_jsapi::pub_ack::Received as PubAck;
+pub use ordered::Ordered;
 pub use publish::{PendingAck, PublishOptions};
-pub use pull::{Consume, ConsumeOptions, PullConsumer};
+pub use pull::{ConsumeOptions, Consuming, FetchOptions, Messages, PullConsumer};
 pub use push::PushSubscription;
 
 /// JetStream of the account a client is connected to. Cheap to clone.

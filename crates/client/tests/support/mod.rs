@@ -2,6 +2,9 @@
 //! choice. Never waits without a deadline, and never outlives its owner.
 #![expect(clippy::unwrap_used, reason = "a server that cannot start is a failed test")]
 
+#[allow(dead_code, reason = "not every test binary has to do with streams")]
+pub(crate) mod orders;
+
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};

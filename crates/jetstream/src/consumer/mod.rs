@@ -62,6 +62,9 @@ pub struct Consumers {
     /// Consumers that came, changed or went since the driver last asked.
     changed: Vec<Changed>,
     next_id: u32,
+    /// Times a consumer was looked at because of a message, for tests that hold the work against what it should be.
+    #[cfg(test)]
+    pub(crate) looks: u64,
 }
 
 /// A consumer that came, changed or went.

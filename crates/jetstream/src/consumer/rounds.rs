@@ -56,6 +56,10 @@ impl Consumers {
             let Some(consumer) = self.slots.get_mut(id as usize).and_then(Option::as_deref_mut) else {
                 continue;
             };
+            #[cfg(test)]
+            {
+                self.looks += 1;
+            }
             consumer.runnable = false;
             consumer.queued = false;
             let mut turn = TURN_MESSAGES.min(left);
@@ -81,6 +85,10 @@ impl Consumers {
             .filter(|(at, _)| *at <= now.mono_ns)
         {
             self.deadlines.pop_first();
+            #[cfg(test)]
+            {
+                self.looks += 1;
+            }
             let Some(consumer) = self.get_mut(id) else {
                 continue;
             };

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::StreamLog;
+use super::expiry::page_of;
 use crate::codec::{In, Out};
 use crate::disk::{Disk, read_file, replace_file};
 use crate::ids::{LogIndex, Seq};
@@ -15,6 +16,7 @@ use crate::journal::Journal;
 use crate::log::Storage;
 use crate::seal::{self, Vault};
 use crate::segment::Segment;
+use crate::subjects::{Keep, Kept};
 
 const MAGIC: [u8; 8] = *b"NJCKPT01";
 /// The two copies.
@@ -41,6 +43,14 @@ pub(crate) struct Erase {
     pub(crate) len: u64,
 }
 
+/// What opening a stream would otherwise learn from its messages.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Learnt {
+    pub(crate) subjects: Kept,
+    /// Pages of sequences in which messages with a time to live of their own may be.
+    pub(crate) mortal: Vec<u64>,
+}
+
 /// All a checkpoint says.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Checkpoint {
@@ -57,6 +67,20 @@ pub(crate) struct Checkpoint {
     pub(crate) erase: Vec<Erase>,
     /// Deleted messages that are still to be overwritten in the journal.
     pub(crate) scrub: Vec<Seq>,
+    pub(crate) learnt: Option<Learnt>,
+}
+
+impl Learnt {
+    fn decode(fields: &mut In<'_>) -> Option<Self> {
+        let mut learnt = Self {
+            subjects: Kept::decode(fields)?,
+            mortal: Vec::new(),
+        };
+        for _ in 0..fields.count()? {
+            learnt.mortal.push(fields.u64()?);
+        }
+        Some(learnt)
+    }
 }
 
 impl Checkpoint {
@@ -98,6 +122,11 @@ impl Checkpoint {
         out.len(self.scrub.len());
         for seq in &self.scrub {
             out.u64(seq.0);
+        }
+        if let Some(learnt) = &self.learnt {
+            learnt.subjects.encode(&mut out);
+            out.len(learnt.mortal.len());
+            learnt.mortal.iter().for_each(|page| out.u64(*page));
         }
         seal::seal_file(vault, MAGIC, &dir.join(NAMES[0]), &out.0)
     }
@@ -144,6 +173,9 @@ impl Checkpoint {
         }
         for _ in 0..fields.count()? {
             checkpoint.scrub.push(Seq(fields.u64()?));
+        }
+        if !fields.0.is_empty() {
+            checkpoint.learnt = Some(Learnt::decode(&mut fields)?);
         }
         Some(checkpoint)
     }
@@ -201,15 +233,16 @@ impl StreamLog {
             return;
         }
         self.dirty_since_ns = None;
-        self.bytes_since_checkpoint = 0;
+        let changed = std::mem::take(&mut self.bytes_since_checkpoint);
         if self.storage == Storage::Memory {
             return;
         }
         self.place_tail();
+        let keep = self.keep_learnt(changed);
         self.jobs.garbage_at_checkpoint = self.jobs.garbage.len();
         self.jobs.erase_at_checkpoint = self.jobs.erase.len();
         self.jobs.scrub_at_checkpoint = self.jobs.scrub.len();
-        let checkpoint = Checkpoint {
+        let mut checkpoint = Checkpoint {
             applied,
             label: self.label.clone(),
             owner: owner.clone(),
@@ -222,6 +255,7 @@ impl StreamLog {
             lost: self.lost.lock().keys().copied().collect(),
             erase: self.jobs.erase.clone(),
             scrub: self.jobs.to_scrub(),
+            learnt: None,
         };
         let open: Vec<_> = self
             .segments
@@ -246,11 +280,26 @@ impl StreamLog {
                 let file = disk.open_existing(data)?;
                 force(&journal, file.sync_data())?;
             }
+            if let Some((keep, mortal)) = keep {
+                let kept = keep.finish(&|synced| force(&journal, synced))?;
+                checkpoint.learnt = kept.map(|subjects| Learnt { subjects, mortal });
+            }
             force(&journal, disk.sync_dir(&dir))?;
             checkpoint.write(disk.as_ref(), vault.as_deref(), &dir)?;
             journal.release(group, Some(applied));
             Ok(applied)
         }));
+    }
+
+    /// What is known of subjects and times to live, as of now, and what no longer counts once that is kept. `changed` is how
+    /// many bytes came since the last checkpoint.
+    fn keep_learnt(&mut self, changed: u64) -> Option<(Keep, Vec<u64>)> {
+        let little = changed < self.subjects.table_bytes() as u64;
+        let settle = little && !self.context.journal.is_full();
+        let keep = self.subjects.keep(settle, &self.context.worker);
+        self.jobs.garbage.extend(self.subjects.take_gone());
+        self.mortal = self.mortal.split_off(&page_of(self.state.first_seq));
+        Some((keep?, self.mortal.iter().copied().collect()))
     }
 
     /// A checkpoint is durable, or failed.
@@ -344,6 +393,10 @@ mod tests {
                 len: 24,
             }],
             scrub: vec![Seq(7)],
+            learnt: Some(Learnt {
+                mortal: vec![1, 9],
+                ..Learnt::default()
+            }),
             ..Checkpoint::default()
         };
         checkpoint.write(&disk, None, folder.path()).unwrap();

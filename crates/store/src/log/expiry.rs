@@ -6,6 +6,13 @@ use crate::record::{RecordView, TTL_NEVER};
 use crate::traits::Due;
 
 const SECOND_NS: i64 = 1_000_000_000;
+/// Sequences of a page: of each is known whether messages in it may have a time to live of their own.
+const PAGE: u64 = 4096;
+
+/// The page `seq` is in.
+pub(super) const fn page_of(seq: Seq) -> u64 {
+    seq.0 / PAGE
+}
 
 impl StreamLog {
     /// Remembers when a message with its own time to live ends.
@@ -16,6 +23,21 @@ impl StreamLog {
                 .ts_ns()
                 .saturating_add(i64::from(ttl).saturating_mul(SECOND_NS));
             self.ttl.insert((ends, seq));
+            self.mortal.insert(page_of(seq));
+        }
+    }
+
+    /// Learns times to live from the messages in `pages`: all others have none.
+    pub(super) fn learn_ttls(&mut self, pages: &[u64]) {
+        for page in pages {
+            let end = Seq((page + 1).saturating_mul(PAGE));
+            let mut from = Seq(page.saturating_mul(PAGE));
+            while let Some(seq) = self.next_live(from).filter(|seq| *seq < end) {
+                if let Ok(message) = self.read(seq) {
+                    self.note_ttl(seq, message.view());
+                }
+                from = seq.next();
+            }
         }
     }
 

@@ -4,9 +4,10 @@ use std::collections::VecDeque;
 use std::io;
 
 use super::StreamLog;
+use super::checkpoint::Checkpoint;
 use crate::ids::Seq;
 use crate::segment::Segment;
-use crate::subjects::{Damaged, is_run};
+use crate::subjects::{Damaged, run_number};
 
 impl StreamLog {
     /// What is known of subjects, times to live and damage, from the segments.
@@ -15,6 +16,7 @@ impl StreamLog {
         let bytes = self.learn_all(&mut segments).unwrap_or_else(|Damaged| {
             // What was just written does not read back.
             self.subjects.reset(&self.context.worker);
+            self.subjects.stay_in_memory();
             self.learn_all(&mut segments).unwrap_or_default()
         });
         // Damaged messages count as messages, but nobody knows their bytes: when they are removed none are taken off.
@@ -60,11 +62,22 @@ impl StreamLog {
         Ok(bytes)
     }
 
-    /// Removes what an earlier process wrote of what it knew of subjects.
-    pub(super) fn remove_runs(&self) -> io::Result<()> {
+    /// Numbers of the runs of subjects in the stream's folder.
+    pub(super) fn run_numbers(&self) -> io::Result<Vec<u64>> {
+        let names = self.context.disk.list(&self.dir)?;
+        Ok(names.iter().filter_map(|n| run_number(n)).collect())
+    }
+
+    /// Removes the runs that `checkpoint` does not name.
+    pub(super) fn remove_runs(&self, checkpoint: &Checkpoint) -> io::Result<()> {
         let disk = self.context.disk.as_ref();
-        for name in disk.list(&self.dir)?.iter().filter(|n| is_run(n)) {
-            disk.remove(&self.dir.join(name))?;
+        let learnt = checkpoint.learnt.as_ref();
+        for name in disk.list(&self.dir)? {
+            let number = run_number(&name);
+            let is_named = |number| learnt.is_some_and(|l| l.subjects.names(number));
+            if number.is_some_and(|number| !is_named(number)) {
+                disk.remove(&self.dir.join(name))?;
+            }
         }
         Ok(())
     }

@@ -15,9 +15,11 @@ mod open;
 mod read;
 mod remove;
 mod salvage;
+mod scan;
 mod subjects;
 #[cfg(test)]
 mod tests;
+mod verify;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::ControlFlow;
@@ -32,6 +34,7 @@ use crate::ids::{GroupId, LogIndex, Seq};
 use crate::memory::Share;
 use crate::record::{Message, RecordView};
 use crate::segment::Segment;
+use crate::segment::cursor::Passing;
 use crate::store::Context;
 use crate::subjects::{SubjectState, Subjects};
 use crate::traits::{Due, Limits, LoadError, MsgStore, PendingCount, Purge, Removed, State, TooMany, Upkeep};
@@ -67,6 +70,8 @@ const SEGMENT_BYTES: u64 = 16 * 1024 * 1024;
 const SEGMENT_BYTES_MIN: u64 = 4 * 1024;
 /// The tail is copied to a segment at this size, bytes.
 const DRAIN_BYTES: u64 = 1024 * 1024;
+/// With more than this in the tail no more messages should come, bytes.
+const TAIL_BYTES_MAX: u64 = 8 * DRAIN_BYTES;
 /// The tail is copied to a segment when nothing came for so long, nanoseconds.
 const DRAIN_IDLE_NS: i64 = 1_000_000_000;
 /// A checkpoint is asked for after so many bytes.
@@ -108,6 +113,8 @@ pub(crate) struct StreamLog {
     state: State,
     limits: Limits,
     ttl: BTreeSet<(i64, Seq)>,
+    /// Pages of sequences in which messages have, or had, a time to live of their own.
+    mortal: BTreeSet<u64>,
     /// Messages that never expire and are older than the age limit: looked at already.
     age_cursor: Seq,
     /// Damaged messages and their bytes; reading may find more.
@@ -115,6 +122,7 @@ pub(crate) struct StreamLog {
     /// Entries up to here come from the journal when the stream is opened.
     replay_end: LogIndex,
     jobs: drain::Jobs,
+    verify: verify::Verify,
     bytes_since_checkpoint: u64,
     dirty_since_ns: Option<i64>,
     last_append_ns: i64,
@@ -220,6 +228,10 @@ impl MsgStore for StreamLog {
         self.find_next(filter, from)
     }
 
+    fn scan(&self, filter: &FilterSet, from: Seq, each: &mut dyn FnMut(Passing<'_>) -> ControlFlow<()>) {
+        self.walk(filter, from, each);
+    }
+
     fn last_matching(&self, filter: &FilterSet, up_to: Seq) -> Option<Seq> {
         self.find_last(filter, up_to)
     }
@@ -271,6 +283,10 @@ impl MsgStore for StreamLog {
 
     fn upkeep(&mut self, now_ns: i64) -> Upkeep {
         self.run_upkeep(now_ns)
+    }
+
+    fn is_behind(&self) -> bool {
+        self.tail_bytes > TAIL_BYTES_MAX && self.is_draining()
     }
 
     fn checkpoint(&mut self, applied: LogIndex, owner_state: Bytes) {

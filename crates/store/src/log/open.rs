@@ -10,6 +10,7 @@ use parking_lot::Mutex;
 
 use super::checkpoint::{Checkpoint, SegmentEntry};
 use super::subjects::no_subjects;
+use super::verify::Verify;
 use super::{SEGMENT_BYTES, SEGMENT_BYTES_MIN, Storage, StreamLog, StreamOptions};
 use crate::disk::make_dir;
 use crate::ids::{GroupId, LogIndex, Seq};
@@ -76,10 +77,12 @@ impl StreamLog {
             },
             limits: Limits::default(),
             ttl: BTreeSet::new(),
+            mortal: BTreeSet::new(),
             age_cursor: Seq::ZERO,
             lost: Mutex::default(),
             replay_end: LogIndex(0),
             jobs: super::drain::Jobs::default(),
+            verify: Verify::default(),
             bytes_since_checkpoint: 0,
             dirty_since_ns: None,
             last_append_ns: 0,
@@ -102,7 +105,7 @@ impl StreamLog {
         log.replay_end = journal.end;
         let disk = context.disk.as_ref();
         let vault = context.pool.vault.as_deref();
-        log.remove_runs()?;
+        log.subjects.number_behind(log.run_numbers()?.into_iter().max());
         let found = Checkpoint::read(disk, vault, &log.dir);
         for path in &found.damaged {
             context.damage.quarantine(disk, path);
@@ -122,6 +125,7 @@ impl StreamLog {
         }
         let checkpoint = found.newest;
         let Some(checkpoint) = checkpoint else {
+            log.remove_runs(&Checkpoint::default())?;
             if journal.whole {
                 log.remove_strays(&Checkpoint::default())?;
             } else {
@@ -129,10 +133,12 @@ impl StreamLog {
             }
             return Ok((log, None));
         };
-        log.load_checkpoint(&checkpoint)?;
         if healed.is_ok() {
+            // Before runs are made anew: those are not named yet.
+            log.remove_runs(&checkpoint)?;
             log.remove_strays(&checkpoint)?;
         }
+        log.load_checkpoint(&checkpoint)?;
         Ok((log, Some((checkpoint.applied, checkpoint.owner))))
     }
 
@@ -155,7 +161,7 @@ impl StreamLog {
         if let Some(last) = self.segments.back_mut() {
             last.sealed = true;
         }
-        self.build_subjects();
+        self.recall(checkpoint);
         self.state.first_ts_ns = self.timestamp(self.state.first_seq).unwrap_or(0);
         for erase in &checkpoint.erase {
             self.submit_erase(*erase);
@@ -164,6 +170,25 @@ impl StreamLog {
         self.jobs.scrub_at_checkpoint = checkpoint.scrub.len();
         self.submit_scrub(checkpoint.applied);
         Ok(())
+    }
+
+    /// Takes what is known of the messages from the checkpoint, if what that says is there; else from the messages.
+    fn recall(&mut self, checkpoint: &Checkpoint) {
+        let mut both = self.segments.iter().zip(&checkpoint.segments);
+        let whole = both.all(|(segment, entry)| segment.live() == 0 || segment.data.end() >= entry.len);
+        let learnt = checkpoint.learnt.as_ref();
+        if let Some(learnt) = learnt.filter(|_| whole) {
+            let recalled = self.subjects.recall(&learnt.subjects);
+            let Err(path) = recalled else {
+                self.learn_ttls(&learnt.mortal);
+                self.verify = Verify::all(checkpoint.last_seq);
+                return;
+            };
+            let text = "an index of subjects is not as it was written and is made anew";
+            self.context.damage.note(format!("{}: {text}", path.display()));
+        }
+        self.build_subjects();
+        self.changed();
     }
 
     fn open_segment(&self, entry: &SegmentEntry) -> io::Result<Segment> {

@@ -19,12 +19,11 @@ const LEARN_STEP: u64 = 4096;
 
 /// No subjects; for a stream on disk they go to its folder when they take much memory.
 pub(super) fn no_subjects(context: &Context, dir: &Path, storage: Storage) -> Subjects {
-    Subjects::new((storage == Storage::File).then(|| Place {
-        disk: Arc::clone(&context.disk),
-        dir: dir.to_owned(),
-        cache: Arc::clone(&context.memory.cache),
-        vault: context.pool.vault.clone(),
-    }))
+    let place = || {
+        let (cache, vault) = (Arc::clone(&context.memory.cache), context.pool.vault.clone());
+        Place::new(&context.disk, dir, cache, vault)
+    };
+    Subjects::new((storage == Storage::File).then(place))
 }
 
 impl StreamLog {
@@ -51,7 +50,11 @@ impl StreamLog {
     pub(super) fn add_to_subject(&mut self, subject: &[u8], seq: Seq) -> Option<SubjectState> {
         self.subjects.add(subject, seq).unwrap_or_else(|Damaged| {
             self.learn_again();
-            self.subjects.add(subject, seq).unwrap_or_default()
+            self.subjects.add(subject, seq).unwrap_or_else(|Damaged| {
+                self.subjects.stay_in_memory();
+                self.learn_again();
+                self.subjects.add(subject, seq).unwrap_or_default()
+            })
         })
     }
 
@@ -104,18 +107,29 @@ impl StreamLog {
     }
 
     /// Forgets what is known of subjects and asks all messages. Takes as long as there are messages: only after damage.
-    fn learn_again(&mut self) {
+    pub(super) fn learn_again(&mut self) {
         self.context.damage.trouble(format!(
             "group {}: an index of subjects does not verify and is made anew",
             self.group
         ));
         self.subjects.reset(&self.context.worker);
+        if self.learn_messages().is_err() {
+            // What was just written does not read back.
+            self.subjects.reset(&self.context.worker);
+            self.subjects.stay_in_memory();
+            let _in_memory = self.learn_messages();
+        }
+        self.changed();
+    }
+
+    fn learn_messages(&mut self) -> Result<(), Damaged> {
         let all = FilterSet::all();
         let mut from = self.state.first_seq;
         while let Some(message) = self.find_next(&all, from) {
-            let _in_memory = self.subjects.add(message.subject(), message.seq());
+            self.learn_subject(message.subject(), message.seq())?;
             from = message.seq().next();
         }
+        Ok(())
     }
 
     /// Has the table written to disk when it takes too much memory.
@@ -132,7 +146,9 @@ impl StreamLog {
         if now_ns < self.subjects_retry_ns || self.context.journal.is_full() {
             return;
         }
-        match self.subjects.collect(&self.context.worker) {
+        let outcome = self.subjects.collect(&self.context.worker);
+        self.jobs.garbage.extend(self.subjects.take_gone());
+        match outcome {
             Ok(()) => {}
             Err(SpillError::Damaged) => self.learn_again(),
             Err(SpillError::Write(error)) => {

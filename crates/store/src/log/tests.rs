@@ -11,7 +11,7 @@ use super::*;
 use crate::batch::{BatchBuilder, EntryBody};
 use crate::disk::OsDisk;
 use crate::record::NewRecord;
-use crate::store::{Group, Store, StoreOptions};
+use crate::store::{Group, Health, Store, StoreOptions};
 use crate::traits::Unheard;
 
 #[derive(Debug, Clone)]
@@ -208,6 +208,11 @@ impl Run {
     }
 
     fn restart(&mut self) {
+        self.reopen();
+        assert_eq!(self.store.health(), Health::Ok);
+    }
+
+    fn reopen(&mut self) {
         self.store.shutdown();
         let options = StoreOptions {
             journal_file_bytes: 64 * 1024,
@@ -226,7 +231,6 @@ impl Run {
                 EntryBody::Command(text) => command(log.as_mut(), &decode(text)),
             }
         }
-        assert_eq!(self.store.health(), crate::store::Health::Ok);
         (self.group, self.log) = (group, log);
     }
 
@@ -345,6 +349,14 @@ impl Run {
                 behind.first().copied(),
                 "{text} from {from}"
             );
+            let mut scanned = Vec::new();
+            self.log.scan(&set, Seq(from), &mut |passing| {
+                let record = passing.record();
+                assert_eq!(passing.message().subject(), record.subject());
+                scanned.push(record.seq().0);
+                ControlFlow::Continue(())
+            });
+            assert_eq!(scanned, behind, "{text} from {from}");
             assert_eq!(
                 self.log.num_pending(&set, Seq(from), false).count,
                 behind.len() as u64,
@@ -523,6 +535,78 @@ fn full_segments_are_sealed_rewritten_and_removed() {
     run.store.shutdown();
 }
 
+/// An entry with `count` messages of `size` bytes behind the last, applied.
+fn append_large(run: &mut Run, count: u64, size: usize) {
+    let mut batch = BatchBuilder::default();
+    let first = run.log.state().last_seq.0 + 1;
+    for seq in first..first + count {
+        batch.push(&NewRecord {
+            seq: Seq(seq),
+            ts_ns: 1,
+            subject: SUBJECTS[usize::try_from(seq).unwrap() % 3].as_bytes(),
+            payload: &vec![u8::try_from(seq % 251).unwrap(); size],
+            ..NewRecord::default()
+        });
+    }
+    let body = EntryBody::Messages(batch.finish());
+    let index = run.group.append(body.clone(), false, Box::new(drop)).unwrap();
+    run.log.append(&Committed { index, body }, &mut Unheard);
+    run.applied = index;
+}
+
+#[test]
+fn large_messages_are_there_and_found_like_others() {
+    let mut run = Run::sized(Storage::File, 4 * 1024 * 1024);
+    let lens = |log: &dyn MsgStore, filter: &FilterSet| {
+        let mut seen = Vec::new();
+        log.scan(filter, Seq(1), &mut |passing| {
+            let record = passing.record();
+            let byte = u8::try_from(record.seq().0 % 251).unwrap();
+            assert!(record.payload().iter().all(|b| *b == byte));
+            seen.push((record.seq().0, record.payload().len()));
+            ControlFlow::Continue(())
+        });
+        seen
+    };
+    let mut expected = Vec::new();
+    for (count, size) in [
+        (400u64, 4096),
+        (3, 100),
+        (300, 4099),
+        (2, 3_000_000),
+        (600, 5000),
+        (1, 1),
+    ] {
+        let first = run.log.state().last_seq.0 + 1;
+        expected.extend((first..first + count).map(|seq| (seq, size)));
+        append_large(&mut run, count, size);
+        run.maintain(&Step::Upkeep);
+        assert_eq!(lens(run.log.as_ref(), &FilterSet::all()), expected);
+    }
+    let one = FilterSet::new(vec![Filter::parse(b"a.y").unwrap()]);
+    let ys: Vec<_> = expected.iter().copied().filter(|m| m.0 % 3 == 1).collect();
+    for _ in 0..2 {
+        assert_eq!(lens(run.log.as_ref(), &one), ys);
+        let pending = run.log.num_pending(&one, Seq(2), false).count;
+        assert_eq!(pending, ys.iter().filter(|m| m.0 >= 2).count() as u64);
+        run.maintain(&Step::Checkpoint);
+        run.maintain(&Step::Upkeep);
+    }
+    run.store.shutdown();
+}
+
+#[test]
+fn who_is_behind_says_so_until_it_has_caught_up() {
+    let mut run = Run::sized(Storage::File, SEGMENT_BYTES);
+    append_large(&mut run, 100, 1000);
+    assert!(!run.log.is_behind());
+    append_large(&mut run, 10_000, 1000);
+    assert!(run.log.is_behind());
+    run.maintain(&Step::Upkeep);
+    assert!(!run.log.is_behind());
+    run.store.shutdown();
+}
+
 #[test]
 fn a_place_that_is_filled_again_is_not_removed() {
     let append = |count| Step::Append(vec![(0, 30); count]);
@@ -546,32 +630,33 @@ fn a_place_that_is_filled_again_is_not_removed() {
     run.check();
 }
 
-/// Flips a bit in every run of subjects; how many there are.
-fn damage_runs(folder: &std::path::Path) -> usize {
+/// Flips a bit at `at` of every run of subjects, from its end if that is below 0; how many there are.
+fn damage_runs(run: &Run, at: i64) -> usize {
+    run.store.flush();
+    let folder = run.path.join("streams/00000001");
     let files = std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().path());
     let runs: Vec<PathBuf> = files
         .filter(|p| p.extension().is_some_and(|e| e == "run"))
         .collect();
     for path in &runs {
         let mut bytes = std::fs::read(path).unwrap();
-        let at = bytes.len() / 2;
-        bytes[at] ^= 16;
+        let at = at.rem_euclid(i64::try_from(bytes.len()).unwrap());
+        bytes[usize::try_from(at).unwrap()] ^= 16;
         std::fs::write(path, bytes).unwrap();
     }
     runs.len()
 }
 
 #[test]
-fn what_is_known_of_subjects_survives_damage_and_is_thrown_away_at_a_restart() {
+fn what_is_known_of_subjects_survives_damage() {
     let mut run = Run::new(Storage::File);
-    for _ in 0..3 {
+    for at in [6, -20, 6] {
         for subject in 0..5 {
             run.apply(&Step::Append(vec![(subject, 9)]));
             run.maintain(&Step::Upkeep);
             run.maintain(&Step::Upkeep);
         }
-        let folder = run.path.join("streams/00000001");
-        assert!(damage_runs(&folder) > 0, "subjects are on disk");
+        assert!(damage_runs(&run, 6) > 0, "subjects are on disk");
         for subject in SUBJECTS {
             let expected = run.model.messages.values().filter(|(s, _)| s == subject).count();
             let state = run.log.subject_state(subject.as_bytes());
@@ -586,8 +671,11 @@ fn what_is_known_of_subjects_survives_damage_and_is_thrown_away_at_a_restart() {
         );
         run.maintain(&Step::Checkpoint);
         run.maintain(&Step::Upkeep);
-        damage_runs(&folder);
-        run.restart();
+        damage_runs(&run, at);
+        run.reopen();
+        // A block is not read before it is needed; what says where blocks are is.
+        let is_said = matches!(run.store.health(), Health::Damaged(texts) if texts.iter().any(|t| t.contains("is made anew")));
+        assert_eq!(is_said, at < 0);
         run.check();
     }
 }

@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, OnceLock};
 
 use super::memtable::Memtable;
 use super::run::Run;
@@ -26,11 +27,17 @@ fn go_on(mut merge: Box<Merge>) -> Result<Progress, SpillError> {
     })
 }
 
+/// Where the worker puts the run it made of the frozen table.
+pub(super) type Written = Arc<OnceLock<Arc<Run>>>;
+
 #[derive(Debug, Default)]
 pub(super) struct Background {
-    writing: Option<Outcome<Result<Run, SpillError>>>,
+    writing: Option<Outcome<Result<Arc<Run>, SpillError>>>,
+    pub(super) written: Written,
     /// Which runs, and how far.
     merging: Option<(Range<usize>, Merging)>,
+    /// Files that a checkpoint names and nothing else does.
+    pub(super) gone: Vec<PathBuf>,
 }
 
 impl Subjects {
@@ -59,6 +66,7 @@ impl Subjects {
         if self.frozen.is_none() {
             let table = std::mem::replace(&mut self.table, Memtable::new(self.hasher.clone()));
             self.frozen = Some(Arc::new(table));
+            self.background.written = Written::default();
         }
         self.write_frozen(worker);
     }
@@ -67,8 +75,11 @@ impl Subjects {
         let (Some(table), Some(place)) = (self.frozen.clone(), self.place.clone()) else {
             return;
         };
-        let hasher = self.hasher.clone();
-        self.background.writing = Some(worker.submit(move || spill::write_table(&place, &hasher, &table)));
+        let written = Arc::clone(&self.background.written);
+        self.background.writing = Some(worker.submit(move || {
+            let run = Arc::new(spill::write_table(&place, &table)?);
+            Ok(Arc::clone(written.get_or_init(|| run)))
+        }));
     }
 
     /// Installs what the worker has finished and gives it what is next.
@@ -91,9 +102,9 @@ impl Subjects {
         self.collect_merge(worker)
     }
 
-    fn install(&mut self, run: Run) {
+    fn install(&mut self, run: Arc<Run>) {
         self.frozen = None;
-        self.runs.push(Arc::new(run));
+        self.runs.push(run);
     }
 
     fn collect_merge(&mut self, worker: &Worker) -> Result<(), SpillError> {
@@ -116,23 +127,30 @@ impl Subjects {
         let (Some(range), Some(place)) = (spill::to_merge(&self.runs), self.place.clone()) else {
             return;
         };
-        let (runs, hasher) = (self.runs[range.clone()].to_vec(), self.hasher.clone());
+        let runs = self.runs[range.clone()].to_vec();
         let is_lowest = range.start == 0;
         let outcome = worker.submit(move || {
-            let merge = Merge::new(&place, &hasher, &runs, is_lowest)?;
+            let merge = Merge::new(&place, &runs, is_lowest)?;
             go_on(Box::new(merge))
         });
         self.background.merging = Some((range, outcome));
     }
 
-    /// `run` takes the place of the runs in `range`; their files go.
+    /// `run` takes the place of the runs in `range`.
     fn replace(&mut self, range: Range<usize>, run: Run, worker: &Worker) {
         let gone: Vec<_> = self.runs.splice(range, [Arc::new(run)]).collect();
-        self.remove_files(gone.iter().map(|r| r.path().clone()).collect(), worker);
+        self.let_go(&gone, worker);
     }
 
-    fn remove_files(&self, paths: Vec<PathBuf>, worker: &Worker) {
-        let Some(Place { disk, .. }) = self.place.clone() else {
+    /// Has the files of runs removed, those that a checkpoint names only once another one does not.
+    fn let_go(&mut self, runs: &[Arc<Run>], worker: &Worker) {
+        let is_named = |run: &&Arc<Run>| run.named.load(Ordering::Relaxed);
+        let (named, others): (Vec<_>, Vec<_>) = runs.iter().partition(is_named);
+        self.background
+            .gone
+            .extend(named.iter().map(|run| run.path().to_owned()));
+        let paths: Vec<PathBuf> = others.iter().map(|run| run.path().to_owned()).collect();
+        let Some(Place { disk, .. }) = self.place.clone().filter(|_| !paths.is_empty()) else {
             return;
         };
         let _outcome = worker.submit(move || {
@@ -143,20 +161,28 @@ impl Subjects {
         });
     }
 
+    /// Takes the files that are to be removed once a checkpoint that does not name them is durable.
+    pub(crate) fn take_gone(&mut self) -> Vec<PathBuf> {
+        std::mem::take(&mut self.background.gone)
+    }
+
     /// Whether the worker has something to do for it.
     pub(crate) const fn is_busy(&self) -> bool {
         self.is_frozen() || self.background.merging.is_some()
     }
 
-    /// Forgets everything: the messages will say it again. Nothing goes to disk from now on.
+    /// Forgets everything: the messages will say it again.
     pub(crate) fn reset(&mut self, worker: &Worker) {
-        self.remove_files(self.runs.iter().map(|r| r.path().clone()).collect(), worker);
-        self.runs.clear();
+        let runs = std::mem::take(&mut self.runs);
+        self.let_go(&runs, worker);
         self.frozen = None;
-        self.background = Background::default();
+        let gone = self.take_gone();
+        self.background = Background {
+            gone,
+            ..Background::default()
+        };
         self.table = Memtable::new(self.hasher.clone());
         self.live = 0;
         self.histories = self.histories.take().map(|_| super::Histories::default());
-        self.place = None;
     }
 }

@@ -10,7 +10,7 @@ use super::block::Known;
 use super::{Hasher, SubjectState};
 use crate::ids::Seq;
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Entry {
     text_at: u64,
     last: u64,
@@ -28,7 +28,7 @@ struct Entry {
 const ARENA_SLACK: usize = 2;
 const ARENA_BYTES_MIN: usize = 64 * 1024;
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Memtable {
     entries: Vec<Entry>,
     free: Vec<u32>,

@@ -2,35 +2,42 @@
 //!
 //! It is kept in layers. The newest is a table in memory; a file stream whose table is full freezes it, and the worker
 //! writes it to disk as an immutable run, sorted, and merges runs. A newer layer's entry takes the place of older ones.
-//! Runs are made from memory and thrown away at a restart; one that does not verify is replaced by looking at the messages.
+//! A checkpoint names the runs and holds what the table says, so that a stream is opened without its messages being read;
+//! what does not verify is replaced by looking at the messages.
 
 mod background;
 mod block;
 mod bloom;
 mod cache;
+mod footer;
 mod histories;
+mod kept;
 mod memtable;
 mod merged;
 mod run;
 mod spill;
 #[cfg(test)]
 mod tests;
+mod write;
 
 use std::hash::BuildHasher;
 use std::ops::ControlFlow;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use natterjack_subject::Filter;
+use parking_lot::Mutex;
 
 use crate::ids::Seq;
 use background::Background;
 use block::Known;
 pub(crate) use cache::BlockCache;
 use histories::Histories;
+pub(crate) use kept::{Keep, Kept};
 use memtable::Memtable;
 use merged::{Layer, Merged};
 use run::{Cursor, Run};
-pub(crate) use run::{Place, is_run};
+pub(crate) use run::{Place, run_number};
 pub(crate) use spill::SpillError;
 
 type Hasher = foldhash::fast::RandomState;
@@ -68,12 +75,14 @@ pub(crate) struct Subjects {
     /// Where runs go; without, everything stays in memory.
     place: Option<Place>,
     background: Background,
+    /// Files that checkpoints had a copy of the table written to.
+    copies: Arc<Mutex<Vec<PathBuf>>>,
 }
 
 impl Subjects {
     /// No subjects. Their table goes to `place` when it is full, if there is one.
     pub(crate) fn new(place: Option<Place>) -> Self {
-        // One for all layers: hashes are handed down.
+        // One for all tables: hashes are handed down.
         let hasher = Hasher::default();
         Self {
             table: Memtable::new(hasher.clone()),
@@ -84,6 +93,7 @@ impl Subjects {
             histories: None,
             place,
             background: Background::default(),
+            copies: Arc::default(),
         }
     }
 
@@ -98,8 +108,12 @@ impl Subjects {
         {
             return Ok(live(frozen.known(n)));
         }
+        if self.runs.is_empty() {
+            return Ok(None);
+        }
+        let print = bloom::print_of(subject);
         for run in self.runs.iter().rev() {
-            if let Some(known) = run.get(subject, hash)? {
+            if let Some(known) = run.get(subject, print)? {
                 return Ok(live(known));
             }
         }

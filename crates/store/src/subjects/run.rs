@@ -1,35 +1,65 @@
 //! An immutable run of subjects in a file: blocks of entries in order. What it takes to find a block (its first text, its
-//! place, the sum of what is before it) and a filter of the subjects stay in memory, about two bytes a subject. A run lives
-//! as long as the process: it is made from memory, nothing forces it to disk, and nothing reads it after a restart.
+//! place, the sum of what is before it) and a filter of the subjects stay in memory, about two bytes a subject. They are in
+//! the file as well, behind the blocks, so that a run a checkpoint names is there again without any block being read.
 
-use std::io::{self, IoSlice};
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use super::block::{self, BlockWriter, Known};
-use super::bloom::Bloom;
+use super::Damaged;
+use super::block::{self, Known};
+use super::bloom::print_of;
 use super::cache::BlockCache;
-use super::{Damaged, Hasher};
+use super::footer::Footer;
 use crate::disk::{Disk, DiskFile};
 use crate::seal::{Sealer, Vault};
-use std::hash::BuildHasher;
 
 /// A block is full at this size.
 pub(super) const BLOCK_BYTES: usize = 4 * 1024;
-/// Blocks are written in pieces of this size.
-const WRITE_BYTES: usize = 256 * 1024;
 /// Larger than any block: a subject has 64 KiB at most.
 const BLOCK_BYTES_MAX: u64 = 128 * 1024;
 
 /// Where runs are kept, and the cache in front of them.
 #[derive(Debug, Clone)]
 pub(crate) struct Place {
-    pub(crate) disk: Arc<dyn Disk>,
-    pub(crate) dir: PathBuf,
-    pub(crate) cache: Arc<BlockCache>,
+    pub(super) disk: Arc<dyn Disk>,
+    pub(super) dir: PathBuf,
+    pub(super) cache: Arc<BlockCache>,
     /// The store's key, if it is encrypted: then runs are as well.
-    pub(crate) vault: Option<Arc<Vault>>,
+    pub(super) vault: Option<Arc<Vault>>,
+    /// Number of the next run in the folder.
+    pub(super) next: Arc<AtomicU64>,
+}
+
+impl Place {
+    pub(crate) fn new(
+        disk: &Arc<dyn Disk>,
+        dir: &Path,
+        cache: Arc<BlockCache>,
+        vault: Option<Arc<Vault>>,
+    ) -> Self {
+        Self {
+            disk: Arc::clone(disk),
+            dir: dir.to_owned(),
+            cache,
+            vault,
+            next: Arc::default(),
+        }
+    }
+
+    pub(super) fn next_number(&self) -> u64 {
+        self.next.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Runs that are made from now on have numbers behind `number`.
+    pub(super) fn number_behind(&self, number: u64) {
+        self.next.fetch_max(number.saturating_add(1), Ordering::Relaxed);
+    }
+
+    pub(super) fn path(&self, number: u64) -> PathBuf {
+        self.dir.join(file_name(number))
+    }
 }
 
 /// Name of a run's file.
@@ -37,56 +67,90 @@ fn file_name(number: u64) -> String {
     format!("subj-{number:016x}.run")
 }
 
-/// Whether a file of this name is a run.
-pub(crate) fn is_run(name: &str) -> bool {
-    name.starts_with("subj-") && name.ends_with(".run")
+/// The number in a run's name.
+pub(crate) fn run_number(name: &str) -> Option<u64> {
+    let number = name.strip_prefix("subj-")?.strip_suffix(".run")?;
+    u64::from_str_radix(number, 16).ok()
 }
 
 /// Where a block begins.
-#[derive(Debug, Clone, Copy)]
-struct Fence {
-    text_at: usize,
-    at: u64,
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Fence {
+    pub(super) text_at: usize,
+    pub(super) at: u64,
     /// Sum of [`Known::gain`] of all blocks before it.
-    gain_before: i64,
+    pub(super) gain_before: i64,
 }
 
 #[derive(Debug)]
 pub(super) struct Run {
-    number: u64,
+    pub(super) number: u64,
+    /// Tells its blocks from those of other runs in the cache.
+    cached_as: u64,
     path: PathBuf,
-    file: Arc<dyn DiskFile>,
+    pub(super) file: Arc<dyn DiskFile>,
     cache: Arc<BlockCache>,
-    /// Known to this process only, as the run is.
     sealer: Option<Sealer>,
-    bloom: Bloom,
-    /// First texts of all blocks, one behind the other.
-    texts: Vec<u8>,
-    fences: Vec<Fence>,
+    footer: Footer,
     /// Bytes of the file.
-    len: u64,
-    /// Sum over all of it.
-    gain: i64,
+    pub(super) len: u64,
+    /// Checksum of its last bytes, which tell it from any other run.
+    pub(super) mark: u32,
+    /// Forced to disk.
+    pub(super) durable: AtomicBool,
+    /// A checkpoint names it, or is about to.
+    pub(super) named: AtomicBool,
     pub(super) entries: usize,
 }
 
+/// What is known of a run beside its footer.
+pub(super) struct Made {
+    pub(super) number: u64,
+    pub(super) file: Arc<dyn DiskFile>,
+    pub(super) sealer: Option<Sealer>,
+    pub(super) len: u64,
+    pub(super) mark: u32,
+    pub(super) durable: bool,
+}
+
 impl Run {
-    pub(super) fn path(&self) -> &PathBuf {
+    pub(super) fn new(place: &Place, made: Made, footer: Footer) -> Self {
+        Self {
+            number: made.number,
+            cached_as: place.cache.next_run(),
+            path: place.path(made.number),
+            file: made.file,
+            cache: Arc::clone(&place.cache),
+            sealer: made.sealer,
+            entries: footer.entries,
+            footer,
+            len: made.len,
+            mark: made.mark,
+            durable: AtomicBool::new(made.durable),
+            named: AtomicBool::new(made.durable),
+        }
+    }
+
+    pub(super) fn path(&self) -> &Path {
         &self.path
     }
 
     pub(super) fn blocks(&self) -> usize {
-        self.fences.len()
+        self.footer.fences.len()
     }
 
     fn first_text(&self, n: usize) -> &[u8] {
-        let end = self.fences.get(n + 1).map_or(self.texts.len(), |f| f.text_at);
-        &self.texts[self.fences[n].text_at..end]
+        let end = self
+            .footer
+            .fences
+            .get(n + 1)
+            .map_or(self.footer.texts.len(), |f| f.text_at);
+        &self.footer.texts[self.footer.fences[n].text_at..end]
     }
 
     /// The number of blocks whose first text is not behind what `is_before` says.
     fn blocks_before(&self, is_before: impl Fn(&[u8]) -> bool) -> usize {
-        let (mut low, mut high) = (0, self.fences.len());
+        let (mut low, mut high) = (0, self.footer.fences.len());
         while low < high {
             let middle = usize::midpoint(low, high);
             if is_before(self.first_text(middle)) {
@@ -105,11 +169,15 @@ impl Run {
 
     /// Reads block `n` and checks it; where it is remembered for others when `keep`.
     pub(super) fn block(&self, n: usize, keep: bool) -> Result<Arc<[u8]>, Damaged> {
-        let at = self.fences.get(n).ok_or(Damaged)?.at;
-        if let Some(block) = self.cache.get((self.number, at)) {
+        let at = self.footer.fences.get(n).ok_or(Damaged)?.at;
+        if let Some(block) = self.cache.get((self.cached_as, at)) {
             return Ok(block);
         }
-        let end = self.fences.get(n + 1).map_or(self.len, |f| f.at);
+        let end = self
+            .footer
+            .fences
+            .get(n + 1)
+            .map_or(self.footer.blocks_end, |f| f.at);
         let len = end.checked_sub(at).filter(|len| *len <= BLOCK_BYTES_MAX);
         let mut bytes = vec![0; len.and_then(|l| usize::try_from(l).ok()).ok_or(Damaged)?];
         let read = self.file.read_at(&mut bytes, at).map_err(|_| Damaged)?;
@@ -124,13 +192,15 @@ impl Run {
         bytes.drain(..4);
         let block: Arc<[u8]> = bytes.into();
         if keep {
-            self.cache.put((self.number, at), Arc::clone(&block));
+            self.cache.put((self.cached_as, at), Arc::clone(&block));
         }
         Ok(block)
     }
 
-    pub(super) fn get(&self, text: &[u8], hash: u64) -> Result<Option<Known>, Damaged> {
-        if !self.bloom.may_contain(hash) {
+    /// What it says of `text`, which filters know by `print`.
+    pub(super) fn get(&self, text: &[u8], print: u64) -> Result<Option<Known>, Damaged> {
+        debug_assert_eq!(print, print_of(text), "the print is the text's");
+        if !self.footer.bloom.may_contain(print) {
             return Ok(None);
         }
         Ok(block::find(&self.block(self.block_of(text), true)?, text))
@@ -147,7 +217,7 @@ impl Run {
         let mut sum = if inner.is_empty() {
             0
         } else {
-            self.fences[inner.end].gain_before - self.fences[inner.start].gain_before
+            self.footer.fences[inner.end].gain_before - self.footer.fences[inner.start].gain_before
         };
         for n in [start, end - 1].iter().take(if start == end - 1 { 1 } else { 2 }) {
             let block = self.block(*n, true)?;
@@ -160,111 +230,7 @@ impl Run {
     }
 
     pub(super) fn memory_bytes(&self) -> usize {
-        self.bloom.memory_bytes() + self.texts.capacity() + self.fences.capacity() * size_of::<Fence>()
-    }
-}
-
-/// A run that is being written.
-#[derive(Debug)]
-pub(super) struct RunWriter {
-    run: Run,
-    hasher: Hasher,
-    block: BlockWriter,
-    out: Vec<u8>,
-    /// First text of the block.
-    first: Vec<u8>,
-}
-
-impl RunWriter {
-    /// Begins a run of at most `subjects`.
-    pub(super) fn new(place: &Place, hasher: Hasher, subjects: usize) -> io::Result<Self> {
-        let number = place.cache.next_run();
-        let path = place.dir.join(file_name(number));
-        let sealer = place.vault.as_ref().map(|v| v.begin(b"subjects"));
-        let run = Run {
-            number,
-            file: place.disk.open(&path)?,
-            path,
-            cache: Arc::clone(&place.cache),
-            sealer: sealer.transpose()?.map(|(_, sealer)| sealer),
-            bloom: Bloom::new(subjects),
-            texts: Vec::new(),
-            fences: Vec::new(),
-            len: 0,
-            gain: 0,
-            entries: 0,
-        };
-        Ok(Self {
-            run,
-            hasher,
-            block: BlockWriter::default(),
-            out: Vec::new(),
-            first: Vec::new(),
-        })
-    }
-
-    /// Adds an entry; texts ascend.
-    pub(super) fn push(&mut self, text: &[u8], known: &Known) -> io::Result<()> {
-        if self.block.len() == 0 {
-            self.first.clear();
-            self.first.extend_from_slice(text);
-        }
-        self.block.push(text, known);
-        self.run.bloom.insert(self.hasher.hash_one(text));
-        self.run.entries += 1;
-        if self.block.len() >= BLOCK_BYTES {
-            self.end_block()?;
-        }
-        Ok(())
-    }
-
-    fn end_block(&mut self) -> io::Result<()> {
-        let run = &mut self.run;
-        let at = run.len + self.out.len() as u64;
-        run.fences.push(Fence {
-            text_at: run.texts.len(),
-            at,
-            gain_before: run.gain,
-        });
-        run.texts.extend_from_slice(&self.first);
-        run.gain += self.block.gain;
-        match &run.sealer {
-            None => self.block.finish(run.number ^ at, &mut self.out),
-            Some(sealer) => {
-                let mut block = Vec::new();
-                self.block.finish(run.number ^ at, &mut block);
-                sealer.seal(&at.to_le_bytes(), &block, &mut self.out)?;
-            }
-        }
-        if self.out.len() >= WRITE_BYTES {
-            self.write()?;
-        }
-        Ok(())
-    }
-
-    fn write(&mut self) -> io::Result<()> {
-        self.run
-            .file
-            .write_at(&mut [IoSlice::new(&self.out)], self.run.len)?;
-        self.run.len += self.out.len() as u64;
-        self.out.clear();
-        Ok(())
-    }
-
-    /// The run, whole.
-    pub(super) fn finish(mut self) -> io::Result<Run> {
-        if self.block.len() > 0 {
-            self.end_block()?;
-        }
-        self.write()?;
-        self.run.texts.shrink_to_fit();
-        self.run.fences.shrink_to_fit();
-        Ok(self.run)
-    }
-
-    /// Where it is written to.
-    pub(super) fn path(&self) -> PathBuf {
-        self.run.path.clone()
+        self.footer.memory_bytes()
     }
 }
 

@@ -6,10 +6,11 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::Damaged;
 use super::memtable::Memtable;
 use super::merged::{Layer, Merged};
-use super::run::{Cursor, Place, Run, RunWriter};
-use super::{Damaged, Hasher};
+use super::run::{Cursor, Place, Run};
+use super::write::RunWriter;
 
 /// Runs of about one size are merged when there are so many.
 const MERGE_RUNS: usize = 4;
@@ -40,8 +41,8 @@ impl From<Damaged> for SpillError {
 }
 
 /// Writes `table` as a run.
-pub(super) fn write_table(place: &Place, hasher: &Hasher, table: &Memtable) -> Result<Run, SpillError> {
-    let mut writer = RunWriter::new(place, hasher.clone(), table.len())?;
+pub(super) fn write_table(place: &Place, table: &Memtable) -> Result<Run, SpillError> {
+    let mut writer = RunWriter::new(place, table.len())?;
     let path = writer.path();
     let written = (|| {
         for n in table.ordered_from(b"") {
@@ -80,19 +81,14 @@ pub(super) struct Merge {
 
 impl Merge {
     /// Begins to merge `runs`, the oldest first.
-    pub(super) fn new(
-        place: &Place,
-        hasher: &Hasher,
-        runs: &[Arc<Run>],
-        is_lowest: bool,
-    ) -> Result<Self, SpillError> {
+    pub(super) fn new(place: &Place, runs: &[Arc<Run>], is_lowest: bool) -> Result<Self, SpillError> {
         let layers = runs
             .iter()
             .rev()
             .map(|run| Ok(Layer::Run(Cursor::new(Arc::clone(run), b"")?)))
             .collect::<Result<_, Damaged>>()?;
         let entries = runs.iter().map(|r| r.entries).sum();
-        let writer = RunWriter::new(place, hasher.clone(), entries)?;
+        let writer = RunWriter::new(place, entries)?;
         Ok(Self {
             place: place.clone(),
             merged: Merged::new(layers),

@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use zeroize::Zeroizing;
 
 use super::*;
+use crate::codec::{In, Out};
 use crate::disk::Disk;
 use crate::disk::sim::SimDisk;
 use crate::seal::{Cipher, Vault};
@@ -16,12 +17,8 @@ const DIR: &str = "/stream";
 
 fn place(disk: &SimDisk) -> Place {
     disk.create_dir_all(Path::new(DIR)).unwrap();
-    Place {
-        disk: Arc::new(disk.clone()),
-        dir: Path::new(DIR).to_owned(),
-        cache: Arc::new(BlockCache::new(64 * 1024)),
-        vault: None,
-    }
+    let (disk, cache): (Arc<dyn Disk>, _) = (Arc::new(disk.clone()), Arc::new(BlockCache::new(64 * 1024)));
+    Place::new(&disk, Path::new(DIR), cache, None)
 }
 
 #[derive(Debug, Clone)]
@@ -31,6 +28,7 @@ enum Step {
     RemoveLast(String),
     Freeze,
     Collect,
+    Reopen(bool),
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -41,6 +39,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => subject().prop_map(Step::RemoveLast),
         2 => Just(Step::Freeze),
         2 => Just(Step::Collect),
+        1 => any::<bool>().prop_map(Step::Reopen),
     ]
 }
 
@@ -79,7 +78,37 @@ fn apply(subjects: &mut Subjects, model: &mut Model, worker: &Worker, n: u64, st
             worker.drain();
             subjects.collect(worker).unwrap();
         }
+        Step::Reopen(settle) => {
+            if let Some((place, kept)) = kept(subjects, worker, settle) {
+                *subjects = recalled(&place, &kept).unwrap();
+                subjects.set_histories(true);
+                for (text, list) in &*model {
+                    list.iter()
+                        .for_each(|seq| subjects.add_history(text.as_bytes(), Seq(*seq)));
+                }
+            }
+        }
     }
+}
+
+/// What a checkpoint made now says, and where.
+fn kept(subjects: &mut Subjects, worker: &Worker, settle: bool) -> Option<(Place, Kept)> {
+    let keep = subjects.keep(settle, worker)?;
+    let outcome = worker.submit(move || keep.finish(&|synced| synced).unwrap().unwrap());
+    worker.drain();
+    let mut out = Out::default();
+    outcome.take().unwrap().encode(&mut out);
+    let kept = Kept::decode(&mut In(&out.0)).unwrap();
+    Some((subjects.place.clone().unwrap(), kept))
+}
+
+/// As a process that knows nothing else finds it.
+fn recalled(place: &Place, kept: &Kept) -> Result<Subjects, PathBuf> {
+    let mut subjects = Subjects::new(Some(Place {
+        cache: Arc::new(BlockCache::new(64 * 1024)),
+        ..place.clone()
+    }));
+    subjects.recall(kept).map(|()| subjects)
 }
 
 fn check(subjects: &mut Subjects, model: &Model, filter: &str) {
@@ -209,7 +238,64 @@ fn a_flipped_bit_is_noticed() {
     let each = &mut |_: &[u8], _| ControlFlow::Continue(());
     assert_eq!(subjects.for_each(&all, b"", each), Err(Damaged));
     subjects.reset(&worker);
-    assert_eq!((subjects.len(), subjects.may_freeze()), (0, false));
+    assert_eq!(subjects.len(), 0);
+}
+
+/// A run is refused or does not verify, whichever byte of its file is not as it was; a checkpoint that names another run
+/// than the one that is there is as good as none.
+#[test]
+fn a_flipped_bit_in_a_run_that_a_checkpoint_names_is_noticed() {
+    let (disk, worker) = (SimDisk::default(), Worker::start().unwrap());
+    for vault in [None, Some(Vault::new(Zeroizing::new([7; 32]), Cipher::default()))] {
+        let mut subjects = Subjects::new(Some(Place {
+            vault: vault.map(Arc::new),
+            ..place(&disk)
+        }));
+        subjects.number_behind(
+            disk.list(Path::new(DIR))
+                .unwrap()
+                .iter()
+                .filter_map(|n| run_number(n))
+                .max(),
+        );
+        (1..=900).for_each(|n| assert!(subjects.add(name(n).as_bytes(), Seq(n)).is_ok()));
+        subjects.freeze(&worker);
+        worker.drain();
+        subjects.collect(&worker).unwrap();
+        let (place, kept) = kept(&mut subjects, &worker, false).unwrap();
+        assert!(kept.check(&place).is_empty());
+        let path = subjects.runs[0].path().to_owned();
+        let len = usize::try_from(subjects.runs[0].len).unwrap();
+        for byte in (0..len).step_by(7).chain(len - 64..len) {
+            assert!(disk.flip(&path, byte, u8::try_from(byte % 8).unwrap()));
+            assert_eq!(kept.check(&place), std::slice::from_ref(&path), "byte {byte}");
+            assert!(disk.flip(&path, byte, u8::try_from(byte % 8).unwrap()));
+        }
+        disk.rename(&path, &place.path(99)).unwrap();
+        assert!(recalled(&place, &kept).is_err());
+        disk.rename(&place.path(99), &path).unwrap();
+        assert!(recalled(&place, &kept).is_ok());
+    }
+}
+
+/// With a table too large for the checkpoint, its copy goes to a file that goes when the next checkpoint is there.
+#[test]
+fn a_large_table_is_copied_and_the_copy_before_is_given_up() {
+    let (disk, worker) = (SimDisk::default(), Worker::start().unwrap());
+    let mut subjects = Subjects::new(Some(place(&disk)));
+    (1..=20_000).for_each(|n| assert!(subjects.add(name(n).as_bytes(), Seq(n)).is_ok()));
+    let (_, first) = kept(&mut subjects, &worker, false).unwrap();
+    assert!(subjects.take_gone().is_empty());
+    let (place, second) = kept(&mut subjects, &worker, false).unwrap();
+    let gone = subjects.take_gone();
+    assert_eq!(gone.len(), 1);
+    assert!(first.names(0) && !second.names(0) && gone == [place.path(0)]);
+    disk.remove(&gone[0]).unwrap();
+    assert_eq!(recalled(&place, &second).unwrap().len(), subjects.len());
+    // Where little changes it goes to disk for good.
+    let (_, settled) = kept(&mut subjects, &worker, true).unwrap();
+    let (_, again) = kept(&mut subjects, &worker, true).unwrap();
+    assert!(settled.names(2) && again == settled);
 }
 
 #[test]

@@ -83,6 +83,8 @@ impl Asked {
         }
     }
 
+    /// Answers a create request. Another stream that copies is told which one this is, so that it notices when the stream
+    /// was made again.
     fn finish_create(&self, owner: &mut Owner, id: u32, copies: Copies) {
         if let Copies::ByDurable(start) = copies {
             owner.group.lend(id, start, clock::now());
@@ -92,7 +94,7 @@ impl Asked {
             Copies::No => Vec::new(),
             Copies::ByOwn | Copies::ByDurable(_) => identity_block(owner),
         };
-        self.finish_under(owner, &headers, done);
+        self.finish_with(owner, &headers, done);
     }
 
     fn admit(&self, owner: &mut Owner, call: &ApiCall<'_>) -> Result<(Admitted, Copies), ApiError> {

@@ -129,9 +129,8 @@ impl Service for Api {
         if SERVED_ELSEWHERE.iter().any(|p| rest.starts_with(p)) {
             return false;
         }
-        let Some(reply) = message.reply else {
-            return true;
-        };
+        // Who does not ask for an answer gets none, but the request is carried out.
+        let reply = message.reply.unwrap_or_default();
         let request = Request {
             rest: String::from_utf8_lossy(rest).into_owned(),
             reply: reply.to_vec(),
@@ -316,11 +315,11 @@ impl Asked {
 
     /// Answers with what was written, or with the error.
     fn finish(&self, owner: &mut Owner, done: Result<Vec<u8>, ApiError>) {
-        self.finish_under(owner, &[], done);
+        self.finish_with(owner, &[], done);
     }
 
     /// The same with headers, which an error has not.
-    fn finish_under(&self, owner: &mut Owner, headers: &[u8], done: Result<Vec<u8>, ApiError>) {
+    fn finish_with(&self, owner: &mut Owner, headers: &[u8], done: Result<Vec<u8>, ApiError>) {
         let headers = if done.is_ok() { headers } else { &[] };
         let out = done.unwrap_or_else(|error| {
             self.account.api_errors.fetch_add(1, Ordering::Relaxed);

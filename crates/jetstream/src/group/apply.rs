@@ -1,5 +1,7 @@
 //! What a committed entry does. Cannot fail, and does the same wherever and whenever it is applied.
 
+use std::ops::ControlFlow;
+
 use natterjack_jsapi::stream::{Retention, StreamConfig};
 use natterjack_store::{Committed, EntryBody, Purge, RecordView, Removed, Seq, flags};
 use natterjack_subject::Filter;
@@ -254,14 +256,20 @@ impl Group {
             return;
         }
         let all = natterjack_subject::FilterSet::all();
-        let mut from = self.stream.store.state().first_seq;
-        while let Some(message) = self.stream.store.next(&all, from) {
-            let seq = message.seq();
-            if !self.consumers.needed(seq.0, message.subject()) {
-                push_range(&mut self.remove, seq.0);
+        let Self {
+            stream,
+            consumers,
+            remove,
+            ..
+        } = self;
+        let from = stream.store.state().first_seq;
+        stream.store.scan(&all, from, &mut |passing| {
+            let record = passing.record();
+            if !consumers.needed(record.seq().0, record.subject()) {
+                push_range(remove, record.seq().0);
             }
-            from = seq.next();
-        }
+            ControlFlow::Continue(())
+        });
     }
 }
 

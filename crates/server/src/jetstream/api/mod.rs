@@ -140,11 +140,10 @@ impl Service for Api {
         if SERVED_ELSEWHERE.iter().any(|p| rest.starts_with(p)) {
             return false;
         }
-        // Who does not ask for an answer gets none, but the request is carried out.
-        let reply = message.reply.unwrap_or_default();
         let request = Request {
             rest: String::from_utf8_lossy(rest).into_owned(),
-            reply: reply.to_vec(),
+            // Who does not ask for an answer gets none, but the request is carried out.
+            reply: message.reply.unwrap_or_default().to_vec(),
             body: message.payload().to_vec(),
             level: level(message.headers()),
             from: message.from.cloned(),
@@ -323,12 +322,11 @@ impl Asked {
         self.finish(owner, done);
     }
 
-    /// Answers with what was written, or with the error.
+    /// Answers with what was written, or with the error; [`Self::finish_with`] puts headers before it.
     fn finish(&self, owner: &mut Owner, done: Result<Vec<u8>, ApiError>) {
         self.finish_with(owner, &[], done);
     }
 
-    /// The same under a header block.
     fn finish_with(&self, owner: &mut Owner, headers: &[u8], done: Result<Vec<u8>, ApiError>) {
         let out = done.unwrap_or_else(|error| {
             self.account.api_errors.fetch_add(1, Ordering::Relaxed);

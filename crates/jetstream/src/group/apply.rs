@@ -23,6 +23,17 @@ impl Removed for Gone {
     }
 }
 
+/// A message that takes the place of those before it: on its subject, or all.
+type Rollup<'a> = (Seq, Option<&'a [u8]>);
+
+fn rollup(record: RecordView<'_>) -> Option<Rollup<'_>> {
+    match record.flags() & (flags::ROLLUP_SUBJECT | flags::ROLLUP_ALL) {
+        0 => None,
+        flags::ROLLUP_SUBJECT => Some((record.seq(), Some(record.subject()))),
+        _ => Some((record.seq(), None)),
+    }
+}
+
 impl Group {
     pub(super) fn apply_entry(&mut self, entry: &Committed, now: Now, fx: &mut dyn Effects) -> Outcome {
         self.applied = entry.index;
@@ -65,8 +76,20 @@ impl Group {
                 self.stream.republish(record, *previous, fx);
             }
         }
+        let mut rollups: Vec<Rollup<'_>> = Vec::new();
+        if gone.1 {
+            rollups.extend(batch.records().filter_map(|(_, r)| rollup(r)));
+        }
         for (seq, subject) in gone.0 {
-            self.consumers.on_removed(now, seq, &subject, false, fx);
+            // What was rolled up goes without a word, as what is purged.
+            let quiet = rollups
+                .iter()
+                .any(|(by, only)| seq < *by && only.is_none_or(|s| s == subject));
+            self.consumers.on_removed(now, seq, &subject, quiet, fx);
+        }
+        let first = self.stream.store.state().first_seq;
+        for (seq, subject) in rollups {
+            self.consumers.on_rolled_up(seq, subject, first, now);
         }
     }
 
@@ -219,10 +242,10 @@ impl Group {
         let mut gone = Gone(Vec::new(), !self.restoring && purge.filter.is_some());
         let count = self.stream.store.purge(&purge, &mut gone);
         if !self.restoring {
-            let first = self.stream.store.state().first_seq;
             let mut silent = crate::effect::Silent;
             self.removed(gone, true, now, &mut silent);
-            self.consumers.on_purged(first, self.stream.store.as_mut(), now);
+            self.consumers
+                .on_purged(purge.filter.as_ref(), self.stream.store.as_mut(), now);
         }
         Outcome::Purged(count)
     }

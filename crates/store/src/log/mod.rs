@@ -68,6 +68,8 @@ const SEGMENT_BYTES: u64 = 16 * 1024 * 1024;
 const SEGMENT_BYTES_MIN: u64 = 4 * 1024;
 /// The tail is copied to a segment at this size, bytes.
 const DRAIN_BYTES: u64 = 1024 * 1024;
+/// And at this one while all streams together take too much memory, bytes.
+const DRAIN_SMALL_BYTES: u64 = 64 * 1024;
 /// The tail is copied to a segment when nothing came for so long, nanoseconds.
 const DRAIN_IDLE_NS: i64 = 1_000_000_000;
 /// A checkpoint is asked for after so many bytes.

@@ -1,5 +1,6 @@
 //! Finding messages. Reads memory and mappings; changes nothing but what a search finds out.
 
+use std::borrow::Cow;
 use std::ops::ControlFlow;
 
 use natterjack_subject::{Filter, FilterSet};
@@ -8,7 +9,22 @@ use super::StreamLog;
 use crate::ids::Seq;
 use crate::record::{Message, RecordView};
 use crate::segment::Segment;
+use crate::subjects::SubjectState;
 use crate::traits::{LoadError, PendingCount, TooMany};
+
+/// Subjects whose last message is looked for together.
+const UNSURE_MAX: usize = 256;
+
+/// How far a walk over last messages came.
+#[derive(Default)]
+struct Page {
+    /// Subjects whose last message has to be looked for.
+    unsure: Vec<Vec<u8>>,
+    /// Where to go on, unless that was all.
+    after: Option<Vec<u8>>,
+    /// No more are wanted.
+    is_enough: bool,
+}
 
 impl StreamLog {
     pub(super) fn read(&self, seq: Seq) -> Result<Message, LoadError> {
@@ -113,7 +129,7 @@ impl StreamLog {
             if seq < self.tail_base
                 && let Some(n) = self.segment_of(seq)
                 && seq == self.segments[n].end().previous()
-                && last_match(&self.segments[n], filter) == Some(None)
+                && matching_slots(&self.segments[n], filter) == Some(None)
             {
                 up_to = self.segments[n].base.previous();
                 continue;
@@ -144,42 +160,85 @@ impl StreamLog {
         max: usize,
     ) -> Result<Vec<Seq>, TooMany> {
         let mut found = Vec::new();
-        for (subject, last) in self.matching_subjects(filter) {
-            let last = if last.is_some_and(|l| l <= up_to) {
-                last
-            } else if let Ok(one) = Filter::parse(&subject) {
-                self.find_last(&FilterSet::new(vec![one]), up_to)
-            } else {
-                None
-            };
-            found.extend(last);
+        self.each_last(filter, up_to, &mut |last| {
+            found.push(last);
             if found.len() > max {
-                return Err(TooMany);
+                return ControlFlow::Break(());
             }
+            ControlFlow::Continue(())
+        });
+        if found.len() > max {
+            return Err(TooMany);
         }
         found.sort_unstable();
-        found.dedup();
         Ok(found)
     }
 
-    /// Subjects that pass `filter`, with their exact last sequence where it is known.
-    fn matching_subjects(&mut self, filter: &FilterSet) -> Vec<(Vec<u8>, Option<Seq>)> {
-        let mut list = Vec::new();
-        let all = [Filter::all()];
-        let filters = if filter.is_all() {
-            &all[..]
-        } else {
-            filter.filters()
-        };
-        for filter in filters {
-            self.each_subject(filter, &mut |text, state| {
-                list.push((text.to_vec(), (!state.last_stale).then_some(state.last)));
-                ControlFlow::Continue(())
-            });
+    /// Calls `each` with the last message at or before `up_to` of every subject that passes `filter`. However many there
+    /// are, only a page of subjects is held: those whose last message has to be looked for.
+    fn each_last(&mut self, filter: &FilterSet, up_to: Seq, each: &mut dyn FnMut(Seq) -> ControlFlow<()>) {
+        for n in 0..filters_of(filter).len() {
+            let mut after = Some(Vec::new());
+            while let Some(behind) = after {
+                let page = self.page_of_lasts((filter, n), &behind, up_to, each);
+                let mut lasts = page.unsure.iter().filter_map(|s| self.last_before(s, up_to));
+                if page.is_enough || lasts.any(|last| each(last).is_break()) {
+                    return;
+                }
+                after = page.after;
+            }
         }
-        list.sort_unstable();
-        list.dedup_by(|a, b| a.0 == b.0);
-        list
+    }
+
+    /// Calls `each` for the subjects behind `behind` that the n-th filter is the first to let pass, as long as few of them
+    /// have to be looked for.
+    fn page_of_lasts(
+        &mut self,
+        (filter, n): (&FilterSet, usize),
+        behind: &[u8],
+        up_to: Seq,
+        each: &mut dyn FnMut(Seq) -> ControlFlow<()>,
+    ) -> Page {
+        let mut page = Page::default();
+        self.each_subject_once(filter, n, behind, &mut |text, state| {
+            if !state.last_stale && state.last <= up_to {
+                page.is_enough = each(state.last).is_break();
+            } else {
+                page.unsure.push(text.to_vec());
+                page.after = (page.unsure.len() == UNSURE_MAX).then(|| text.to_vec());
+            }
+            if page.is_enough || page.after.is_some() {
+                return ControlFlow::Break(());
+            }
+            ControlFlow::Continue(())
+        });
+        page
+    }
+
+    /// The last message of `subject` at or before `up_to`.
+    fn last_before(&mut self, subject: &[u8], up_to: Seq) -> Option<Seq> {
+        if up_to >= self.last() {
+            return self.last_of_subject(subject);
+        }
+        self.find_last(&FilterSet::new(vec![Filter::parse(subject).ok()?]), up_to)
+    }
+
+    /// Calls `each` for subjects behind `after` that pass the n-th filter and none before it, in order: with all filters,
+    /// every subject comes once.
+    fn each_subject_once(
+        &mut self,
+        filter: &FilterSet,
+        n: usize,
+        after: &[u8],
+        each: &mut dyn FnMut(&[u8], SubjectState) -> ControlFlow<()>,
+    ) {
+        let filters = filters_of(filter);
+        self.each_subject_behind(&filters[n], after, &mut |text, state| {
+            if filters[..n].iter().any(|earlier| earlier.matches(text)) {
+                return ControlFlow::Continue(());
+            }
+            each(text, state)
+        });
     }
 
     pub(super) fn count_pending(
@@ -205,28 +264,11 @@ impl StreamLog {
 
     /// Subjects that pass `filter` and have their last message at or behind `from`.
     fn count_lasts(&mut self, filter: &FilterSet, from: Seq) -> u64 {
-        let all = Filter::all();
-        let one = match filter.filters() {
-            [] => &all,
-            [one] => one,
-            // Overlapping filters must not count a subject twice.
-            _ => {
-                let lasts = self.last_of_each(filter, self.last(), usize::MAX);
-                return lasts.map_or(0, |l| l.iter().filter(|s| **s >= from).count() as u64);
-            }
-        };
-        let (mut count, mut unsure) = (0, Vec::new());
-        self.each_subject(one, &mut |text, state| {
-            if state.last_stale {
-                unsure.push(text.to_vec());
-            } else {
-                count += u64::from(state.last >= from);
-            }
+        let mut count = 0;
+        self.each_last(filter, self.last(), &mut |last| {
+            count += u64::from(last >= from);
             ControlFlow::Continue(())
         });
-        for subject in unsure {
-            count += u64::from(self.last_of_subject(&subject).is_some_and(|l| l >= from));
-        }
         count
     }
 
@@ -234,15 +276,15 @@ impl StreamLog {
         if filter.is_all() {
             return self.state.msgs;
         }
+        if let [one] = filter.filters() {
+            return self.count_of_subjects(one);
+        }
         let mut total = 0;
-        match filter.filters() {
-            [one] => total = self.count_of_subjects(one),
-            // Overlapping filters must not count a subject twice.
-            _ => {
-                for (subject, _) in self.matching_subjects(filter) {
-                    total += self.subject(&subject).map_or(0, |s| s.count);
-                }
-            }
+        for n in 0..filter.filters().len() {
+            self.each_subject_once(filter, n, b"", &mut |_, state| {
+                total += state.count;
+                ControlFlow::Continue(())
+            });
         }
         total
     }
@@ -314,6 +356,14 @@ impl StreamLog {
     }
 }
 
+/// The filters of a set, the one that lets all pass if there is none.
+fn filters_of(filter: &FilterSet) -> Cow<'_, [Filter]> {
+    if filter.is_all() {
+        return Cow::Owned(vec![Filter::all()]);
+    }
+    Cow::Borrowed(filter.filters())
+}
+
 /// Subjects of a segment's index that pass `filter`.
 fn indexed<'a>(
     index: &'a crate::segment::index::SegmentIndex,
@@ -326,14 +376,14 @@ fn indexed<'a>(
         .filter(|(text, _)| filter.matches(text))
 }
 
-/// The last slot of a sealed segment whose subject passes `filter`: `None` without index, `Some(None)` when none does.
-/// Deleted messages count, so the answer is an upper bound.
-pub(super) fn last_match(segment: &Segment, filter: &FilterSet) -> Option<Option<usize>> {
+/// The first and the last slot of a sealed segment whose subjects pass `filter`: `None` without index, `Some(None)` when
+/// none does. Deleted messages count, so nothing that passes is before or behind them.
+pub(super) fn matching_slots(segment: &Segment, filter: &FilterSet) -> Option<Option<(usize, usize)>> {
     let index = segment.index.as_ref()?;
-    let lasts = filter
+    let slots = filter
         .filters()
         .iter()
         .flat_map(|f| indexed(index, f))
-        .map(|(_, s)| s.last as usize);
-    Some(lasts.max())
+        .map(|(_, s)| (s.first as usize, s.last as usize));
+    Some(slots.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1))))
 }

@@ -1,5 +1,7 @@
 //! Direct get: stored messages as messages. Chooses what is answered; sends nothing itself.
 
+use std::ops::ControlFlow;
+
 use natterjack_jsapi::GoTime;
 use natterjack_jsapi::request::MsgGet;
 use natterjack_store::{Message, MsgStore, Seq};
@@ -127,16 +129,17 @@ pub fn answer(store: &mut dyn MsgStore, request: &MsgGet, bytes_max: u64) -> Res
     let count = usize::try_from(request.batch).unwrap_or(0);
     let mut budget = budget(request, bytes_max);
     let mut messages = Vec::new();
-    while messages.len() < count {
-        let Some(message) = store.next(&filter, from) else {
-            break;
-        };
-        from = message.seq().next();
-        let enough = budget.takes(&message);
-        messages.push(message);
-        if enough {
-            break;
-        }
+    if count > 0 {
+        store.scan(&filter, from, &mut |passing| {
+            let message = passing.message();
+            from = message.seq().next();
+            let enough = budget.takes(&message);
+            messages.push(message);
+            if enough || messages.len() == count {
+                return ControlFlow::Break(());
+            }
+            ControlFlow::Continue(())
+        });
     }
     if messages.is_empty() && count > 0 {
         return Err(NOT_FOUND);

@@ -48,6 +48,8 @@ pub const SCHEDULER: &str = "Nats-Scheduler";
 pub const SCHEDULE_NEXT: &str = "Nats-Schedule-Next";
 /// Where a sourced message comes from.
 pub const STREAM_SOURCE: &str = "Nats-Stream-Source";
+/// Which stream a new consumer is of: another word for each life of a stream of this name.
+pub const STREAM_IDENTITY: &str = "Nats-Stream-Identity";
 /// API level a request needs.
 pub const REQUIRED_API_LEVEL: &str = "Nats-Required-Api-Level";
 /// Why a marker was left.

@@ -29,6 +29,8 @@ pub struct BatchBuilder {
     body: Vec<u8>,
     base_seq: Seq,
     count: u32,
+    /// Bytes of the batch before: the next is likely as long, and growing step by step would copy it twice over.
+    expected: usize,
 }
 
 impl BatchBuilder {
@@ -41,6 +43,9 @@ impl BatchBuilder {
             self.base_seq,
             self.count
         );
+        if self.body.capacity() == 0 {
+            self.body.reserve(self.expected);
+        }
         if record::encode(record, &mut self.body).is_none() {
             return false;
         }
@@ -90,9 +95,14 @@ impl BatchBuilder {
 
     /// The batch, leaving the builder empty.
     pub fn finish(&mut self) -> Batch {
-        let body = Bytes::from(std::mem::take(&mut self.body));
+        let mut body = std::mem::take(&mut self.body);
+        self.expected = body.len();
+        // It stays in memory for a while: no more of it than it needs.
+        if body.capacity() / 2 > body.len() {
+            body.shrink_to_fit();
+        }
         let batch = Batch {
-            body,
+            body: body.into(),
             base_seq: self.base_seq,
             count: self.count,
         };

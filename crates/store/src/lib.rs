@@ -53,6 +53,7 @@ pub use journal::{AppendError, Completion, JournalStats, SyncMode};
 pub use log::{Storage, StreamOptions, accounted};
 pub use record::{Message, NewRecord, RecordView, TTL_NEVER, flags};
 pub use seal::{Cipher, Encryption, Key};
+pub use segment::cursor::Passing;
 pub use store::{Group, Health, Store, StoreOptions};
 pub use subjects::SubjectState;
 pub use traits::{

@@ -149,6 +149,11 @@ impl<'a> RecordView<'a> {
         bytes.get(..len).map(|bytes| Self { bytes })
     }
 
+    /// The record at the start of `bytes`, which was checked before.
+    pub(crate) fn trusted(bytes: &'a [u8]) -> Self {
+        Self::frame(bytes).unwrap_or(RecordView { bytes })
+    }
+
     fn is_consistent(self) -> bool {
         self.body_at() + self.subject_len() + self.headers_len() <= self.bytes.len()
     }
@@ -245,7 +250,7 @@ impl Message {
     }
 
     pub(crate) fn view(&self) -> RecordView<'_> {
-        RecordView::frame(&self.record).unwrap_or(RecordView { bytes: &self.record })
+        RecordView::trusted(&self.record)
     }
 
     /// Sequence.

@@ -49,9 +49,9 @@ impl Default for StoreOptions {
     fn default() -> Self {
         Self {
             sync: SyncMode::Always,
-            journal_file_bytes: 64 * 1024 * 1024,
+            journal_file_bytes: 16 * 1024 * 1024,
             reserve_bytes: 8 * 1024 * 1024,
-            journal_files_max: 4,
+            journal_files_max: 16,
             queue_bytes_max: 256 * 1024 * 1024,
             encryption: None,
             memory_bytes_max: 128 * 1024 * 1024,

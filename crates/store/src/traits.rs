@@ -10,6 +10,7 @@ use natterjack_subject::{Filter, FilterSet};
 use crate::batch::Committed;
 use crate::ids::{LogIndex, Seq};
 use crate::record::Message;
+use crate::segment::cursor::Passing;
 use crate::subjects::SubjectState;
 
 /// What a stream holds.
@@ -153,6 +154,9 @@ pub trait MsgStore: Send + Debug {
     fn load(&self, seq: Seq) -> Result<Message, LoadError>;
     /// The first message at or behind `from` that passes `filter`.
     fn next(&self, filter: &FilterSet, from: Seq) -> Option<Message>;
+    /// Shows `each` the messages at or behind `from` that pass `filter`, in order, until it has seen enough. Much cheaper than
+    /// as many calls of [`MsgStore::next`].
+    fn scan(&self, filter: &FilterSet, from: Seq, each: &mut dyn FnMut(Passing<'_>) -> ControlFlow<()>);
     /// The last message at or before `up_to` that passes `filter`.
     fn last_matching(&self, filter: &FilterSet, up_to: Seq) -> Option<Seq>;
     /// The last message of a literal subject.
@@ -181,6 +185,9 @@ pub trait MsgStore: Send + Debug {
 
     /// Starts and collects background work. Never waits for the disk.
     fn upkeep(&mut self, now_ns: i64) -> Upkeep;
+    /// Whether messages come in faster than they can be copied to where they stay: the owner should wait with more, and do
+    /// upkeep meanwhile. Not so when copying fails: what is in memory is in the journal as well.
+    fn is_behind(&self) -> bool;
     /// Makes everything applied up to `applied`, and the owner's state as of then, durable in the background.
     fn checkpoint(&mut self, applied: LogIndex, owner_state: Bytes);
     /// Sequences of damaged messages, at most `max` of them.

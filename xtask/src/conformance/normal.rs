@@ -181,21 +181,25 @@ impl Names {
                 rest = &rest[first.len_utf8()..];
             }
         }
-        without_pin(without_identity(out))
+        without_word(
+            without_word(without_identity(out), "Nats-Pin-Id: ", NUID_LENGTH, "<nuid>"),
+            "Nats-Stream-Identity: ",
+            8,
+            "<identity>",
+        )
     }
 }
 
-/// The id of a pinned client, whatever letters chance gave it.
-fn without_pin(text: String) -> String {
-    const FIELD: &str = "Nats-Pin-Id: ";
-    let Some(from) = text.find(FIELD).map(|at| at + FIELD.len()) else {
+/// Without the word behind `field`, whatever letters chance gave it: the id of a pinned client, or of a stream.
+fn without_word(text: String, field: &str, wanted: usize, shown: &str) -> String {
+    let Some(from) = text.find(field).map(|at| at + field.len()) else {
         return text;
     };
     let length = run_length(&text[from..], |b| b.is_ascii_alphanumeric());
-    if length != NUID_LENGTH {
+    if length != wanted {
         return text;
     }
-    format!("{}<nuid>{}", &text[..from], &text[from + length..])
+    format!("{}{shown}{}", &text[..from], &text[from + length..])
 }
 
 /// A subject whose last token is as long as a unique id.

@@ -2,8 +2,9 @@
 
 use natterjack_jsapi::ack::AckSubject;
 use natterjack_store::{MsgStore, Seq};
+use natterjack_subject::{Filter, FilterSet};
 
-use super::{AckOutcome, Consumers, delta};
+use super::{AckOutcome, Consumers};
 use crate::clock::Now;
 use crate::effect::Effects;
 
@@ -64,20 +65,51 @@ impl Consumers {
         }
     }
 
-    /// The stream was purged.
-    pub fn on_purged(&mut self, first: Seq, store: &mut dyn MsgStore, now: Now) {
+    /// The stream was purged, of messages on the subjects of `purged` or of all.
+    pub fn on_purged(&mut self, purged: Option<&Filter>, store: &mut dyn MsgStore, now: Now) {
+        let state = store.state();
+        let left = purged.map(|filter| {
+            let only = FilterSet::new(vec![filter.clone()]);
+            let next = store.next(&only, state.first_seq);
+            next.map_or(state.last_seq.0 + 1, |m| m.seq().0)
+        });
         let ids: Vec<u32> = self.ids().collect();
         for id in ids {
             let Some(consumer) = self.get_mut(id) else {
                 continue;
             };
-            consumer.change(delta::Change::Purged { first: first.0 });
-            consumer.redeliver.retain(|s| *s >= first.0);
-            consumer.redeliver_set = consumer.redeliver_set.split_off(&first.0);
-            consumer.last_list.seqs.retain(|s| *s >= first.0);
+            match (purged, left) {
+                (Some(purged), Some(left)) if consumer.wants_only(purged) => {
+                    consumer.pass_over_own(left, now)
+                }
+                (Some(purged), _) if !consumer.wants_some_of(purged) => {}
+                _ => consumer.pass_over(state.first_seq.0, now),
+            }
             consumer.recount(store);
             consumer.runnable = true;
             self.touch(id, now);
+        }
+    }
+
+    /// Message `seq` took the place of all before it: of those on `subject`, or of all there were. `first` is what the
+    /// stream begins with.
+    pub fn on_rolled_up(&mut self, seq: Seq, subject: Option<&[u8]>, first: Seq, now: Now) {
+        let mut concerned = self.unfiltered.clone();
+        match subject {
+            Some(subject) => self.filtered.for_each_match(subject, |id| concerned.push(id)),
+            None => concerned = self.ids().collect(),
+        }
+        for id in concerned {
+            let Some(consumer) = self.get_mut(id) else {
+                continue;
+            };
+            let own = subject.is_some_and(|s| consumer.filters.filters().iter().all(|f| f.as_bytes() == s));
+            let whole = own && !consumer.filters.is_all();
+            let from = if whole { seq.0 } else { first.0 };
+            if from > consumer.state.floor.stream + 1 {
+                consumer.pass_over_own(from, now);
+                self.touch(id, now);
+            }
         }
     }
 

@@ -1,6 +1,7 @@
 //! What time brings: redeliveries, ended requests, heartbeats, the end of pauses and of consumers nobody uses.
 
 use natterjack_jsapi::consumer::ConsumerConfig;
+use natterjack_subject::{Filter, collides, is_subset};
 
 use super::delta::Change;
 use super::machine::Consumer;
@@ -158,7 +159,41 @@ impl Consumer {
         self.runnable = true;
         self.last_acked_wall = Some(natterjack_jsapi::GoTime(now.wall_ns));
         if !quiet {
+            // The peer counts here how often it came again, and once for what never did.
+            let count = count.saturating_sub(1).max(1);
             self.advise_term(now, (sseq, cseq), count, "Unacknowledged message was deleted", fx);
         }
+    }
+
+    /// What it wants of what lies before `from` has left the stream. A message that still waits there, from before its
+    /// filter was edited, is waited for on; the peer forgets it.
+    pub(crate) fn pass_over_own(&mut self, from: u64, now: Now) {
+        let first = self.state.pending.first().map_or(from, |p| p.sseq);
+        self.pass_over(from.min(first), now);
+    }
+
+    /// All that lies before `from` has left the stream and is waited for no more.
+    pub(crate) fn pass_over(&mut self, from: u64, now: Now) {
+        let waiting = self.state.pending.len();
+        self.change(Change::Purged { first: from });
+        if self.state.pending.len() < waiting {
+            self.last_acked_wall = Some(natterjack_jsapi::GoTime(now.wall_ns));
+            self.runnable = true;
+        }
+        self.redeliver.retain(|s| *s >= from);
+        self.redeliver_set = self.redeliver_set.split_off(&from);
+        self.last_list.seqs.retain(|s| *s >= from);
+    }
+
+    /// Whether every message it wants passes `filter`.
+    pub(crate) fn wants_only(&self, filter: &Filter) -> bool {
+        let mut own = self.filters.filters().iter();
+        filter.is_all() || (!self.filters.is_all() && own.all(|f| is_subset(f.as_bytes(), filter.as_bytes())))
+    }
+
+    /// Whether a message it wants may pass `filter`.
+    pub(crate) fn wants_some_of(&self, filter: &Filter) -> bool {
+        let mut own = self.filters.filters().iter();
+        self.filters.is_all() || own.any(|f| collides(f.as_bytes(), filter.as_bytes()))
     }
 }

@@ -1,5 +1,7 @@
 //! What a committed entry does. Cannot fail, and does the same wherever and whenever it is applied.
 
+use std::ops::ControlFlow;
+
 use natterjack_jsapi::stream::{Retention, StreamConfig};
 use natterjack_store::{Committed, EntryBody, Purge, RecordView, Removed, Seq, flags};
 use natterjack_subject::Filter;
@@ -18,6 +20,17 @@ impl Removed for Gone {
         if self.1 {
             self.0.push((seq, subject.to_vec()));
         }
+    }
+}
+
+/// A message that takes the place of those before it: on its subject, or all.
+type Rollup<'a> = (Seq, Option<&'a [u8]>);
+
+fn rollup(record: RecordView<'_>) -> Option<Rollup<'_>> {
+    match record.flags() & (flags::ROLLUP_SUBJECT | flags::ROLLUP_ALL) {
+        0 => None,
+        flags::ROLLUP_SUBJECT => Some((record.seq(), Some(record.subject()))),
+        _ => Some((record.seq(), None)),
     }
 }
 
@@ -63,8 +76,20 @@ impl Group {
                 self.stream.republish(record, *previous, fx);
             }
         }
+        let mut rollups: Vec<Rollup<'_>> = Vec::new();
+        if gone.1 {
+            rollups.extend(batch.records().filter_map(|(_, r)| rollup(r)));
+        }
         for (seq, subject) in gone.0 {
-            self.consumers.on_removed(now, seq, &subject, false, fx);
+            // What was rolled up goes without a word, as what is purged.
+            let quiet = rollups
+                .iter()
+                .any(|(by, only)| seq < *by && only.is_none_or(|s| s == subject));
+            self.consumers.on_removed(now, seq, &subject, quiet, fx);
+        }
+        let first = self.stream.store.state().first_seq;
+        for (seq, subject) in rollups {
+            self.consumers.on_rolled_up(seq, subject, first, now);
         }
     }
 
@@ -217,10 +242,10 @@ impl Group {
         let mut gone = Gone(Vec::new(), !self.restoring && purge.filter.is_some());
         let count = self.stream.store.purge(&purge, &mut gone);
         if !self.restoring {
-            let first = self.stream.store.state().first_seq;
             let mut silent = crate::effect::Silent;
             self.removed(gone, true, now, &mut silent);
-            self.consumers.on_purged(first, self.stream.store.as_mut(), now);
+            self.consumers
+                .on_purged(purge.filter.as_ref(), self.stream.store.as_mut(), now);
         }
         Outcome::Purged(count)
     }
@@ -231,14 +256,20 @@ impl Group {
             return;
         }
         let all = natterjack_subject::FilterSet::all();
-        let mut from = self.stream.store.state().first_seq;
-        while let Some(message) = self.stream.store.next(&all, from) {
-            let seq = message.seq();
-            if !self.consumers.needed(seq.0, message.subject()) {
-                push_range(&mut self.remove, seq.0);
+        let Self {
+            stream,
+            consumers,
+            remove,
+            ..
+        } = self;
+        let from = stream.store.state().first_seq;
+        stream.store.scan(&all, from, &mut |passing| {
+            let record = passing.record();
+            if !consumers.needed(record.seq().0, record.subject()) {
+                push_range(remove, record.seq().0);
             }
-            from = seq.next();
-        }
+            ControlFlow::Continue(())
+        });
     }
 }
 

@@ -1,5 +1,7 @@
 //! A stream on its way into an archive, and out of one.
 
+use std::ops::ControlFlow;
+
 use natterjack_jsapi::ApiError;
 use natterjack_jsapi::errors;
 use natterjack_jsapi::json::GoJson as _;
@@ -34,16 +36,23 @@ impl Group {
     /// Packs some messages from `from` on, none behind `last`. Returns where to go on, if there is more.
     pub fn pack_messages(&self, packer: &mut Packer, mut from: Seq, last: Seq) -> Option<Seq> {
         let all = FilterSet::all();
-        for _ in 0..PACK_MESSAGES_MAX {
-            let message = self.stream.store.next(&all, from)?;
-            if message.seq() > last {
-                return None;
+        let mut left = PACK_MESSAGES_MAX;
+        self.stream.store.scan(&all, from, &mut |passing| {
+            let record = passing.record();
+            if record.seq() > last {
+                return ControlFlow::Break(());
             }
-            from = message.seq().next();
-            let place = (message.ts_ns(), message.seq().0);
-            packer.add(message.subject(), place, message.headers(), message.payload());
-        }
-        Some(from)
+            from = record.seq().next();
+            let place = (record.ts_ns(), record.seq().0);
+            packer.add(record.subject(), place, record.headers(), record.payload());
+            left -= 1;
+            if left == 0 {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
+        });
+        (left == 0).then_some(from)
     }
 
     /// Takes a message out of an archive over.

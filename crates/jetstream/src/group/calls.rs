@@ -147,6 +147,7 @@ impl Group {
         [
             self.consumers.next_deadline_ns(),
             self.changes_due,
+            self.remove_again_due,
             expiry,
             batches,
             flows,

@@ -11,6 +11,8 @@ use crate::limits::{ENTRY_BYTES, ENTRY_MESSAGES_MAX, IN_FLIGHT_ENTRIES_MAX};
 
 /// Deliveries are written down this much later, so that many go together, nanoseconds.
 const CHANGES_DELAY_NS: u64 = 10_000_000;
+/// What the log refused to remove is asked for again this much later, nanoseconds.
+const AGAIN_DELAY_NS: u64 = 1_000_000_000;
 
 impl Group {
     /// Whether another publish fits before a proposal has to be taken.
@@ -59,6 +61,7 @@ impl Group {
     }
 
     fn take_changes(&mut self, now: Now) -> Option<Proposal> {
+        self.take_again(now);
         let urgent =
             self.consumers.has_urgent_changes() || !self.remove.is_empty() || !self.answers.is_empty();
         if !urgent {
@@ -78,7 +81,9 @@ impl Group {
         }
         self.changes_due = None;
         let changes = self.consumers.take_changes();
-        let remove = std::mem::take(&mut self.remove);
+        let mut remove = std::mem::take(&mut self.remove);
+        remove.append(&mut self.remove_again);
+        self.remove_again_due = None;
         let waits = Waits {
             answers: std::mem::take(&mut self.answers),
             ..Waits::default()
@@ -89,6 +94,20 @@ impl Group {
             relaxed: !urgent,
             waits,
         })
+    }
+
+    /// Asks again for removals that were refused, once it is time.
+    fn take_again(&mut self, now: Now) {
+        if self.remove_again.is_empty() {
+            return;
+        }
+        let due = *self
+            .remove_again_due
+            .get_or_insert_with(|| now.mono_ns.saturating_add(AGAIN_DELAY_NS));
+        if due <= now.mono_ns {
+            self.remove.append(&mut self.remove_again);
+            self.remove_again_due = None;
+        }
     }
 
     /// The log took a proposal under `index`.

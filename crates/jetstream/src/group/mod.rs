@@ -110,6 +110,9 @@ pub struct Group {
     answers: Vec<Vec<u8>>,
     /// Messages consumers have let go of, to be removed with the next entry.
     remove: Vec<(u64, u64)>,
+    /// Of these, what the log refused, on a full disk say: asked for again with the next entry, or at this time.
+    remove_again: Vec<(u64, u64)>,
+    remove_again_due: Option<u64>,
     changes_due: Option<u64>,
     /// Why the log refused messages whose followers are still on their way.
     refusal: Option<String>,
@@ -141,6 +144,8 @@ impl Group {
             in_flight: VecDeque::new(),
             answers: Vec::new(),
             remove: Vec::new(),
+            remove_again: Vec::new(),
+            remove_again_due: None,
             changes_due: None,
             refusal: None,
             applied: LogIndex(0),

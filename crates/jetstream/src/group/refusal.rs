@@ -58,6 +58,8 @@ impl Group {
                 Some(Command::Skip { .. } | Command::Purge { .. }) => {
                     self.refusal.get_or_insert_with(|| why.to_owned());
                 }
+                // Nobody says again that these can go.
+                Some(Command::Consumers { remove, .. }) => self.remove_again.extend(remove),
                 _ => {}
             },
         }

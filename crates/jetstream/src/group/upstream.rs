@@ -1,5 +1,7 @@
 //! A group as a mirror or a stream with sources, and as an origin of others: what to ask, what to take, what to answer.
 
+use std::ops::ControlFlow;
+
 use natterjack_jsapi::ApiError;
 use natterjack_store::{EntryBody, Seq};
 use natterjack_subject::names::name_hash;
@@ -172,15 +174,20 @@ impl Group {
         };
         let last = self.stream.store.state().last_seq;
         let mut bytes = 0;
-        while from <= last && page.messages.len() < PAGE_MESSAGES_MAX && bytes < PAGE_BYTES_MAX {
-            let Some(message) = self.stream.store.next(&ask.filters, from) else {
-                return page;
-            };
+        let mut is_full = false;
+        self.stream.store.scan(&ask.filters, from, &mut |passing| {
+            let message = passing.message();
             from = message.seq().next();
             bytes += message.body().len();
             page.messages.push(message);
-        }
-        if from <= last {
+            is_full = page.messages.len() >= PAGE_MESSAGES_MAX || bytes >= PAGE_BYTES_MAX;
+            if is_full {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
+        });
+        if is_full && from <= last {
             page.pending = self.stream.store.num_pending(&ask.filters, from, false).count;
         }
         page

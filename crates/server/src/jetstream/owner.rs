@@ -23,6 +23,8 @@ use crate::clock;
 const ROUND_MESSAGES: usize = 1024;
 /// Between looks at what the store needs.
 const UPKEEP: Duration = Duration::from_millis(250);
+/// Between looks at whether the store has caught up.
+const BEHIND: Duration = Duration::from_millis(1);
 
 /// Tokens of a flow control subject of the first form.
 const FLOW_TOKENS: usize = 5;
@@ -82,6 +84,12 @@ impl Owner {
         let mut spare = Inbox::default();
         let mut backlog = VecDeque::new();
         loop {
+            // What waits is not taken in before what was taken has its place: its senders wait as well.
+            if self.flying.is_empty() && self.group.store().is_behind() {
+                self.upkeep(clock::now());
+                tokio::time::sleep(BEHIND).await;
+                continue;
+            }
             let mut inbox = backlog.pop_front().unwrap_or_else(|| {
                 let mut inbox = std::mem::take(&mut spare);
                 self.stream.inbox.take(&mut inbox);
@@ -94,6 +102,10 @@ impl Owner {
             }
             if self.wants_checkpoint && backlog.is_empty() {
                 self.checkpoint(&mut backlog).await;
+                continue;
+            }
+            if self.group.store().is_behind() {
+                let _either = timeout(BEHIND, self.stream.inbox.arrived()).await;
                 continue;
             }
             if more {
@@ -243,8 +255,14 @@ impl Owner {
         }
     }
 
-    /// Writes what is proposed.
+    /// Writes what is proposed, unless the store has to catch up first.
     fn pump(&mut self, now: Now) {
+        if !self.group.store().is_behind() {
+            self.pump_all(now);
+        }
+    }
+
+    fn pump_all(&mut self, now: Now) {
         while let Some(proposal) = self.group.take_proposal(now) {
             let stream = Arc::clone(&self.stream);
             let done = Box::new(move |result| {
@@ -311,7 +329,7 @@ impl Owner {
     async fn checkpoint(&mut self, backlog: &mut VecDeque<Inbox>) {
         self.wants_checkpoint = false;
         loop {
-            self.pump(clock::now());
+            self.pump_all(clock::now());
             if self.group.is_settled() {
                 break;
             }

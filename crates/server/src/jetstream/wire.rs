@@ -80,6 +80,10 @@ impl Effects for Wire {
     }
 
     fn send(&mut self, to: &[u8], reply: Option<&[u8]>, headers: &[u8], payload: &[u8]) -> Handed {
+        if to.is_empty() {
+            // Nobody wants to hear.
+            return Handed::NoInterest;
+        }
         let mut body = std::mem::take(&mut self.body);
         body.clear();
         body.extend_from_slice(headers);

@@ -17,6 +17,10 @@ pub use os::OsDisk;
 /// Zeros are written in pieces of this many bytes.
 const FILL_BYTES: usize = 1024 * 1024;
 
+/// What is written past the operating system's memory is in multiples of this, bytes: no disk has larger sectors, and no
+/// part of a page is written one way and the rest the other.
+pub const DIRECT_BYTES: usize = 4096;
+
 /// Files and folders.
 pub trait Disk: Send + Sync + Debug {
     /// Makes a folder and those above it.
@@ -95,6 +99,16 @@ pub trait DiskFile: Send + Sync + Debug {
     /// # Errors
     /// As the operating system says; some bytes may be written.
     fn write_at(&self, slices: &mut [IoSlice<'_>], offset: u64) -> io::Result<()>;
+
+    /// Writes past what the operating system keeps in memory, or says that this cannot be done here: nothing is written then.
+    /// The place, length and address of `bytes` are multiples of [`DIRECT_BYTES`]. As with any other write it takes
+    /// [`DiskFile::sync_data`] for the bytes to last, and readers see them at once.
+    ///
+    /// # Errors
+    /// As the operating system says; some bytes may be written.
+    fn write_direct(&self, _bytes: &[u8], _offset: u64) -> io::Result<bool> {
+        Ok(false)
+    }
 
     /// Forces data to disk, and of the metadata what reading it back needs.
     ///

@@ -72,6 +72,16 @@ impl Disk for OsDisk {
 struct OsFile(File);
 
 impl OsFile {
+    /// Whether what is written goes past the operating system's memory from now on; `false` if it cannot be told to.
+    fn set_direct(&self, on: bool) -> bool {
+        use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
+        let set = fcntl_getfl(&self.0).and_then(|mut flags| {
+            flags.set(OFlags::DIRECT, on);
+            fcntl_setfl(&self.0, flags)
+        });
+        set.is_ok()
+    }
+
     fn write_once(&self, slices: &[IoSlice<'_>], offset: u64) -> io::Result<usize> {
         loop {
             match rustix::io::pwritev(&self.0, &slices[..slices.len().min(IOV_MAX)], offset) {
@@ -110,6 +120,19 @@ impl DiskFile for OsFile {
             IoSlice::advance_slices(&mut slices, n);
         }
         Ok(())
+    }
+
+    fn write_direct(&self, bytes: &[u8], offset: u64) -> io::Result<bool> {
+        if !self.set_direct(true) {
+            return Ok(false);
+        }
+        let written = self.write_at(&mut [IoSlice::new(bytes)], offset);
+        self.set_direct(false);
+        match written {
+            // What a file system says that takes the flag and then does not do it.
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => Ok(false),
+            other => other.map(|()| true),
+        }
     }
 
     fn sync_data(&self) -> io::Result<()> {

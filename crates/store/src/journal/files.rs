@@ -5,6 +5,7 @@ use std::io::{self, IoSlice};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::ahead::{Ahead, Made, Ready, Source, Wanted};
 use super::frame::Seed;
 use super::held::{Contents, Spans};
 use crate::disk::{Disk, DiskFile};
@@ -166,6 +167,9 @@ pub(crate) struct Files {
     full: BTreeMap<u64, Contents>,
     spare: Vec<(u64, Contents)>,
     spares_max: usize,
+    ahead: Ahead,
+    /// The next file, ready to be used.
+    next: Option<Ready>,
 }
 
 impl Files {
@@ -177,6 +181,8 @@ impl Files {
             full: BTreeMap::new(),
             spare: Vec::new(),
             spares_max,
+            ahead: Ahead::default(),
+            next: None,
         }
     }
 
@@ -242,23 +248,51 @@ impl Files {
         Ok(())
     }
 
-    /// A file to be written from the start under the new `id`: one used before if there is any. Whatever fails, the file
-    /// may be there half made: [`CreateError`] says whether that can be tried again.
-    pub(crate) fn create(&mut self, id: u64, first_lsn: u64, follows: u64) -> Result<Created, CreateError> {
-        let path = self.path(id);
-        let mut stale = Spans::default();
-        if let Some((old, _)) = self.spare.last() {
-            self.disk
-                .rename(&self.path(*old), &path)
-                .map_err(CreateError::Write)?;
-            stale = self
-                .spare
-                .pop()
-                .map(|spare| spare.1.into_stale())
-                .unwrap_or_default();
-            // The new header must not come to be seen under the old name.
-            self.disk.sync_dir(&self.dir).map_err(CreateError::Sync)?;
+    /// Has a file made ready under the name of `id`, which comes next: of one used before if there is any, else of `bytes`
+    /// zeros.
+    pub(crate) fn prepare(&mut self, id: u64, bytes: u64) {
+        if self.ahead.has(id) {
+            return;
         }
+        let source = match self.spare.pop() {
+            Some((spare, contents)) => Source::Spare(self.path(spare), spare, contents),
+            None => Source::Fresh,
+        };
+        let wanted = Wanted {
+            id,
+            path: self.path(id),
+            bytes,
+        };
+        self.ahead.begin(&self.disk, &self.dir, wanted, source);
+    }
+
+    /// Waits for what is being made ready.
+    fn settle(&mut self) -> Result<(), CreateError> {
+        match self.ahead.finish() {
+            None => Ok(()),
+            Some(Made::Ready(ready)) => {
+                self.next = Some(ready);
+                Ok(())
+            }
+            Some(Made::Failed(error, spare)) => {
+                self.spare.extend(spare);
+                match error {
+                    // It is tried again when the file is needed.
+                    CreateError::Write(_) => Ok(()),
+                    CreateError::Sync(error) => Err(CreateError::Sync(error)),
+                }
+            }
+        }
+    }
+
+    /// A file to be written from the start under the new `id`: the one made ready for it, or else one used before if there
+    /// is any. Whatever fails, the file may be there half made: [`CreateError`] says whether that can be tried again.
+    pub(crate) fn create(&mut self, id: u64, first_lsn: u64, follows: u64) -> Result<Created, CreateError> {
+        self.settle()?;
+        let ready = match self.next.take() {
+            Some(ready) => ready,
+            None => self.make(id)?,
+        };
         let (salt, sealer) = match &self.vault {
             None => (Salt::Plain(salt()), None),
             Some(vault) => {
@@ -273,19 +307,35 @@ impl Files {
             salt,
         };
         let bytes = header.encode();
-        let file = self.disk.open(&path).map_err(CreateError::Write)?;
         for at in [0, SECOND_AT] {
-            file.write_at(&mut [IoSlice::new(&bytes)], at)
-                .map_err(CreateError::Write)?;
+            if let Err(error) = ready.file.write_at(&mut [IoSlice::new(&bytes)], at) {
+                self.next = Some(ready);
+                return Err(CreateError::Write(error));
+            }
         }
-        file.sync_data().map_err(CreateError::Sync)?;
-        self.disk.sync_dir(&self.dir).map_err(CreateError::Sync)?;
+        ready.file.sync_data().map_err(CreateError::Sync)?;
         Ok(Created {
-            file,
+            file: ready.file,
             seed: header.seed(),
             sealer,
-            stale,
+            stale: ready.contents.into_stale(),
         })
+    }
+
+    /// A file with the name of `id`, made now.
+    fn make(&mut self, id: u64) -> Result<Ready, CreateError> {
+        let path = self.path(id);
+        let mut contents = Contents::default();
+        if let Some((old, _)) = self.spare.last() {
+            self.disk
+                .rename(&self.path(*old), &path)
+                .map_err(CreateError::Write)?;
+            contents = self.spare.pop().map(|spare| spare.1).unwrap_or_default();
+        }
+        let file = self.disk.open(&path).map_err(CreateError::Write)?;
+        // The name has to last, and the new header must not come to be seen under an old one.
+        self.disk.sync_dir(&self.dir).map_err(CreateError::Sync)?;
+        Ok(Ready { id, file, contents })
     }
 
     /// Goes through the files that may hold one of the messages `seqs`: `erase` gets the file, its id, and whether what is
@@ -296,9 +346,13 @@ impl Files {
         seqs: &[Seq],
         erase: &mut dyn FnMut(&dyn DiskFile, u64, bool) -> io::Result<()>,
     ) -> io::Result<()> {
+        self.settle().map_err(|error| match error {
+            CreateError::Write(error) | CreateError::Sync(error) => error,
+        })?;
         let full = self.full.iter_mut().filter(|(_, c)| !c.damaged);
         let spare = self.spare.iter_mut().map(|(id, contents)| (&*id, contents));
-        for (id, contents) in full.chain(spare) {
+        let next = self.next.iter_mut().map(|n| (&n.id, &mut n.contents));
+        for (id, contents) in full.chain(spare).chain(next) {
             let stale = contents.stale.may_hold(group, seqs);
             if stale || contents.messages.may_hold(group, seqs) {
                 let file = self.disk.open_existing(&self.dir.join(name(*id)))?;

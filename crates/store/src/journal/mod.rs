@@ -1,6 +1,7 @@
 //! One journal per store directory, shared by all groups: what is appended is acknowledged after one sync that covers
 //! everything that waited. Knows frames and groups; nothing of messages.
 
+mod ahead;
 pub(crate) mod correct;
 mod erase;
 pub(crate) mod files;
@@ -29,6 +30,9 @@ use held::Contents;
 
 /// Name of the file that keeps space back.
 const RESERVE: &str = "RESERVE";
+
+/// Files kept to be used again: what one checkpoint of a busy stream lets go of.
+const SPARES_MAX: usize = 6;
 
 /// When appended data is forced to disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -191,7 +195,7 @@ impl Journal {
             full: AtomicBool::new(false),
         });
         let held = reserve::Reserve::new(Arc::clone(&disk), dir.join(RESERVE), settings.reserve_bytes);
-        let mut files = Files::new(disk, vault, &dir, 2);
+        let mut files = Files::new(disk, vault, &dir, SPARES_MAX);
         for (id, contents) in std::mem::take(&mut start.files) {
             files.add_full(id, contents);
         }

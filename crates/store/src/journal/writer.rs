@@ -27,6 +27,8 @@ const ROUND_FRAMES_MAX: usize = 4096;
 const ROUND_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Space is set aside ahead of the writer in steps of this size.
 const RESERVE_BYTES: u64 = 4 * 1024 * 1024;
+/// When one part in so many of a file is in use, the next is made ready.
+const AHEAD_SHARE: u64 = 4;
 /// Of the space set aside, so much is for commands only: what frees space must be possible on a full disk.
 const COMMAND_BYTES: u64 = 512 * 1024;
 
@@ -326,6 +328,9 @@ impl Writer {
             return Err(self.failed(&error));
         }
         current.at += total as u64;
+        if current.at > self.settings.file_bytes / AHEAD_SHARE {
+            self.files.prepare(self.next_file, self.settings.file_bytes);
+        }
         noted.iter().for_each(|frame| current.contents.note(frame));
         self.next_lsn = lsn;
         self.last_lsn = lsn.saturating_sub(1);

@@ -242,16 +242,15 @@ impl StreamLog {
 
     fn submit_drain(&self, job: &mut Draining) {
         let target = self.target(job.base, job.generation);
-        let file = self
-            .segments
-            .iter()
-            .find(|s| s.base == job.base)
-            .and_then(|s| s.file.clone());
+        let of = |s: &&Segment| s.base == job.base && s.generation == job.generation;
+        let segment = self.segments.iter().find(of);
+        let file = segment.and_then(|s| s.file.clone());
+        let gathered = segment.map(|s| Arc::clone(&s.gathered)).unwrap_or_default();
         let (at, records, cap) = (job.at, job.records.clone(), self.segment_bytes + DRAIN_BYTES);
         let (failed, unwritten) = (Arc::clone(&job.failed), Arc::clone(&self.jobs.unwritten));
         let blocks = job.blocks.clone();
         job.outcome = Some(self.context.worker.submit(move || {
-            let appended = write::append(&target, (file, blocks), at, &records, cap);
+            let appended = write::append(&target, (file, blocks), (at, &gathered), &records, cap);
             match (
                 failed.swap(appended.is_err(), Ordering::Relaxed),
                 appended.is_err(),
@@ -333,7 +332,7 @@ impl StreamLog {
             return;
         }
         let (base, generation, len) = (last.base, last.generation, last.len);
-        let blocks = last.data.blocks();
+        let (blocks, gathered) = (last.data.blocks(), Arc::clone(&last.gathered));
         let Offsets::Ram(offsets) = &last.offsets else {
             return;
         };
@@ -353,7 +352,7 @@ impl StreamLog {
                 .disk
                 .open_existing(&target.dir.join(data_name(base, generation)))?;
             force(&journal, file.sync_data())?;
-            write::seal(&target, (&file, blocks), len, &offsets)
+            write::seal(&target, (&file, blocks), len, &offsets, &gathered)
         });
         self.jobs.sealing.push((base, generation, outcome));
     }
@@ -397,6 +396,12 @@ impl StreamLog {
         if self.jobs.draining.is_empty() && self.tail_bytes >= DRAIN_BYTES {
             self.place_tail();
         }
+    }
+
+    /// Whether the worker is copying the tail, and the last try did not fail.
+    pub(super) fn is_draining(&self) -> bool {
+        let first = self.jobs.draining.front();
+        first.is_some_and(|job| job.outcome.is_some() && !job.failed.load(Ordering::Relaxed))
     }
 
     /// Installs what was copied from the tail, and tries again what could not be.

@@ -15,6 +15,7 @@ mod open;
 mod read;
 mod remove;
 mod salvage;
+mod scan;
 mod subjects;
 #[cfg(test)]
 mod tests;
@@ -33,6 +34,7 @@ use crate::ids::{GroupId, LogIndex, Seq};
 use crate::memory::Share;
 use crate::record::{Message, RecordView};
 use crate::segment::Segment;
+use crate::segment::cursor::Passing;
 use crate::store::Context;
 use crate::subjects::{SubjectState, Subjects};
 use crate::traits::{Due, Limits, LoadError, MsgStore, PendingCount, Purge, Removed, State, TooMany, Upkeep};
@@ -68,6 +70,8 @@ const SEGMENT_BYTES: u64 = 16 * 1024 * 1024;
 const SEGMENT_BYTES_MIN: u64 = 4 * 1024;
 /// The tail is copied to a segment at this size, bytes.
 const DRAIN_BYTES: u64 = 1024 * 1024;
+/// With more than this in the tail no more messages should come, bytes.
+const TAIL_BYTES_MAX: u64 = 8 * DRAIN_BYTES;
 /// The tail is copied to a segment when nothing came for so long, nanoseconds.
 const DRAIN_IDLE_NS: i64 = 1_000_000_000;
 /// A checkpoint is asked for after so many bytes.
@@ -224,6 +228,10 @@ impl MsgStore for StreamLog {
         self.find_next(filter, from)
     }
 
+    fn scan(&self, filter: &FilterSet, from: Seq, each: &mut dyn FnMut(Passing<'_>) -> ControlFlow<()>) {
+        self.walk(filter, from, each);
+    }
+
     fn last_matching(&self, filter: &FilterSet, up_to: Seq) -> Option<Seq> {
         self.find_last(filter, up_to)
     }
@@ -275,6 +283,10 @@ impl MsgStore for StreamLog {
 
     fn upkeep(&mut self, now_ns: i64) -> Upkeep {
         self.run_upkeep(now_ns)
+    }
+
+    fn is_behind(&self) -> bool {
+        self.tail_bytes > TAIL_BYTES_MAX && self.is_draining()
     }
 
     fn checkpoint(&mut self, applied: LogIndex, owner_state: Bytes) {

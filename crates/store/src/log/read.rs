@@ -38,8 +38,7 @@ impl StreamLog {
             Ok(Some(message)) => Ok(message),
             Ok(None) => Err(LoadError::Deleted),
             Err(()) => {
-                self.lost.lock().insert(seq, segment.space(slot));
-                self.context.damage.lost(self.group, seq);
+                self.note_lost(seq, segment, slot);
                 Err(LoadError::Lost)
             }
         }
@@ -100,46 +99,6 @@ impl StreamLog {
             }
         }
         None
-    }
-
-    pub(super) fn find_next(&self, filter: &FilterSet, from: Seq) -> Option<Message> {
-        let mut from = from.max(self.state.first_seq);
-        let filtered = !filter.is_all();
-        while let Some(seq) = self.next_live(from) {
-            if filtered && let Some(skip) = self.skip_segment(filter, seq) {
-                from = skip;
-                continue;
-            }
-            if let Ok(message) = self.read(seq)
-                && (!filtered || filter.matches(message.subject()))
-            {
-                return Some(message);
-            }
-            from = seq.next();
-        }
-        None
-    }
-
-    /// Where to go on when the sealed segment that starts at or holds `seq` has nothing for `filter`. Asked once a segment:
-    /// at its first live message looked at.
-    fn skip_segment(&self, filter: &FilterSet, seq: Seq) -> Option<Seq> {
-        if seq >= self.tail_base {
-            return None;
-        }
-        let segment = &self.segments[self.segment_of(seq)?];
-        let slot = segment.slot(seq)?;
-        // Asking at every message would cost more than it saves.
-        if slot % 64 != 0
-            && seq != self.state.first_seq
-            && segment.deleted.previous_absent(slot.checked_sub(1)?).is_some()
-        {
-            return None;
-        }
-        let last = last_match(segment, filter)?;
-        match last {
-            Some(last) if last >= slot => None,
-            _ => Some(segment.end().min(self.tail_base)),
-        }
     }
 
     pub(super) fn find_last(&self, filter: &FilterSet, up_to: Seq) -> Option<Seq> {
@@ -369,7 +328,7 @@ fn indexed<'a>(
 
 /// The last slot of a sealed segment whose subject passes `filter`: `None` without index, `Some(None)` when none does.
 /// Deleted messages count, so the answer is an upper bound.
-fn last_match(segment: &Segment, filter: &FilterSet) -> Option<Option<usize>> {
+pub(super) fn last_match(segment: &Segment, filter: &FilterSet) -> Option<Option<usize>> {
     let index = segment.index.as_ref()?;
     let lasts = filter
         .filters()

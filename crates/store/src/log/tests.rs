@@ -349,6 +349,14 @@ impl Run {
                 behind.first().copied(),
                 "{text} from {from}"
             );
+            let mut scanned = Vec::new();
+            self.log.scan(&set, Seq(from), &mut |passing| {
+                let record = passing.record();
+                assert_eq!(passing.message().subject(), record.subject());
+                scanned.push(record.seq().0);
+                ControlFlow::Continue(())
+            });
+            assert_eq!(scanned, behind, "{text} from {from}");
             assert_eq!(
                 self.log.num_pending(&set, Seq(from), false).count,
                 behind.len() as u64,
@@ -524,6 +532,78 @@ fn full_segments_are_sealed_rewritten_and_removed() {
         "{on_disk} bytes for {} messages",
         run.model.messages.len()
     );
+    run.store.shutdown();
+}
+
+/// An entry with `count` messages of `size` bytes behind the last, applied.
+fn append_large(run: &mut Run, count: u64, size: usize) {
+    let mut batch = BatchBuilder::default();
+    let first = run.log.state().last_seq.0 + 1;
+    for seq in first..first + count {
+        batch.push(&NewRecord {
+            seq: Seq(seq),
+            ts_ns: 1,
+            subject: SUBJECTS[usize::try_from(seq).unwrap() % 3].as_bytes(),
+            payload: &vec![u8::try_from(seq % 251).unwrap(); size],
+            ..NewRecord::default()
+        });
+    }
+    let body = EntryBody::Messages(batch.finish());
+    let index = run.group.append(body.clone(), false, Box::new(drop)).unwrap();
+    run.log.append(&Committed { index, body }, &mut Unheard);
+    run.applied = index;
+}
+
+#[test]
+fn large_messages_are_there_and_found_like_others() {
+    let mut run = Run::sized(Storage::File, 4 * 1024 * 1024);
+    let lens = |log: &dyn MsgStore, filter: &FilterSet| {
+        let mut seen = Vec::new();
+        log.scan(filter, Seq(1), &mut |passing| {
+            let record = passing.record();
+            let byte = u8::try_from(record.seq().0 % 251).unwrap();
+            assert!(record.payload().iter().all(|b| *b == byte));
+            seen.push((record.seq().0, record.payload().len()));
+            ControlFlow::Continue(())
+        });
+        seen
+    };
+    let mut expected = Vec::new();
+    for (count, size) in [
+        (400u64, 4096),
+        (3, 100),
+        (300, 4099),
+        (2, 3_000_000),
+        (600, 5000),
+        (1, 1),
+    ] {
+        let first = run.log.state().last_seq.0 + 1;
+        expected.extend((first..first + count).map(|seq| (seq, size)));
+        append_large(&mut run, count, size);
+        run.maintain(&Step::Upkeep);
+        assert_eq!(lens(run.log.as_ref(), &FilterSet::all()), expected);
+    }
+    let one = FilterSet::new(vec![Filter::parse(b"a.y").unwrap()]);
+    let ys: Vec<_> = expected.iter().copied().filter(|m| m.0 % 3 == 1).collect();
+    for _ in 0..2 {
+        assert_eq!(lens(run.log.as_ref(), &one), ys);
+        let pending = run.log.num_pending(&one, Seq(2), false).count;
+        assert_eq!(pending, ys.iter().filter(|m| m.0 >= 2).count() as u64);
+        run.maintain(&Step::Checkpoint);
+        run.maintain(&Step::Upkeep);
+    }
+    run.store.shutdown();
+}
+
+#[test]
+fn who_is_behind_says_so_until_it_has_caught_up() {
+    let mut run = Run::sized(Storage::File, SEGMENT_BYTES);
+    append_large(&mut run, 100, 1000);
+    assert!(!run.log.is_behind());
+    append_large(&mut run, 10_000, 1000);
+    assert!(run.log.is_behind());
+    run.maintain(&Step::Upkeep);
+    assert!(!run.log.is_behind());
     run.store.shutdown();
 }
 

@@ -2,8 +2,11 @@
 
 mod block;
 pub(crate) mod blocks;
+mod bulk;
 mod cache;
+pub(crate) mod cursor;
 pub(crate) mod data;
+pub(crate) mod gathered;
 pub(crate) mod index;
 pub(crate) mod map;
 pub(crate) mod pool;
@@ -18,6 +21,7 @@ use crate::disk::DiskFile;
 use crate::ids::Seq;
 use crate::record::Message;
 use data::Data;
+use gathered::Gathered;
 use index::SegmentIndex;
 
 /// First bytes of a segment file.
@@ -56,6 +60,8 @@ pub(crate) struct Segment {
     pub(crate) sealed: bool,
     /// Open while it grows.
     pub(crate) file: Option<Arc<dyn DiskFile>>,
+    /// Its subjects, while it grows.
+    pub(crate) gathered: Arc<Gathered>,
 }
 
 /// Name of a segment's data file.
@@ -91,6 +97,7 @@ impl Segment {
             live_bytes: 0,
             sealed: false,
             file: None,
+            gathered: Arc::default(),
         }
     }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use super::SEALED_MAGIC;
+use super::bulk::Bulk;
 use super::cache::BlockCache;
 use crate::damage::Damage;
 use crate::seal::{self, FILE_KEY_BYTES, FileKey, Sealer, Vault};
@@ -16,6 +17,7 @@ pub(crate) struct Pool {
     /// The store's key, if it is encrypted.
     pub(crate) vault: Option<Arc<Vault>>,
     pub(super) cache: BlockCache,
+    pub(super) bulk: Bulk,
     pub(super) damage: Arc<Damage>,
     /// Number of the next segment.
     pub(super) next: AtomicU64,

@@ -1,7 +1,6 @@
 //! The jobs that write segments: appending drained records, sealing, rewriting without what was deleted. Run on the
 //! store's worker; each gives back what the stream's owner installs.
 
-use std::collections::BTreeMap;
 use std::io::{self, IoSlice};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -10,6 +9,7 @@ use bytes::Bytes;
 
 use super::blocks::{Blocks, ERASED};
 use super::data::Data;
+use super::gathered::{Gathered, Subjects};
 use super::index::{self, SegmentIndex, SubjectSlots};
 use super::pool::Pool;
 use super::{HOLE, MAGIC, RECORDS_AT, SEALED_MAGIC, data_name, index_name};
@@ -87,7 +87,7 @@ pub(crate) struct Appended {
 pub(crate) fn append(
     target: &Target,
     (file, blocks): (Option<Arc<dyn DiskFile>>, Option<Arc<Blocks>>),
-    at: u64,
+    (at, gathered): (u64, &Gathered),
     records: &[Bytes],
     cap: u64,
 ) -> io::Result<Appended> {
@@ -116,10 +116,8 @@ pub(crate) fn append(
         let doubled = end.next_power_of_two().max(GROW_BYTES_MIN);
         file.reserve(doubled.min(cap.max(end)).max(end))?;
     }
-    let mut slices: Vec<IoSlice<'_>> = records.iter().map(|r| IoSlice::new(r)).collect();
-    if !slices.is_empty() {
-        file.write_at(&mut slices, at)?;
-    }
+    target.pool.bulk.write(file.as_ref(), records, total, at)?;
+    gathered.note(target.base, at, records, total);
     let len = usize::try_from(file.len()?).map_err(|_| io::Error::from(io::ErrorKind::FileTooLarge))?;
     let data = Data::Plain(file.map(len)?);
     Ok(Appended {
@@ -138,33 +136,26 @@ pub(crate) struct Sealed {
 
 /// Subjects of the records at `offsets`, in order.
 pub(crate) fn subject_table(data: &Data, offsets: &[u32]) -> Vec<(Vec<u8>, SubjectSlots)> {
-    let mut table: BTreeMap<Vec<u8>, SubjectSlots> = BTreeMap::new();
+    let mut subjects = Subjects::default();
     for (slot, offset) in offsets.iter().enumerate().filter(|(_, o)| **o != HOLE) {
         let slot = u32::try_from(slot).unwrap_or(u32::MAX);
         let at = usize::try_from(*offset).unwrap_or(usize::MAX);
-        let Some(message) = data.from(at).and_then(Message::check) else {
-            continue;
-        };
-        if let Some(entry) = table.get_mut(message.subject()) {
-            entry.count += 1;
-            entry.last = slot;
-        } else {
-            let first = SubjectSlots {
-                count: 1,
-                first: slot,
-                last: slot,
-            };
-            table.insert(message.subject().to_vec(), first);
+        if let Some(message) = data.from(at).and_then(Message::check) {
+            subjects.note(message.subject(), slot);
         }
     }
-    table.into_iter().collect()
+    subjects.into_table()
 }
 
-fn write_index(target: &Target, data: &Data, len: u64, offsets: &[u32]) -> io::Result<Arc<SegmentIndex>> {
-    let table = subject_table(data, offsets);
+fn write_index(
+    target: &Target,
+    table: &[(Vec<u8>, SubjectSlots)],
+    len: u64,
+    offsets: &[u32],
+) -> io::Result<Arc<SegmentIndex>> {
     let path = target.index_path();
     let place = (target.pool.vault.as_deref(), path.as_path());
-    let content = index::encode(place, (target.base, len), offsets, &table)?;
+    let content = index::encode(place, (target.base, len), offsets, table)?;
     crate::disk::replace_file(target.disk.as_ref(), &path, &content)?;
     let file = target.disk.open_existing(&path)?;
     let len = content.len();
@@ -181,16 +172,21 @@ pub(crate) fn seal(
     (file, blocks): (&Arc<dyn DiskFile>, Option<Arc<Blocks>>),
     len: u64,
     offsets: &[u32],
+    gathered: &Gathered,
 ) -> io::Result<Sealed> {
     if let Some(blocks) = blocks {
         blocks.close();
         let data = Data::Blocks(Arc::clone(&blocks));
-        let index = write_index(target, &data, len, offsets)?;
+        let index = write_index(target, &subject_table(&data, offsets), len, offsets)?;
         blocks.map_anew(file.as_ref());
         return Ok(Sealed { data, index, len });
     }
     let mapped = usize::try_from(len).map_err(|_| io::Error::from(io::ErrorKind::FileTooLarge))?;
-    let index = write_index(target, &Data::Plain(file.map(mapped)?), len, offsets)?;
+    let table = match gathered.take(len) {
+        Some(table) => table,
+        None => subject_table(&Data::Plain(file.map(mapped)?), offsets),
+    };
+    let index = write_index(target, &table, len, offsets)?;
     // Reading it made all of it resident; of another mapping nothing is.
     let data = Data::Plain(file.map(mapped)?);
     Ok(Sealed { data, index, len })
@@ -220,7 +216,7 @@ pub(crate) fn rewrite(
     let file = target.disk.open_existing(&target.data_path())?;
     file.sync_data()?;
     target.disk.sync_dir(&target.dir)?;
-    seal(target, (&file, blocks), len, &new_offsets)
+    seal(target, (&file, blocks), len, &new_offsets, &Gathered::default())
 }
 
 /// `packed` cut at the places in `offsets`, which ascend.

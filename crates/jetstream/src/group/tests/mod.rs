@@ -39,6 +39,8 @@ pub(super) struct Recorder {
     pub(super) deliveries: Vec<(String, String, String, String)>,
     pub(super) sent: Vec<(String, String)>,
     pub(super) advisories: Vec<String>,
+    /// What each advisory says.
+    pub(super) advised: Vec<String>,
     pub(super) deaf: BTreeSet<String>,
     seed: u64,
 }
@@ -77,8 +79,9 @@ impl Effects for Recorder {
         true
     }
 
-    fn advisory(&mut self, subject: &[u8], _json: &[u8]) {
+    fn advisory(&mut self, subject: &[u8], json: &[u8]) {
         self.advisories.push(text(subject));
+        self.advised.push(text(json));
     }
 
     fn random(&mut self) -> u64 {

@@ -1,5 +1,7 @@
 //! What the log refuses: publishers are told, and the next message gets the sequence that was refused.
 
+use natterjack_jsapi::ack::AckSubject;
+use natterjack_jsapi::stream::Retention;
 use natterjack_store::LogIndex;
 
 use super::World;
@@ -103,4 +105,29 @@ fn a_command_behind_refused_messages_still_means_the_same() {
     world.settle();
     let ack = world.publish("s.a", "four");
     assert!(ack.contains(r#""seq":50"#), "{ack}");
+}
+
+#[test]
+fn what_was_acknowledged_goes_when_there_is_space_again() {
+    let mut world = World::new(|config| config.retention = Retention::WorkQueue);
+    let id = world.consumer("C", |_| {});
+    world.publish("s.a", "one");
+    world.group.on_pull(id, world.now, b"in", b"", &mut world.fx);
+    world.settle();
+    let reply = world.fx.deliveries.drain(..).next().unwrap().2;
+    let ack = AckSubject::parse(reply.as_bytes()).unwrap();
+    world
+        .group
+        .on_ack(id, world.now, &ack, (b"+ACK", None), &mut world.fx);
+    for index in [101, 102] {
+        world.fly(index);
+        world.refuse(index);
+        assert!(world.group.take_proposal(world.now).is_none(), "not at once");
+        let due = world.group.next_deadline_ns(world.now).unwrap();
+        assert_eq!(due, world.now.mono_ns + 1_000_000_000);
+        assert_eq!(world.group.state().messages, 1);
+        world.now = world.now.plus(1_000_000_000);
+    }
+    world.settle();
+    assert_eq!(world.group.state().messages, 0);
 }

@@ -62,6 +62,46 @@ fn a_message_that_leaves_after_a_filter_edit_is_not_waited_for() {
 }
 
 #[test]
+fn a_purge_of_some_subjects_passes_over_only_what_is_gone() {
+    let mut world = filled(6);
+    let own = world.consumer("own", |c| c.filter_subject = "s.1".into());
+    let both = world.consumer("both", |c| c.filter_subjects = vec!["s.1".into(), "s.2".into()]);
+    let other = world.consumer("other", |c| c.filter_subject = "s.0".into());
+    let purge = Command::Purge {
+        filter: "s.1".into(),
+        up_to: 0,
+        keep: 0,
+    };
+    world.command(purge);
+    assert_eq!(counts(&world, own), (0, 0, 0, 6));
+    assert_eq!(
+        counts(&world, both),
+        (2, 0, 0, 1),
+        "it begins where the stream does"
+    );
+    assert_eq!(
+        counts(&world, other),
+        (2, 0, 0, 0),
+        "it has nothing to do with it"
+    );
+    assert_eq!(world.pull(both, "2"), ["2", "5"]);
+    assert_eq!(world.pull(other, "2"), ["3", "6"]);
+    world.publish("s.1", "7");
+    assert_eq!(world.pull(own, "9"), ["7"]);
+}
+
+#[test]
+fn a_process_that_stood_still_delivers_again_and_loses_nothing() {
+    let mut world = filled(4);
+    let id = world.consumer("c", |c| c.ack_wait = Nanos::from_secs(2));
+    assert_eq!(world.pull(id, "2"), ["1", "2"]);
+    world.pass(13 * SECOND);
+    assert_eq!(counts(&world, id), (2, 2, 0, 0));
+    assert_eq!(world.pull(id, "9"), ["1", "2", "3", "4"]);
+    assert_eq!(counts(&world, id), (0, 4, 2, 0));
+}
+
+#[test]
 fn a_rollup_under_several_filters_is_counted_once() {
     let mut world = filled(6);
     let id = world.consumer("c", |c| c.filter_subjects = vec!["s.0".into(), "s.1".into()]);
@@ -102,6 +142,21 @@ fn a_consumer_that_starts_in_the_future_counts_only_what_it_will_get() {
     world.publish("s.0", "4");
     assert_eq!(counts(&world, id).0, 1);
     assert_eq!(world.pull(id, "9"), ["4"]);
+}
+
+#[test]
+fn a_rollup_leaves_what_waits_from_before_a_filter_edit() {
+    let mut world = filled(2);
+    let id = world.consumer("c", |c| {
+        c.filter_subject = "s.1".into();
+        c.ack_wait = Nanos::from_secs(1);
+    });
+    assert_eq!(world.pull(id, "1"), ["1"]);
+    update(&mut world, id, |c| c.filter_subject = "s.2".into());
+    world.publish_with("s.2", "r", &[("Nats-Rollup", "sub")]);
+    assert_eq!(counts(&world, id), (1, 1, 0, 0));
+    world.pass(SECOND + SECOND / 10);
+    assert_eq!(world.pull(id, "2"), ["1", "r"]);
 }
 
 #[test]
@@ -266,4 +321,29 @@ fn what_was_acknowledged_before_a_crash_has_left_a_work_queue() {
     assert_eq!(world.group.info(world.now).state.messages, 1);
     world.pass(31 * SECOND);
     assert_eq!(world.pull(id, "5"), ["1"]);
+}
+
+/// The table in the README names these tests and no others.
+#[test]
+fn the_table_is_whole() {
+    let readme = include_str!("../../../README.md");
+    let listed: Vec<&str> = readme
+        .lines()
+        .filter(|line| line.starts_with("| "))
+        .filter_map(|line| line.split('`').nth(1))
+        .collect();
+    let source = include_str!("stalls.rs");
+    let tests: Vec<&str> = source
+        .split("#[test]\nfn ")
+        .skip(1)
+        .filter_map(|rest| rest.split('(').next())
+        .filter(|name| *name != "the_table_is_whole")
+        .collect();
+    assert!(tests.len() > 10);
+    for name in &tests {
+        assert!(listed.contains(name), "{name} is not in the table");
+    }
+    for name in listed {
+        assert!(tests.contains(&name), "there is no test {name}");
+    }
 }

@@ -48,6 +48,59 @@ fn a_message_deleted_while_it_waits_is_told_as_terminated() {
 }
 
 #[test]
+fn a_deleted_message_is_told_with_how_often_it_came_again() {
+    for (naks, told) in [(0, 1), (1, 1), (2, 2)] {
+        let mut world = World::new(|_| {});
+        world.publish("s.a", "1");
+        let id = world.consumer("c", |_| {});
+        assert_eq!(world.pull(id, "1"), ["1"]);
+        for n in 1..=naks {
+            world.ack(id, &format!("$JS.ACK.S.c.{n}.1.{n}.0.0"), "-NAK");
+            assert_eq!(world.pull(id, "1"), ["1"]);
+        }
+        world.command(Command::Delete { seq: 1, erase: false });
+        let last = world.fx.advised.last().unwrap();
+        assert!(
+            last.contains(&format!("\"deliveries\":{told},\"reason\"")),
+            "{last}"
+        );
+    }
+}
+
+#[test]
+fn what_is_rolled_up_goes_without_a_word() {
+    let mut world = World::new(|c| c.allow_rollup_hdrs = true);
+    for subject in ["s.a", "s.b", "s.a"] {
+        world.publish(subject, "x");
+    }
+    let all = world.consumer("all", |_| {});
+    let one = world.consumer("one", |c| c.filter_subject = "s.a".into());
+    world.pull(all, "2");
+    world.pull(one, "1");
+    world.publish_with("s.a", "r", &[("Nats-Rollup", "sub")]);
+    let floor = |world: &World, id| {
+        let info = world.group.consumer_info(id, world.now).unwrap();
+        (
+            info.ack_floor.stream_seq,
+            info.delivered.stream_seq,
+            info.num_ack_pending,
+        )
+    };
+    assert_eq!(floor(&world, all), (1, 2, 1), "2 is still waited for");
+    assert_eq!(
+        floor(&world, one),
+        (3, 3, 0),
+        "nothing of its own is left before 4"
+    );
+    world.publish_with("s.b", "r", &[("Nats-Rollup", "all")]);
+    assert_eq!((floor(&world, all), floor(&world, one)), ((4, 4, 0), (4, 4, 0)));
+    assert_eq!(told(&mut world), [String::new(); 0]);
+    world.publish("s.a", "6");
+    assert_eq!(world.pull(one, "5"), ["6"]);
+    assert_eq!(world.pull(all, "5"), ["r", "6"]);
+}
+
+#[test]
 fn what_is_given_up_is_told_once() {
     let (mut world, id) = one_delivered();
     world.pass(SECOND + SECOND / 10);

@@ -4,6 +4,7 @@ use std::sync::atomic::Ordering;
 
 use natterjack_jetstream::{Admitted, Command, Effects as _, Form, Outcome, check_form};
 use natterjack_jsapi::consumer::{ConsumerInfo, CreateRequest, PriorityPolicy};
+use natterjack_jsapi::headers::STREAM_IDENTITY;
 use natterjack_jsapi::request::{ConsumerList, Pause, Reset, Unpin};
 use natterjack_jsapi::response;
 use natterjack_jsapi::{ApiCall, ApiError, GoTime, Nanos, errors};
@@ -54,17 +55,14 @@ impl Asked {
     pub(super) fn consumer_create(self, owner: &mut Owner, call: &ApiCall<'_>) {
         let admitted = self.admit(owner, call);
         match admitted {
-            Ok(Admitted::Existing(id)) => {
-                let done = self.created(owner, id);
-                self.finish(owner, done);
-            }
+            Ok(Admitted::Existing(id)) => self.finish_create(owner, Ok(id)),
             Ok(Admitted::Proposed(command)) => owner.propose(command, move |owner, outcome| {
                 let done = match outcome {
-                    Outcome::Consumer(id) => self.created(owner, id),
+                    Outcome::Consumer(id) => Ok(id),
                     Outcome::Failed(why) => Err(errors::consumer_create(why)),
                     _ => Err(errors::CONSUMER_NOT_FOUND),
                 };
-                self.finish(owner, done);
+                self.finish_create(owner, done);
             }),
             Err(error) => self.finish(owner, Err(error)),
         }
@@ -81,6 +79,24 @@ impl Asked {
         };
         let limits = self.account.consumer_limits();
         owner.group.admit_consumer(wanted, &limits, name, clock::now())
+    }
+
+    /// Answers a create request. Another server that copies the stream is told which one it is, so that it notices when
+    /// the stream was made again.
+    fn finish_create(&self, owner: &mut Owner, done: Result<u32, ApiError>) {
+        let config = done
+            .as_ref()
+            .ok()
+            .and_then(|id| owner.group.consumers().config(*id));
+        let headers = match config {
+            Some(config) if config.direct || config.sourcing => {
+                let identity = owner.group.identity();
+                format!("NATS/1.0\r\n{STREAM_IDENTITY}: {identity}\r\n\r\n").into_bytes()
+            }
+            _ => Vec::new(),
+        };
+        let done = done.and_then(|id| self.created(owner, id));
+        self.finish_with(owner, &headers, done);
     }
 
     fn created(&self, owner: &mut Owner, id: u32) -> Result<Vec<u8>, ApiError> {

@@ -140,9 +140,8 @@ impl Service for Api {
         if SERVED_ELSEWHERE.iter().any(|p| rest.starts_with(p)) {
             return false;
         }
-        let Some(reply) = message.reply else {
-            return true;
-        };
+        // Who does not ask for an answer gets none, but the request is carried out.
+        let reply = message.reply.unwrap_or_default();
         let request = Request {
             rest: String::from_utf8_lossy(rest).into_owned(),
             reply: reply.to_vec(),
@@ -326,13 +325,18 @@ impl Asked {
 
     /// Answers with what was written, or with the error.
     fn finish(&self, owner: &mut Owner, done: Result<Vec<u8>, ApiError>) {
+        self.finish_with(owner, &[], done);
+    }
+
+    /// The same under a header block.
+    fn finish_with(&self, owner: &mut Owner, headers: &[u8], done: Result<Vec<u8>, ApiError>) {
         let out = done.unwrap_or_else(|error| {
             self.account.api_errors.fetch_add(1, Ordering::Relaxed);
             let mut out = Vec::new();
             encode_error(&mut out, self.kind, &error);
             out
         });
-        owner.wire.send(&self.request.reply, None, &[], &out);
+        owner.wire.send(&self.request.reply, None, headers, &out);
         audit::report(&mut owner.wire, &self.account, &self.request, &out);
     }
 

@@ -38,7 +38,7 @@ fn run(cases: u32) {
 
 #[test]
 fn schedules_agree_with_the_model() {
-    run(300);
+    run(500);
 }
 
 #[test]

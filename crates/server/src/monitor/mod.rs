@@ -2,6 +2,7 @@
 
 pub(crate) mod accountz;
 mod connz;
+pub(crate) mod cpu;
 pub(crate) mod healthz;
 mod index;
 pub(crate) mod jsz;

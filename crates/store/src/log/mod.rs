@@ -10,6 +10,7 @@ mod checkpoint;
 mod drain;
 mod ends;
 mod expiry;
+mod lasts;
 mod learn;
 mod open;
 mod read;

@@ -55,9 +55,15 @@ fn flip(dir: &Path, n: u64) -> Outcome {
 
 /// What `/healthz` says.
 fn health(port: u16) -> Outcome<String> {
+    page(port, "healthz")
+}
+
+/// A page of the monitoring port.
+fn page(port: u16, name: &str) -> Outcome<String> {
     let mut connection = std::net::TcpStream::connect(("127.0.0.1", port))?;
     connection.set_read_timeout(Some(LIMIT))?;
-    connection.write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
+    let request = format!("GET /{name} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    connection.write_all(request.as_bytes())?;
     let mut answer = String::new();
     connection.read_to_string(&mut answer)?;
     Ok(answer)
@@ -122,8 +128,24 @@ async fn a_flipped_bit_costs_one_message_and_is_told_everywhere() -> Outcome {
     assert!(server.terminate().await?.success());
     flip(server.dir(), 7)?;
     server.restart().await?;
+    // Nobody has read it: it is looked for in the background.
+    eventually("damage that nobody read", LIMIT, || async {
+        let told = health(port)?.contains("message 7 is damaged");
+        Ok(told.then_some(()))
+    })
+    .await?;
     let stream = server.jetstream().await?.get_stream("S").await?;
     look(&server, &stream, &[7]).await?;
+    let metrics = page(port, "metrics")?;
+    let lines = [
+        "natterjack_stream_lost_messages{account=\"$G\",stream=\"S\"} 1",
+        "natterjack_stream_messages{account=\"$G\",stream=\"S\"} 50",
+        "natterjack_jetstream_healthy 0",
+        "natterjack_jetstream_damage_reports 1",
+    ];
+    for line in lines {
+        assert!(metrics.lines().any(|l| l == line), "{line}: {metrics}");
+    }
     let ill = health(port)?;
     assert!(
         ill.contains("503") && ill.contains("message 7 is damaged"),

@@ -281,3 +281,29 @@ fn stream_hears_that_its_consumer_is_gone_or_asks_too_much() -> Outcome {
         Ok(())
     })
 }
+
+#[test]
+fn a_waiting_pull_hears_that_the_server_stops() -> Outcome {
+    run(async {
+        let (mut server, js, worker) = worker(0).await?;
+        let client = js.client();
+        let inbox = client.new_inbox();
+        let mut answers = client.subscribe(inbox.clone()).await?;
+        let body = r#"{"batch":3,"expires":20000000000}"#;
+        client
+            .publish_with_reply("$JS.API.CONSUMER.MSG.NEXT.ACK.worker", inbox, body.into())
+            .await?;
+        eventually("the request", SOON, || async {
+            Ok((worker.get_info().await?.num_waiting == 1).then_some(()))
+        })
+        .await?;
+        assert!(server.terminate().await?.success());
+        let answer = within("the answer", SOON, async { Ok(answers.next().await) }).await?;
+        let answer = answer.ok_or("no answer")?;
+        assert_eq!(answer.description.as_deref(), Some("Server Shutdown"));
+        let headers = answer.headers.ok_or("no headers")?;
+        let left = headers.get("Nats-Pending-Messages").map(|n| n.as_str());
+        assert_eq!(left, Some("3"));
+        Ok(())
+    })
+}

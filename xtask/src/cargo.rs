@@ -7,9 +7,16 @@ use crate::outcome::Outcome;
 use crate::report::say;
 use crate::workspace::Workspace;
 
+/// The package that is no member of the workspace.
+const APART: &str = "tests/clients/rust/Cargo.toml";
+
 /// `cargo fmt` over all packages, changing nothing.
 pub(crate) fn fmt(workspace: &Workspace) -> Result<Outcome> {
-    cargo(workspace, &["fmt", "--all", "--check"])
+    let members = cargo(workspace, &["fmt", "--all", "--check"])?;
+    if !members.is_success() {
+        return Ok(members);
+    }
+    cargo(workspace, &["fmt", "--check", "--manifest-path", APART])
 }
 
 /// Lints of each package alone, so that no feature of one hides a fault of another.
@@ -30,7 +37,20 @@ pub(crate) fn clippy(workspace: &Workspace) -> Result<Outcome> {
             return Ok(Outcome::of_step(false));
         }
     }
-    Ok(Outcome::of_step(true))
+    say("clippy of tests/clients/rust");
+    let arguments = [
+        "clippy",
+        "-q",
+        "--lib",
+        "--manifest-path",
+        APART,
+        "--",
+        "-D",
+        "warnings",
+    ];
+    let mut apart = child::command(workspace, "cargo", &arguments);
+    apart.env("CARGO_TARGET_DIR", workspace.target());
+    Ok(Outcome::of_step(child::run(&mut apart)?))
 }
 
 /// Every test of the workspace. The server is built first: tests start it as a process.

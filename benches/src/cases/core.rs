@@ -194,7 +194,8 @@ pub(super) fn beside_slow(server: &Server, load: &Load, receivers: usize, size: 
     fan_out(server, load, receivers, size)
 }
 
-fn connections(server: &Server, count: usize) -> Result<Vec<TcpStream>> {
+/// Connections that say who they are and then nothing.
+pub(super) fn connections(server: &Server, count: usize) -> Result<Vec<TcpStream>> {
     let streams: Vec<TcpStream> = (0..count)
         .map(|_| {
             let mut stream = TcpStream::connect(server.address)?;

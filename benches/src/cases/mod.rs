@@ -100,6 +100,9 @@ pub const CASES: &[Case] = &[
     core("idle/2000", |s, _| core::idle(s, 2_000)),
     core("idle/10000", |s, _| core::idle(s, 10_000)),
     core("one_among/10000", |s, l| core::among_idle(s, l, 10_000)),
+    core("request_among/10000", |s, l| {
+        request::among_idle(s, l, 10_000, 128)
+    }),
     jetstream("js_file/default/1x128", |s, l| {
         jetstream::publish(s, l, FILE, 1, 128)
     }),

@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use anyhow::Result;
 
+use super::core::connections;
 use super::{Clock, Load};
 use crate::meter::{Meter, Sample};
 use crate::server::Server;
@@ -62,6 +63,12 @@ pub(super) fn one_at_a_time(server: &Server, load: &Load, size: usize) -> Result
         waits.push(since.elapsed());
     }
     Ok(meter.stop(waits.len() as u64).with_waits(waits))
+}
+
+/// The same beside `count` connections on which nothing happens.
+pub(super) fn among_idle(server: &Server, load: &Load, count: usize, size: usize) -> Result<Sample> {
+    let _open = connections(server, count)?;
+    one_at_a_time(server, load, size)
 }
 
 /// `depth` requests always under way.

@@ -268,13 +268,13 @@ async fn consume_calls_for_each_message() {
     let js = with_orders(&server).await;
     js.create_consumer("ORDERS", &pull("C")).await.unwrap();
     let consumer = js.pull_consumer("ORDERS", "C").unwrap();
-    let (seen, mut sequences) = tokio::sync::mpsc::unbounded_channel();
+    let (seen, mut sequences) = tokio::sync::mpsc::channel(64);
     let take = move |next: Result<Delivery, PullError>| {
         let seen = seen.clone();
         async move {
             match next {
-                Ok(delivery) => seen.send(Ok(acked(&[delivery]).await[0])).unwrap(),
-                Err(error) => seen.send(Err(error.to_string())).unwrap(),
+                Ok(delivery) => seen.send(Ok(acked(&[delivery]).await[0])).await.unwrap(),
+                Err(error) => seen.send(Err(error.to_string())).await.unwrap(),
             }
         }
     };

@@ -18,6 +18,7 @@ use crate::clock;
 use crate::conn::{CloseReason, Conn};
 use crate::jetstream::JetStream;
 use crate::live::{self, Live};
+use crate::monitor::cpu::Cpu;
 use crate::strangers::Strangers;
 use crate::system;
 
@@ -94,6 +95,8 @@ pub(crate) struct Server {
     pub(crate) jetstream: OnceLock<Arc<JetStream>>,
     /// Wakes those who wait for the last connection.
     pub(crate) emptied: Notify,
+    /// How busy it is.
+    pub(crate) cpu: Cpu,
 }
 
 impl Server {
@@ -128,6 +131,7 @@ impl Server {
             lame_duck: AtomicBool::new(false),
             jetstream: OnceLock::new(),
             emptied: Notify::new(),
+            cpu: Cpu::default(),
             flags: OnceLock::new(),
             options,
         }))

@@ -41,7 +41,7 @@ mod tests {
             fuzz_one(&std::fs::read(entry.unwrap().path()).unwrap());
             files += 1;
         }
-        assert!(files >= 4, "the corpus has {files} files");
+        assert!(files >= 14, "the corpus has {files} files");
     }
 
     proptest::proptest! {

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
 
-use super::{Prepared, Program, built, folder, stems};
+use super::{Prepared, Program, built, folder, rust, stems};
 use crate::child;
 use crate::report::say;
 use crate::venv;
@@ -15,7 +15,13 @@ use crate::workspace::Workspace;
 type Prepare = fn(&Workspace) -> Result<Prepared>;
 
 /// Every language with programs in `tests/clients`, by the name of its folder.
-pub(super) const ALL: &[(&str, Prepare)] = &[("python", python), ("node", node), ("java", java), ("go", go)];
+pub(super) const ALL: &[(&str, Prepare)] = &[
+    ("python", python),
+    ("node", node),
+    ("java", java),
+    ("go", go),
+    ("rust", rust::prepare),
+];
 
 /// The programs of a language. Everything else in its folder is shared by them.
 pub(super) fn names(workspace: &Workspace, language: &str) -> Result<Vec<String>> {
@@ -23,6 +29,7 @@ pub(super) fn names(workspace: &Workspace, language: &str) -> Result<Vec<String>
         "python" => (".py", |name| name.starts_with("test_")),
         "node" => (".mjs", |name| name != "harness"),
         "java" => (".java", |name| name.ends_with("Cases")),
+        "rust" => return rust::names(workspace),
         // One program holds all of them.
         _ => (".mod", |_| true),
     };
@@ -128,15 +135,24 @@ fn first_missing(workspace: &Workspace, tools: &[(&str, &str)]) -> Option<String
 }
 
 /// Copies the files of a folder, none of its folders.
-fn copy(from: &Path, to: &Path) -> Result<()> {
+pub(super) fn copy(from: &Path, to: &Path) -> Result<()> {
     std::fs::create_dir_all(to).with_context(|| to.display().to_string())?;
     for entry in std::fs::read_dir(from)? {
         let entry = entry?;
         if entry.file_type()?.is_file() {
-            std::fs::copy(entry.path(), to.join(entry.file_name()))?;
+            copy_file(&entry.path(), &to.join(entry.file_name()))?;
         }
     }
     Ok(())
+}
+
+/// Copies a file unless it is there as it is, so that nothing is built again for its time of change.
+pub(super) fn copy_file(from: &Path, to: &Path) -> Result<()> {
+    let text = std::fs::read(from).with_context(|| from.display().to_string())?;
+    if std::fs::read(to).is_ok_and(|there| there == text) {
+        return Ok(());
+    }
+    std::fs::write(to, text).with_context(|| to.display().to_string())
 }
 
 /// Installs unless these lists of packages are the ones installed last.

@@ -2,6 +2,7 @@
 //! each program does.
 
 mod languages;
+mod rust;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

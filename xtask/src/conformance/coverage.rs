@@ -14,12 +14,14 @@ use super::transcript::Transcript;
 struct Coverage {
     errors: BTreeMap<String, String>,
     info: BTreeMap<String, String>,
+    status: BTreeMap<String, String>,
 }
 
-/// What is wrong with the list `text`, given the sources of `errors.rs` and `info.rs` and what `read` finds under a path.
+/// What is wrong with the list `text`, given the sources of `errors.rs`, `info.rs` and the consumers, and what `read` finds
+/// under a path.
 fn check(
     text: &str,
-    (errors, info): (&str, &str),
+    (errors, info, consumers): (&str, &str, &str),
     transcripts: &[Transcript],
     read: impl Fn(&str) -> Option<String>,
 ) -> Result<()> {
@@ -42,6 +44,13 @@ fn check(
     }
     for (name, place) in &list.info {
         shown(place, &format!("\"{name}\":"), transcripts, &read)?;
+    }
+    for begin in status_lines(consumers) {
+        let listed = list.status.keys().any(|line| line.starts_with(&begin));
+        ensure!(listed, "coverage.toml: {begin:?} is missing");
+    }
+    for (line, place) in &list.status {
+        shown(place, &format!("NATS/1.0 {line}"), transcripts, &read)?;
     }
     Ok(())
 }
@@ -109,6 +118,19 @@ fn error_texts(source: &str) -> BTreeMap<String, String> {
     texts
 }
 
+/// The fixed beginnings of the status lines in a source: texts that begin with a number of three digits.
+fn status_lines(source: &str) -> Vec<String> {
+    let texts = source.split('"').skip(1);
+    let is_status = |text: &&str| {
+        let (code, rest) = text.split_at_checked(3).unwrap_or_default();
+        code.bytes().all(|b| b.is_ascii_digit()) && rest.starts_with(' ')
+    };
+    texts
+        .filter(is_status)
+        .filter_map(|text| text.split('{').next().map(str::to_owned))
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -124,27 +146,43 @@ mod tests {
             source("crates/proto/src/errors.rs"),
             source("crates/proto/src/info.rs"),
         );
+        let consumers = std::fs::read_dir(root.join("crates/jetstream/src/consumer")).unwrap();
+        let consumers: String = consumers
+            .filter_map(|entry| std::fs::read_to_string(entry.unwrap().path()).ok())
+            .collect();
+        assert!(status_lines(&consumers).len() > 10);
         let list = source("tests/conformance/coverage.toml");
-        check(&list, (&errors, &info), &transcripts, read).unwrap();
+        check(&list, (&errors, &info, &consumers), &transcripts, read).unwrap();
     }
 
     const ERRORS: &str = "pub enum ServerError {\n    /// A.\n    A,\n    B {\n        x: u8,\n    },\n}\n\
         pub fn text\n Self::A => \"aa\".into(),\n Self::B { x } => {\n format!(\"bb {}\", x)\n";
+    const STATUS: &str = "x(\"409 S\");";
     const INFO: &str = "pub struct Info {\n    pub f: u8,\n}\n";
 
     fn checked(errors: &str, transcript: &str) -> Result<()> {
-        let list = format!("[errors]\n{errors}\n[info]\nf = \"not yet: x\"\n");
+        let list =
+            format!("[errors]\n{errors}\n[info]\nf = \"not yet: x\"\n[status]\n\"409 S\" = \"t/one\"\n");
         let transcripts = [Transcript::parse("t", transcript).unwrap()];
-        check(&list, (ERRORS, INFO), &transcripts, |_| None)
+        check(&list, (ERRORS, INFO, STATUS), &transcripts, |_| None)
     }
 
     #[test]
     fn what_is_missing_or_says_something_else_is_found() {
-        let text = "=== one\nA<\n    -ERR 'aa'\n    -ERR 'bb 1'\n";
+        let errors = "=== one\nA<\n    -ERR 'aa'\n    -ERR 'bb 1'\n";
+        assert!(
+            checked("A = \"t/one\"\nB = \"t/one\"", errors).is_err(),
+            "no status line"
+        );
+        let text = &format!("{errors}    HMSG | NATS/1.0 409 S |\n");
         assert!(checked("A = \"t/one\"\nB = \"t/one\"", text).is_ok());
         assert!(checked("A = \"t/one\"", text).is_err());
         assert!(checked("A = \"t/one\"\nB = \"t/two\"", text).is_err());
         assert!(checked("A = \"t/one\"\nB = \"t/one\"\nC = \"t/one\"", text).is_err());
         assert!(checked("A = \"t/one\"\nB = \"t/one\"", "=== one\nA<\n    -ERR 'aa'\n").is_err());
+        assert_eq!(
+            status_lines("f(\"409 A {x}\") \"2.1\" \"404 B\""),
+            ["409 A ", "404 B"]
+        );
     }
 }

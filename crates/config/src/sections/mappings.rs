@@ -82,6 +82,10 @@ fn percent(value: &Value, f: &mut Findings) -> Option<u8> {
     let weight = match &value.kind {
         Kind::Integer(n) => Some(*n),
         Kind::Text(text) => text.trim_end_matches('%').parse().ok(),
+        Kind::Float(n) => {
+            f.error(value, format!("Unknown entry type for weight of {n}"));
+            return None;
+        }
         _ => None,
     };
     match weight {
@@ -91,7 +95,7 @@ fn percent(value: &Value, f: &mut Findings) -> Option<u8> {
             None
         }
         None => {
-            let shown = value.as_text().unwrap_or_default();
+            let shown = value.as_text().unwrap_or_default().trim_end_matches('%');
             f.error(value, format!("Invalid weight {shown:?} for mapping destination"));
             None
         }

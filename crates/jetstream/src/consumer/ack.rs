@@ -159,17 +159,22 @@ impl Consumer {
         outcome: &mut AckOutcome,
         fx: &mut dyn Effects,
     ) {
-        let sseq = ack.stream_seq;
-        if !self.was_delivered(ack) || !self.state.pending.contains(sseq) {
+        if !self.acks() {
             return;
         }
-        let at_limit = self.is_at_limit();
-        self.change(Change::Ack { sseq });
-        self.last_acked_wall = Some(natterjack_jsapi::GoTime(now.wall_ns));
-        self.forget_redelivery(sseq);
-        self.urgent = true;
-        self.runnable |= at_limit;
-        outcome.let_go.push((sseq, sseq));
+        let sseq = ack.stream_seq;
+        if !self.was_delivered(ack) {
+            outcome.answer = false;
+        } else if self.state.pending.contains(sseq) {
+            let at_limit = self.is_at_limit();
+            self.change(Change::Ack { sseq });
+            self.last_acked_wall = Some(natterjack_jsapi::GoTime(now.wall_ns));
+            self.forget_redelivery(sseq);
+            self.urgent = true;
+            self.runnable |= at_limit;
+            outcome.let_go.push((sseq, sseq));
+        }
+        // Told whatever came of it, as the peer does.
         self.advise_term(now, (sseq, ack.consumer_seq), ack.delivered, reason, fx);
     }
 }

@@ -118,10 +118,8 @@ impl Consumer {
 
     fn refuse_pull(&self, pull: &Pull, grouped: bool) -> Option<String> {
         let config = &self.config;
-        if pull.idle_heartbeat.0 > 0
-            && pull.expires.0 > 0
-            && pull.idle_heartbeat.0.saturating_mul(2) > pull.expires.0
-        {
+        // A request that never expires has no time for two heartbeats either, as the peer counts.
+        if pull.idle_heartbeat.0 > 0 && pull.idle_heartbeat.0.saturating_mul(2) > pull.expires.0 {
             return Some("400 Bad Request - heartbeat value too large".into());
         }
         if config.max_batch > 0 && pull.batch > config.max_batch {

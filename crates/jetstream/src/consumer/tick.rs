@@ -165,11 +165,13 @@ impl Consumer {
         }
     }
 
-    /// What it wants of what lies before `from` has left the stream. A message that still waits there, from before its
-    /// filter was edited, is waited for on; the peer forgets it.
+    /// What it wants of what lies before `from` has left the stream. A message that is still known there, from before its
+    /// filter was edited, can still be acknowledged; the peer forgets it.
     pub(crate) fn pass_over_own(&mut self, from: u64, now: Now) {
-        let first = self.state.pending.first().map_or(from, |p| p.sseq);
-        self.pass_over(from.min(first), now);
+        let waiting = self.state.pending.first().map(|p| p.sseq);
+        let given_up = self.state.redelivered.keys().next().copied();
+        let known = waiting.into_iter().chain(given_up).min();
+        self.pass_over(known.map_or(from, |sseq| from.min(sseq)), now);
     }
 
     /// All that lies before `from` has left the stream and is waited for no more.

@@ -24,7 +24,7 @@ impl Session {
         } else {
             Connect::parse(json)
         };
-        if !self.connected {
+        if self.conn.round_trip_ns.load(Ordering::Relaxed) == 0 {
             // The first round trip is that of INFO and CONNECT.
             let ns = (clock::wall().0 - self.conn.started.0).max(1);
             self.conn.round_trip_ns.store(ns, Ordering::Relaxed);
@@ -145,10 +145,18 @@ impl Session {
         true
     }
 
-    fn accept(&mut self, connect: Connect) {
+    /// It is known who this is.
+    pub(super) fn enter(&mut self) {
         self.connected = true;
         self.auth_deadline = None;
         self.early = None;
+        if !self.conn.joined.swap(true, Ordering::Relaxed) {
+            system::on_connected(&self.server, &self.conn);
+        }
+    }
+
+    fn accept(&mut self, connect: Connect) {
+        self.connected = true;
         self.connect = connect;
         if !(0..=PROTOCOL_MAX).contains(&self.connect.protocol) {
             self.end(
@@ -168,9 +176,7 @@ impl Session {
             );
             return;
         }
-        if !self.conn.joined.swap(true, Ordering::Relaxed) {
-            system::on_connected(&self.server, &self.conn);
-        }
+        self.enter();
         self.say_ok();
     }
 }

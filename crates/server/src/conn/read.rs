@@ -19,8 +19,9 @@ use crate::clock;
 
 /// One read asks the kernel for this much at most.
 const READ_BYTES_MAX: usize = 64 * 1024;
-/// The same for messages so large that they are not copied again.
-const LARGE_READ_BYTES_MAX: usize = 256 * 1024;
+/// The same for messages so large that they are not copied again, to begin with and at most: a connection that fills what
+/// it is given gets twice as much, so that few calls move a lot and one that sends little holds little.
+pub(super) const LARGE_READ_BYTES: std::ops::RangeInclusive<usize> = 128 * 1024..=512 * 1024;
 
 thread_local! {
     static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; READ_BYTES_MAX]);
@@ -60,10 +61,7 @@ impl Task {
             Ok((0, _)) => Read::Ended,
             Ok((n, asked)) => Read::Some { more: n == asked },
             Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
-                // A connection that waits holds no memory for what it may say.
-                if self.carry.is_empty() {
-                    self.carry = BytesMut::new();
-                }
+                self.rest();
                 Read::Blocked
             }
             Err(e) if e.kind() == io::ErrorKind::Interrupted => Read::Some { more: true },
@@ -74,16 +72,31 @@ impl Task {
         }
     }
 
+    /// A connection that waits holds no memory for what it may say.
+    fn rest(&mut self) {
+        if self.carry.is_empty() {
+            self.carry = BytesMut::new();
+        }
+    }
+
     fn read_more(&mut self) -> io::Result<(usize, usize)> {
         if self.carry.capacity() - self.carry.len() < self.missing.max(READ_BYTES_MAX / 2) {
-            self.carry.reserve(self.missing.max(LARGE_READ_BYTES_MAX));
+            self.carry.reserve(self.missing.max(self.large_read));
         }
         let room = self.carry.capacity() - self.carry.len();
         let n = self.session.conn.io.try_read_buf(&mut self.carry)?;
+        if n == room {
+            self.large_read = (self.large_read * 2).min(*LARGE_READ_BYTES.end());
+        } else if n < self.large_read / 4 {
+            self.large_read = (self.large_read / 2).max(*LARGE_READ_BYTES.start());
+        }
         if n > 0 {
             self.session.keepalive.on_bytes(clock::mono());
             self.count_early(n);
             self.parse_carry();
+            if n < room {
+                self.rest();
+            }
         }
         Ok((n, room))
     }
@@ -123,7 +136,7 @@ impl Task {
                     if bytes.len() + self.missing >= SHARE_BYTES_MIN {
                         self.large = true;
                         self.carry
-                            .reserve(bytes.len() + self.missing.max(LARGE_READ_BYTES_MAX));
+                            .reserve(bytes.len() + self.missing.max(self.large_read));
                     }
                     self.carry.extend_from_slice(bytes);
                     count_copy(bytes.len());

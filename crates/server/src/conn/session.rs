@@ -119,6 +119,9 @@ impl Session {
 
     /// What the client sent cannot be read.
     pub(super) fn on_parse_error(&mut self, error: &ParseError) {
+        if !self.enters_unasked() {
+            return;
+        }
         let reason = match error.reply() {
             Some(ServerError::MaximumPayload) => CloseReason::MaxPayloadExceeded,
             Some(ServerError::MaximumControlLine) => CloseReason::MaxControlLineExceeded,
@@ -141,12 +144,32 @@ impl Session {
         true
     }
 
+    /// Makes who begins with anything but CONNECT the user that is for those who say nothing, if there is one; `false`
+    /// when the connection ends. As in nats-server's `parser.go`.
+    fn enters_unasked(&mut self) -> bool {
+        let directory = &self.live.directory;
+        if self.connected || !directory.requires_auth() || !directory.allows_anonymous() {
+            return true;
+        }
+        let connect = Connect::default();
+        let Some((identity, account)) = self.identify(&connect) else {
+            self.refuse_credentials(&connect);
+            return false;
+        };
+        if !self.join(&account) {
+            return false;
+        }
+        self.permit(identity);
+        self.enter();
+        true
+    }
+
     /// Carries one operation out.
     pub(super) fn on_op(&mut self, op: &ClientOp<'_>, shared: Option<&Bytes>) {
         if log::traces() {
             self.trace_in(op);
         }
-        if self.is_locked_out(op) {
+        if self.is_locked_out(op) || (!matches!(op, ClientOp::Connect { .. }) && !self.enters_unasked()) {
             return;
         }
         match op {

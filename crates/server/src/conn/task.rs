@@ -15,7 +15,7 @@ use tokio::io::{Interest, Ready};
 use tokio::time::timeout;
 
 use super::keepalive::Due;
-use super::read::Read;
+use super::read::{LARGE_READ_BYTES, Read};
 use super::session::Session;
 use super::write::{Backlog, Flushed};
 use super::{CloseReason, Conn};
@@ -50,6 +50,8 @@ pub(super) struct Task {
     pub(super) missing: usize,
     /// Whether its messages are large: those are read where they can be shared.
     pub(super) large: bool,
+    /// How much is asked for at once while they are, bytes.
+    pub(super) large_read: usize,
     /// Whether a proxy's header may come first.
     pub(super) proxy_header: bool,
 }
@@ -62,6 +64,7 @@ impl Task {
             carry: BytesMut::new(),
             missing: 0,
             large: false,
+            large_read: *LARGE_READ_BYTES.start(),
             proxy_header: server.options.proxy_protocol,
         }
     }

@@ -272,6 +272,11 @@ impl JetStream {
         self.store.health()
     }
 
+    /// Figures of the journal.
+    pub(crate) fn journal_stats(&self) -> natterjack_store::JournalStats {
+        self.store.journal_stats()
+    }
+
     /// Ends all streams and makes everything durable.
     pub(crate) async fn stop(&self) {
         for account in self.accounts() {

@@ -1,6 +1,8 @@
 //! A stream's task: the only one that touches its group. A round takes all that waits, decides in order, lets consumers
 //! deliver, writes once, and flushes once; entries become durable while the next round gathers.
 
+mod tending;
+
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -21,8 +23,6 @@ use crate::clock;
 
 /// Messages consumers may deliver in one round.
 const ROUND_MESSAGES: usize = 1024;
-/// Between looks at what the store needs.
-const UPKEEP: Duration = Duration::from_millis(250);
 /// Between looks at whether the store has caught up.
 const BEHIND: Duration = Duration::from_millis(1);
 
@@ -86,8 +86,7 @@ impl Owner {
         loop {
             // What waits is not taken in before what was taken has its place: its senders wait as well.
             if self.flying.is_empty() && self.group.store().is_behind() {
-                self.upkeep(clock::now());
-                tokio::time::sleep(BEHIND).await;
+                self.catch_up().await;
                 continue;
             }
             let mut inbox = backlog.pop_front().unwrap_or_else(|| {
@@ -315,53 +314,5 @@ impl Owner {
         self.next_ticket += 1;
         self.waiting.insert(ticket, Box::new(then));
         self.group.propose(command, Some(ticket));
-    }
-
-    fn upkeep(&mut self, now: Now) {
-        let upkeep = self.group.store().upkeep(now.wall_ns);
-        let wait = if upkeep.busy { UPKEEP / 25 } else { UPKEEP };
-        self.upkeep_at = now
-            .mono_ns
-            .saturating_add(u64::try_from(wait.as_nanos()).unwrap_or(u64::MAX));
-        self.wants_checkpoint |= upkeep.wants_checkpoint;
-    }
-
-    /// Lets everything on its way arrive, then makes a checkpoint. What comes in meanwhile waits in `backlog`.
-    async fn checkpoint(&mut self, backlog: &mut VecDeque<Inbox>) {
-        self.wants_checkpoint = false;
-        loop {
-            self.pump_all(clock::now());
-            if self.group.is_settled() {
-                break;
-            }
-            self.stream.inbox.arrived().await;
-            let mut inbox = Inbox::default();
-            self.stream.inbox.take(&mut inbox);
-            let items = std::mem::take(&mut inbox.items);
-            for item in items {
-                match item {
-                    Item::Committed(result) => self.committed(&result, clock::now()),
-                    other => inbox.items.push(other),
-                }
-            }
-            if !inbox.items.is_empty() {
-                backlog.push_back(inbox);
-            }
-        }
-        self.wire.lane.flush();
-        let (state, applied) = (self.group.checkpoint(), self.group.applied());
-        self.group.store().checkpoint(applied, state.into());
-    }
-
-    /// Makes a last checkpoint before the server stops, so that the next start is short.
-    pub(super) fn stop(&mut self) {
-        self.group.stop(&mut self.wire);
-        // One that is done and not looked at yet would be in the way.
-        let _busy = self.group.store().upkeep(clock::now().wall_ns);
-        if self.group.is_settled() {
-            let (state, applied) = (self.group.checkpoint(), self.group.applied());
-            self.group.store().checkpoint(applied, state.into());
-        }
-        self.wire.lane.flush();
     }
 }

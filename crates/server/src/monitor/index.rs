@@ -1,6 +1,6 @@
 //! The page that lists the others.
 
-const PAGES: [(&str, &str); 12] = [
+const PAGES: [(&str, &str); 13] = [
     ("varz", "General"),
     ("jsz", "JetStream"),
     ("connz", "Connections"),
@@ -12,6 +12,7 @@ const PAGES: [(&str, &str); 12] = [
     ("gatewayz", "Gateways"),
     ("raftz", "Raft Groups"),
     ("healthz", "Health Probe"),
+    ("metrics", "Prometheus"),
     ("debug/vars", "Expvar"),
 ];
 

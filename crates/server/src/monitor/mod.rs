@@ -1,10 +1,12 @@
-//! Monitoring over HTTP: what the server is doing, as JSON in the peer's form.
+//! Monitoring over HTTP: what the server is doing, as JSON in the peer's form, and for Prometheus.
 
 pub(crate) mod accountz;
 mod connz;
+pub(crate) mod cpu;
 pub(crate) mod healthz;
 mod index;
 pub(crate) mod jsz;
+mod metrics;
 pub(crate) mod query;
 mod subsz;
 pub(crate) mod varz;
@@ -35,6 +37,8 @@ enum Page {
     Html(String),
     /// A text, with a status.
     Text(StatusCode, String),
+    /// Figures for Prometheus.
+    Metrics(String),
 }
 
 /// Opens the monitoring port, if one is configured.
@@ -95,6 +99,7 @@ async fn answer(server: &Arc<Server>, request: &Request<hyper::body::Incoming>) 
             let (status, body) = healthz::check(server, &query);
             Ok(Page::Compact(status, body))
         }
+        "/metrics" => Ok(Page::Metrics(metrics::page(server))),
         "/ipqueuesz" => Ok(Page::Json(json!({}))),
         "/raftz" => Ok(Page::Compact(StatusCode::NOT_FOUND, json!({}))),
         "/stacksz" => Ok(Page::Text(StatusCode::OK, "no stacks: see /varz\n".into())),
@@ -173,6 +178,7 @@ fn respond(page: Page) -> Response<Full<Bytes>> {
         Page::Compact(status, value) => (status, "application/json", escape(&value.to_string())),
         Page::Html(text) => (StatusCode::OK, "text/html; charset=utf-8", text),
         Page::Text(status, text) => (status, "text/plain; charset=utf-8", text),
+        Page::Metrics(text) => (StatusCode::OK, metrics::KIND, text),
     };
     let mut response = Response::new(Full::new(Bytes::from(text)));
     *response.status_mut() = status;

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{embed, extend};
+use super::{cpu, embed, extend};
 use crate::clock;
 use crate::server::Server;
 use natterjack_jsapi::account::ApiStats;
@@ -40,6 +40,14 @@ pub(crate) fn memory() -> u64 {
         .ok()
         .and_then(|text| text.split(' ').nth(1)?.parse::<u64>().ok());
     pages.unwrap_or(0) * rustix::param::page_size() as u64
+}
+
+/// Percent of one processor this process uses.
+pub(crate) fn cpu(server: &Server) -> Value {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let ticks = cpu::ticks(&stat).unwrap_or(0);
+    let per_second = rustix::param::clock_ticks_per_second();
+    server.cpu.percent(ticks, per_second, clock::mono())
 }
 
 /// Processors there are.
@@ -194,7 +202,7 @@ pub(super) fn page(server: &Server) -> Value {
         "mem": memory(),
         "cores": cores,
         "gomaxprocs": cores,
-        "cpu": 0,
+        "cpu": cpu(server),
     });
     extend(&mut page, process);
     put_traffic(&mut page, server);

@@ -14,7 +14,7 @@ use super::sub::{Service, Sub};
 use crate::account::Account;
 use crate::clock;
 use crate::conn::Conn;
-use crate::system;
+use crate::system::{self, encoding::Encoding};
 
 /// Names the subject the trace goes to.
 const DEST: &str = "Nats-Trace-Dest";
@@ -67,6 +67,8 @@ pub(crate) struct Trace {
     pub(crate) only: bool,
     fields: BTreeMap<String, Vec<String>>,
     size: usize,
+    /// How it is to be packed.
+    encoding: Option<Encoding>,
     events: Vec<Value>,
     /// Who goes on with it.
     pub(crate) later: Option<Later>,
@@ -194,6 +196,7 @@ impl Trace {
             only,
             fields: fields(message.headers()),
             size: message.body.len(),
+            encoding: Encoding::accepted(message.headers()),
             events: Vec::new(),
             later: None,
         };
@@ -285,7 +288,7 @@ impl Trace {
             "request": request,
             "events": self.events,
         });
-        system::say(lane, &self.dest, &body);
+        system::say(lane, &self.dest, Some(b""), &body, self.encoding);
     }
 }
 

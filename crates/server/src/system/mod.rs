@@ -1,6 +1,7 @@
 //! The system account: what the server tells there and answers there, and what it answers to every account of itself.
 //! From facts at hand; what has to wait does so in a task of its own.
 
+pub(crate) mod encoding;
 mod events;
 mod info;
 mod options;
@@ -18,6 +19,7 @@ use crate::router::lane::Lane;
 use crate::router::message::Routed;
 use crate::router::sub::Sub;
 use crate::server::Server;
+use encoding::Encoding;
 pub(crate) use events::{on_closed, on_connected, on_lame_duck, on_moved, on_refused, on_shutdown};
 pub(crate) use info::{client_info, server_info};
 use user_info::UserInfo;
@@ -40,12 +42,26 @@ pub(crate) fn start(server: &Arc<Server>) {
     }
 }
 
-/// Says `body` on `subject` in the lane's account, in the way of the peer's own messages: with a reply that is empty.
-pub(crate) fn say(lane: &mut Lane, subject: &[u8], body: &Value) {
+/// Says `body` on `subject` in the lane's account, packed if that is wanted. The peer's own messages have a reply that
+/// is empty.
+pub(crate) fn say(
+    lane: &mut Lane,
+    subject: &[u8],
+    reply: Option<&[u8]>,
+    body: &Value,
+    encoding: Option<Encoding>,
+) {
+    let text = escape(&body.to_string());
+    let packed = encoding.map(|encoding| encoding.message(text.as_bytes()));
+    let (headers_len, body) = match &packed {
+        Some((block, message)) => (*block, &message[..]),
+        None => (0, text.as_bytes()),
+    };
     lane.route(&Routed {
         subject,
-        reply: Some(b""),
-        body: escape(&body.to_string()).as_bytes(),
+        reply,
+        headers_len,
+        body,
         ..Routed::default()
     });
 }
@@ -57,7 +73,7 @@ fn tell(server: &Arc<Server>, subject: &str, body: impl FnOnce() -> Value) {
     };
     if account.has_interest(subject.as_bytes(), None) {
         let mut lane = Lane::new(server, &account);
-        say(&mut lane, subject.as_bytes(), &body());
+        say(&mut lane, subject.as_bytes(), Some(b""), &body(), None);
         lane.flush();
     }
 }

@@ -1,14 +1,16 @@
 //! `$SYS.REQ.…`: pages and figures on request, and what an administrator has done: reload, send a client away.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 use serde_json::{Value, json};
 
+use super::encoding::Encoding;
 use super::options::Options;
-use super::{events, server_info, stats};
+use super::{events, say, server_info, stats};
 use crate::account::Account;
 use crate::conn::CloseReason;
-use crate::monitor::{Refusal, accountz, escape, facts, healthz, jsz};
+use crate::monitor::{Refusal, accountz, facts, healthz, jsz};
 use crate::router::lane::Lane;
 use crate::router::message::Routed;
 use crate::router::sub::{Service, Sub};
@@ -24,6 +26,8 @@ const OF_ONESELF: [&str; 3] = [
 
 /// Answers the system account's users.
 pub(super) fn serve(server: &Server, account: &Account) {
+    let nobody = Sub::service(b"$SYS.REQ.ACCOUNT.NSUBS", Arc::new(OfOtherServers));
+    account.subscribe(&nobody);
     for subject in [
         "$SYS.REQ.SERVER.PING".to_owned(),
         "$SYS.REQ.SERVER.PING.*".to_owned(),
@@ -49,38 +53,41 @@ struct Asker<'a> {
     reply: &'a [u8],
     /// What stands where the answer's own reply would: nothing at all for those that ask through an import.
     no_reply: Option<&'static [u8]>,
+    /// How pages are to be packed; figures and errors never are.
+    encoding: Option<Encoding>,
 }
 
 impl Asker<'_> {
     fn say(&mut self, body: &Value) {
-        self.lane.route(&Routed {
-            subject: self.reply,
-            reply: self.no_reply,
-            body: escape(&body.to_string()).as_bytes(),
-            ..Routed::default()
-        });
+        say(self.lane, self.reply, self.no_reply, body, None);
+    }
+
+    fn say_packed(&mut self, body: &Value) {
+        say(self.lane, self.reply, self.no_reply, body, self.encoding);
     }
 
     fn answer(&mut self, page: Result<Value, Refusal>) {
         let server = server_info(&self.lane.server);
-        let body = match page {
-            Ok(data) => json!({"server": server, "data": data}),
-            Err((_, text)) => json!({
+        match page {
+            Ok(data) => self.say_packed(&json!({"server": server, "data": data})),
+            Err((_, text)) => self.say(&json!({
                 "server": server,
                 "data": null,
                 "error": {"code": 500, "description": text},
-            }),
-        };
-        self.say(&body);
+            })),
+        }
     }
 
     /// The answer to something that was done, or why not.
     fn done(&mut self, outcome: Result<(), String>) {
         let mut body = json!({"server": server_info(&self.lane.server)});
-        if let Err(text) = outcome {
-            body["error"] = json!({"code": 500, "description": text});
+        match outcome {
+            Ok(()) => self.say_packed(&body),
+            Err(text) => {
+                body["error"] = json!({"code": 500, "description": text});
+                self.say(&body);
+            }
         }
-        self.say(&body);
     }
 
     fn refuse(&mut self, text: &str) {
@@ -95,7 +102,7 @@ impl Asker<'_> {
         make: impl FnOnce(Arc<Server>) -> F + Send + 'static,
     ) {
         let (server, account) = (Arc::clone(&self.lane.server), Arc::clone(&self.lane.account));
-        let (reply, no_reply) = (self.reply.to_vec(), self.no_reply);
+        let (reply, no_reply, encoding) = (self.reply.to_vec(), self.no_reply, self.encoding);
         tokio::spawn(async move {
             let page = make(Arc::clone(&server)).await;
             let mut lane = Lane::new(&server, &account);
@@ -103,6 +110,7 @@ impl Asker<'_> {
                 lane: &mut lane,
                 reply: &reply,
                 no_reply,
+                encoding,
             }
             .answer(page);
             lane.flush();
@@ -125,6 +133,7 @@ impl Service for OfSystem {
             lane,
             reply,
             no_reply: Some(b""),
+            encoding: Encoding::accepted(message.headers()),
         };
         let options = match Options::parse(message.payload()) {
             Ok(options) => options,
@@ -189,6 +198,7 @@ fn admin(asker: &mut Asker<'_>, what: &str, options: &Options) -> bool {
         "LDM" => asker.done(known.map(|conn| lame_duck::tell_one(&server, &conn))),
         "RELOAD" => {
             let (account, reply) = (Arc::clone(&asker.lane.account), asker.reply.to_vec());
+            let encoding = asker.encoding;
             // Reads files, which this task must not wait for.
             tokio::task::spawn_blocking(move || {
                 let outcome = reload::reload(&server);
@@ -197,6 +207,7 @@ fn admin(asker: &mut Asker<'_>, what: &str, options: &Options) -> bool {
                     lane: &mut lane,
                     reply: &reply,
                     no_reply: Some(b""),
+                    encoding,
                 }
                 .done(outcome);
                 lane.flush();
@@ -216,8 +227,17 @@ fn of_account(asker: &mut Asker<'_>, name: &str, what: &str, options: &Options) 
             let (wanted, unused) = (options.texts("accounts"), options.switch("include_unused"));
             asker.answer(Ok(accountz::stats_of(&server, &wanted, unused)));
         }
-        ("STATZ", Some(_)) => asker.answer(Ok(accountz::stats_of(&server, &[name.to_owned()], true))),
-        ("CONNS", Some(account)) => asker.say(&events::connections(&server, &account)),
+        // Of accounts without clients nothing is told.
+        ("STATZ", Some(account)) => {
+            if account.clients.load(Relaxed) > 0 || options.switch("include_unused") {
+                asker.answer(Ok(accountz::stats_of(&server, &[name.to_owned()], true)));
+            }
+        }
+        ("CONNS", Some(account)) => {
+            if account.clients.load(Relaxed) > 0 {
+                asker.say(&events::connections(&server, &account));
+            }
+        }
         ("STATZ" | "CONNS", None) => {}
         ("INFO", _) => asker.answer(accountz::detail(&server, name)),
         ("JSZ", _) => {
@@ -241,6 +261,16 @@ fn of_account(asker: &mut Asker<'_>, name: &str, what: &str, options: &Options) 
     true
 }
 
+/// What only other servers ask: nobody gets an answer.
+#[derive(Debug)]
+struct OfOtherServers;
+
+impl Service for OfOtherServers {
+    fn on_message(&self, _message: &Routed<'_>, _lane: &mut Lane) -> bool {
+        true
+    }
+}
+
 /// What is asked by the users of an account about that.
 #[derive(Debug)]
 struct OfOneself;
@@ -258,6 +288,7 @@ impl Service for OfOneself {
             lane,
             reply,
             no_reply: None,
+            encoding: Encoding::accepted(message.headers()),
         };
         match Options::parse(message.payload()) {
             Ok(options) => of_account(&mut asker, &name, what, &options),

@@ -37,7 +37,7 @@ pub(super) fn figures(server: &Server) -> Value {
         "start": server.started.to_string(),
         "mem": varz::memory(),
         "cores": cores,
-        "cpu": 0,
+        "cpu": varz::cpu(server),
         "connections": server.connection_count(),
         "total_connections": counters.connections.load(Relaxed),
         "active_accounts": active,

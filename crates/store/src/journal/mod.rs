@@ -6,6 +6,7 @@ pub(crate) mod correct;
 mod erase;
 pub(crate) mod files;
 pub(crate) mod frame;
+mod header;
 mod held;
 pub(crate) mod recover;
 mod reserve;

@@ -9,6 +9,8 @@ use crate::ids::Seq;
 use crate::record::{RecordView, flags};
 use crate::traits::{Limits, Purge, Removed};
 
+/// Messages of a subject that are looked for together.
+const HISTORY_MAX: u64 = 64;
 /// Messages named as lost one by one.
 const LOST_MAX: usize = 1 << 20;
 
@@ -111,16 +113,40 @@ impl StreamLog {
     }
 
     /// The oldest live message of `subject`.
-    fn oldest(&self, subject: &[u8]) -> Option<Seq> {
-        match self.subjects.oldest(subject) {
-            Some(known) => self.exact(subject, known),
-            None => self.scan_oldest(subject),
-        }
+    fn oldest(&mut self, subject: &[u8]) -> Option<Seq> {
+        let known = self.subjects.oldest(subject);
+        let is_its = |seq: &Seq| self.read(*seq).is_ok_and(|m| m.subject() == subject);
+        known.filter(is_its).or_else(|| self.find_history(subject))
     }
 
     fn scan_oldest(&self, subject: &[u8]) -> Option<Seq> {
         let filter = natterjack_subject::FilterSet::new(vec![Filter::parse(subject).ok()?]);
         self.find_next(&filter, self.state.first_seq).map(|m| m.seq())
+    }
+
+    /// Looks for the messages of `subject`, all if they are few, and has them remembered. Gives the oldest.
+    fn find_history(&mut self, subject: &[u8]) -> Option<Seq> {
+        let state = self.subject(subject)?;
+        let filter = natterjack_subject::FilterSet::new(vec![Filter::parse(subject).ok()?]);
+        let wanted = if state.count <= HISTORY_MAX {
+            state.count
+        } else {
+            1
+        };
+        let (mut found, mut from) = (Vec::new(), state.first_bound);
+        while (found.len() as u64) < wanted {
+            let is_last_left = !found.is_empty() && found.len() as u64 + 1 == wanted && !state.last_stale;
+            let next = if is_last_left {
+                Some(state.last)
+            } else {
+                self.find_next(&filter, from).map(|m| m.seq())
+            };
+            let Some(seq) = next else { break };
+            found.push(seq);
+            from = seq.next();
+        }
+        self.remember_history(subject, &found, found.len() as u64 == state.count);
+        found.first().copied()
     }
 
     /// Removes from the front what the limits do not allow.
@@ -167,14 +193,15 @@ impl StreamLog {
         }
     }
 
-    /// Histories of subjects are kept exactly where finding the oldest message of a subject is needed all the time.
-    pub(super) fn keep_histories(&mut self) {
+    /// Histories of subjects are kept exactly where finding the oldest message of a subject is needed all the time. Those of
+    /// messages that are there already are learnt at once if there is room for all of them, else one by one when asked for.
+    fn keep_histories(&mut self) {
         let wanted = self.limits.max_per_subject.is_some_and(|max| max > 1);
-        if wanted == self.subjects.keeps_histories() {
+        if !self.subjects.set_histories(wanted) || !wanted {
             return;
         }
-        self.subjects.set_histories(wanted);
-        if !wanted {
+        let msgs = usize::try_from(self.state.msgs).unwrap_or(usize::MAX);
+        if !self.subjects.histories_fit(msgs, self.share.histories_max()) {
             return;
         }
         let all = natterjack_subject::FilterSet::all();

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::StreamLog;
-use super::expiry::page_of;
+use super::learn::Learnt;
 use crate::codec::{In, Out};
 use crate::disk::{Disk, read_file, replace_file};
 use crate::ids::{LogIndex, Seq};
@@ -16,7 +16,6 @@ use crate::journal::Journal;
 use crate::log::Storage;
 use crate::seal::{self, Vault};
 use crate::segment::Segment;
-use crate::subjects::{Keep, Kept};
 
 const MAGIC: [u8; 8] = *b"NJCKPT01";
 /// The two copies.
@@ -43,14 +42,6 @@ pub(crate) struct Erase {
     pub(crate) len: u64,
 }
 
-/// What opening a stream would otherwise learn from its messages.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Learnt {
-    pub(crate) subjects: Kept,
-    /// Pages of sequences in which messages with a time to live of their own may be.
-    pub(crate) mortal: Vec<u64>,
-}
-
 /// All a checkpoint says.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Checkpoint {
@@ -68,19 +59,6 @@ pub(crate) struct Checkpoint {
     /// Deleted messages that are still to be overwritten in the journal.
     pub(crate) scrub: Vec<Seq>,
     pub(crate) learnt: Option<Learnt>,
-}
-
-impl Learnt {
-    fn decode(fields: &mut In<'_>) -> Option<Self> {
-        let mut learnt = Self {
-            subjects: Kept::decode(fields)?,
-            mortal: Vec::new(),
-        };
-        for _ in 0..fields.count()? {
-            learnt.mortal.push(fields.u64()?);
-        }
-        Some(learnt)
-    }
 }
 
 impl Checkpoint {
@@ -124,9 +102,7 @@ impl Checkpoint {
             out.u64(seq.0);
         }
         if let Some(learnt) = &self.learnt {
-            learnt.subjects.encode(&mut out);
-            out.len(learnt.mortal.len());
-            learnt.mortal.iter().for_each(|page| out.u64(*page));
+            learnt.encode(&mut out);
         }
         seal::seal_file(vault, MAGIC, &dir.join(NAMES[0]), &out.0)
     }
@@ -289,17 +265,6 @@ impl StreamLog {
             journal.release(group, Some(applied));
             Ok(applied)
         }));
-    }
-
-    /// What is known of subjects and times to live, as of now, and what no longer counts once that is kept. `changed` is how
-    /// many bytes came since the last checkpoint.
-    fn keep_learnt(&mut self, changed: u64) -> Option<(Keep, Vec<u64>)> {
-        let little = changed < self.subjects.table_bytes() as u64;
-        let settle = little && !self.context.journal.is_full();
-        let keep = self.subjects.keep(settle, &self.context.worker);
-        self.jobs.garbage.extend(self.subjects.take_gone());
-        self.mortal = self.mortal.split_off(&page_of(self.state.first_seq));
-        Some((keep?, self.mortal.iter().copied().collect()))
     }
 
     /// A checkpoint is durable, or failed.

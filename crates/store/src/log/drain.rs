@@ -12,7 +12,7 @@ use bytes::Bytes;
 use super::checkpoint::{Erase, force};
 use super::{
     CHECKPOINT_AGE_NS, CHECKPOINT_BYTES, COMPACT_BYTES_MIN, COMPACT_SHARE, DRAIN_BYTES, DRAIN_IDLE_NS,
-    Storage, StreamLog,
+    DRAIN_SMALL_BYTES, Storage, StreamLog,
 };
 use crate::ids::{LogIndex, Seq};
 use crate::journal::Erasure;
@@ -389,11 +389,17 @@ impl StreamLog {
 
     /// Keeps the tail short while messages come in faster than upkeep is done: one piece after the other is written.
     pub(super) fn relieve_tail(&mut self) {
-        if self.tail_bytes < DRAIN_BYTES {
+        // Pieces are smaller while all streams together take too much memory.
+        let piece = if self.share.is_over() {
+            DRAIN_SMALL_BYTES
+        } else {
+            DRAIN_BYTES
+        };
+        if self.tail_bytes < piece || self.storage == Storage::Memory && self.tail_bytes < DRAIN_BYTES {
             return;
         }
         self.collect_drained(self.last_append_ns);
-        if self.jobs.draining.is_empty() && self.tail_bytes >= DRAIN_BYTES {
+        if self.jobs.draining.is_empty() && self.tail_bytes >= piece {
             self.place_tail();
         }
     }

@@ -1,15 +1,55 @@
-//! What opening a stream learns from its segments: subjects, times to live, and damage.
+//! What opening a stream learns from its segments (subjects, times to live, and damage), and what of that a checkpoint keeps.
 
 use std::collections::VecDeque;
 use std::io;
 
 use super::StreamLog;
 use super::checkpoint::Checkpoint;
+use super::expiry::page_of;
+use crate::codec::{In, Out};
 use crate::ids::Seq;
 use crate::segment::Segment;
-use crate::subjects::{Damaged, run_number};
+use crate::subjects::{Damaged, Keep, Kept, run_number};
+
+/// What opening a stream would otherwise learn from its messages.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Learnt {
+    pub(crate) subjects: Kept,
+    /// Pages of sequences in which messages with a time to live of their own may be.
+    pub(crate) mortal: Vec<u64>,
+}
+
+impl Learnt {
+    pub(super) fn encode(&self, out: &mut Out) {
+        self.subjects.encode(out);
+        out.len(self.mortal.len());
+        self.mortal.iter().for_each(|page| out.u64(*page));
+    }
+
+    pub(super) fn decode(fields: &mut In<'_>) -> Option<Self> {
+        let mut learnt = Self {
+            subjects: Kept::decode(fields)?,
+            mortal: Vec::new(),
+        };
+        for _ in 0..fields.count()? {
+            learnt.mortal.push(fields.u64()?);
+        }
+        Some(learnt)
+    }
+}
 
 impl StreamLog {
+    /// What is known of subjects and times to live, as of now, and what no longer counts once that is kept. `changed` is how
+    /// many bytes came since the last checkpoint.
+    pub(super) fn keep_learnt(&mut self, changed: u64) -> Option<(Keep, Vec<u64>)> {
+        let little = changed < self.subjects.table_bytes() as u64;
+        let settle = little && !self.context.journal.is_full();
+        let keep = self.subjects.keep(settle, &self.context.worker);
+        self.jobs.garbage.extend(self.subjects.take_gone());
+        self.mortal = self.mortal.split_off(&page_of(self.state.first_seq));
+        Some((keep?, self.mortal.iter().copied().collect()))
+    }
+
     /// What is known of subjects, times to live and damage, from the segments.
     pub(super) fn build_subjects(&mut self) {
         let mut segments = std::mem::take(&mut self.segments);

@@ -10,6 +10,7 @@ mod checkpoint;
 mod drain;
 mod ends;
 mod expiry;
+mod lasts;
 mod learn;
 mod open;
 mod read;
@@ -70,6 +71,8 @@ const SEGMENT_BYTES: u64 = 16 * 1024 * 1024;
 const SEGMENT_BYTES_MIN: u64 = 4 * 1024;
 /// The tail is copied to a segment at this size, bytes.
 const DRAIN_BYTES: u64 = 1024 * 1024;
+/// And at this one while all streams together take too much memory, bytes.
+const DRAIN_SMALL_BYTES: u64 = 64 * 1024;
 /// With more than this in the tail no more messages should come, bytes.
 const TAIL_BYTES_MAX: u64 = 8 * DRAIN_BYTES;
 /// The tail is copied to a segment when nothing came for so long, nanoseconds.

@@ -8,7 +8,7 @@ use super::StreamLog;
 use crate::ids::Seq;
 use crate::record::{Message, RecordView};
 use crate::segment::Segment;
-use crate::traits::{LoadError, PendingCount, TooMany};
+use crate::traits::{LoadError, PendingCount};
 
 impl StreamLog {
     pub(super) fn read(&self, seq: Seq) -> Result<Message, LoadError> {
@@ -113,7 +113,7 @@ impl StreamLog {
             if seq < self.tail_base
                 && let Some(n) = self.segment_of(seq)
                 && seq == self.segments[n].end().previous()
-                && last_match(&self.segments[n], filter) == Some(None)
+                && matching_slots(&self.segments[n], filter) == Some(None)
             {
                 up_to = self.segments[n].base.previous();
                 continue;
@@ -124,62 +124,6 @@ impl StreamLog {
             up_to = seq.previous();
         }
         None
-    }
-
-    pub(super) fn last_of_subject(&mut self, subject: &[u8]) -> Option<Seq> {
-        let state = self.subject(subject)?;
-        if !state.last_stale {
-            return Some(state.last);
-        }
-        let filter = FilterSet::new(vec![Filter::parse(subject).ok()?]);
-        let last = self.find_last(&filter, state.last)?;
-        self.set_last_of_subject(subject, last);
-        Some(last)
-    }
-
-    pub(super) fn last_of_each(
-        &mut self,
-        filter: &FilterSet,
-        up_to: Seq,
-        max: usize,
-    ) -> Result<Vec<Seq>, TooMany> {
-        let mut found = Vec::new();
-        for (subject, last) in self.matching_subjects(filter) {
-            let last = if last.is_some_and(|l| l <= up_to) {
-                last
-            } else if let Ok(one) = Filter::parse(&subject) {
-                self.find_last(&FilterSet::new(vec![one]), up_to)
-            } else {
-                None
-            };
-            found.extend(last);
-            if found.len() > max {
-                return Err(TooMany);
-            }
-        }
-        found.sort_unstable();
-        found.dedup();
-        Ok(found)
-    }
-
-    /// Subjects that pass `filter`, with their exact last sequence where it is known.
-    fn matching_subjects(&mut self, filter: &FilterSet) -> Vec<(Vec<u8>, Option<Seq>)> {
-        let mut list = Vec::new();
-        let all = [Filter::all()];
-        let filters = if filter.is_all() {
-            &all[..]
-        } else {
-            filter.filters()
-        };
-        for filter in filters {
-            self.each_subject(filter, &mut |text, state| {
-                list.push((text.to_vec(), (!state.last_stale).then_some(state.last)));
-                ControlFlow::Continue(())
-            });
-        }
-        list.sort_unstable();
-        list.dedup_by(|a, b| a.0 == b.0);
-        list
     }
 
     pub(super) fn count_pending(
@@ -205,28 +149,11 @@ impl StreamLog {
 
     /// Subjects that pass `filter` and have their last message at or behind `from`.
     fn count_lasts(&mut self, filter: &FilterSet, from: Seq) -> u64 {
-        let all = Filter::all();
-        let one = match filter.filters() {
-            [] => &all,
-            [one] => one,
-            // Overlapping filters must not count a subject twice.
-            _ => {
-                let lasts = self.last_of_each(filter, self.last(), usize::MAX);
-                return lasts.map_or(0, |l| l.iter().filter(|s| **s >= from).count() as u64);
-            }
-        };
-        let (mut count, mut unsure) = (0, Vec::new());
-        self.each_subject(one, &mut |text, state| {
-            if state.last_stale {
-                unsure.push(text.to_vec());
-            } else {
-                count += u64::from(state.last >= from);
-            }
+        let mut count = 0;
+        self.each_last(filter, self.last(), &mut |last| {
+            count += u64::from(last >= from);
             ControlFlow::Continue(())
         });
-        for subject in unsure {
-            count += u64::from(self.last_of_subject(&subject).is_some_and(|l| l >= from));
-        }
         count
     }
 
@@ -234,15 +161,15 @@ impl StreamLog {
         if filter.is_all() {
             return self.state.msgs;
         }
+        if let [one] = filter.filters() {
+            return self.count_of_subjects(one);
+        }
         let mut total = 0;
-        match filter.filters() {
-            [one] => total = self.count_of_subjects(one),
-            // Overlapping filters must not count a subject twice.
-            _ => {
-                for (subject, _) in self.matching_subjects(filter) {
-                    total += self.subject(&subject).map_or(0, |s| s.count);
-                }
-            }
+        for n in 0..filter.filters().len() {
+            self.each_subject_once(filter, n, b"", &mut |_, state| {
+                total += state.count;
+                ControlFlow::Continue(())
+            });
         }
         total
     }
@@ -326,14 +253,14 @@ fn indexed<'a>(
         .filter(|(text, _)| filter.matches(text))
 }
 
-/// The last slot of a sealed segment whose subject passes `filter`: `None` without index, `Some(None)` when none does.
-/// Deleted messages count, so the answer is an upper bound.
-pub(super) fn last_match(segment: &Segment, filter: &FilterSet) -> Option<Option<usize>> {
+/// The first and the last slot of a sealed segment whose subjects pass `filter`: `None` without index, `Some(None)` when
+/// none does. Deleted messages count, so nothing that passes is before or behind them.
+pub(super) fn matching_slots(segment: &Segment, filter: &FilterSet) -> Option<Option<(usize, usize)>> {
     let index = segment.index.as_ref()?;
-    let lasts = filter
+    let slots = filter
         .filters()
         .iter()
         .flat_map(|f| indexed(index, f))
-        .map(|(_, s)| s.last as usize);
-    Some(lasts.max())
+        .map(|(_, s)| (s.first as usize, s.last as usize));
+    Some(slots.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1))))
 }

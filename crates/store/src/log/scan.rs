@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use natterjack_subject::FilterSet;
 
 use super::StreamLog;
-use super::read::last_match;
+use super::read::matching_slots;
 use crate::ids::Seq;
 use crate::record::Message;
 use crate::segment::Segment;
@@ -73,16 +73,19 @@ impl StreamLog {
     ) -> ControlFlow<()> {
         let slot_of = |seq: Seq| usize::try_from(seq.0.saturating_sub(segment.base.0)).unwrap_or(usize::MAX);
         // What is placed but not written yet is read from the tail.
-        let (first, end) = (slot_of(from), slot_of(self.tail_base).min(segment.slots));
+        let (mut first, end) = (slot_of(from), slot_of(self.tail_base).min(segment.slots));
         let has_lost = self.has_lost();
         let mut last = None;
         if !filter.is_all() && segment.deleted.next_absent(0, first.min(end)).is_none() {
-            last = last_match(segment, filter);
+            let slots = matching_slots(segment, filter);
+            last = slots.map(|slots| slots.map(|(_, last)| last));
+            // Nothing before the first place that the index names.
+            first = slots.flatten().map_or(first, |(place, _)| first.max(place));
         }
-        let mut cursor = Cursor::new(segment, first..end);
+        let mut cursor = Cursor::new(segment, first.min(end)..end);
         while let Some((slot, found)) = cursor.step() {
             if last.is_none() && slot.is_multiple_of(ASK_EVERY) && !filter.is_all() {
-                last = last_match(segment, filter);
+                last = matching_slots(segment, filter).map(|slots| slots.map(|(_, last)| last));
             }
             if last.is_some_and(|last| last.is_none_or(|last| slot > last)) {
                 return ControlFlow::Continue(());

@@ -72,14 +72,31 @@ impl StreamLog {
         }
     }
 
+    /// Records what a search found to be the oldest of `subject`, or with `is_all` all of its messages.
+    pub(super) fn remember_history(&mut self, subject: &[u8], seqs: &[Seq], is_all: bool) {
+        if self.subjects.set_history(subject, seqs, is_all).is_err() {
+            self.learn_again();
+        }
+    }
+
     /// Calls `each` for every subject that passes `filter`, in order.
     pub(super) fn each_subject(
         &mut self,
         filter: &Filter,
         each: &mut dyn FnMut(&[u8], SubjectState) -> ControlFlow<()>,
     ) {
-        let mut told = Vec::new();
-        let outcome = self.subjects.for_each(filter, b"", &mut |text, state| {
+        self.each_subject_behind(filter, b"", each);
+    }
+
+    /// The same for those behind `after`.
+    pub(super) fn each_subject_behind(
+        &mut self,
+        filter: &Filter,
+        after: &[u8],
+        each: &mut dyn FnMut(&[u8], SubjectState) -> ControlFlow<()>,
+    ) {
+        let mut told = after.to_vec();
+        let outcome = self.subjects.for_each(filter, after, &mut |text, state| {
             told.clear();
             told.extend_from_slice(text);
             each(text, state)
@@ -132,9 +149,21 @@ impl StreamLog {
         Ok(())
     }
 
+    /// Notes what the stream takes of the memory all share: what is known of subjects, and messages that are not in segments
+    /// yet. Gives whether the table should go to disk.
+    fn account(&mut self) -> bool {
+        if self.storage == Storage::Memory {
+            return false;
+        }
+        let tail = usize::try_from(self.tail_bytes).unwrap_or(usize::MAX);
+        self.subjects.shrink_histories(self.share.histories_max());
+        self.share
+            .set(self.subjects.table_bytes(), self.subjects.other_bytes() + tail)
+    }
+
     /// Has the table written to disk when it takes too much memory.
     pub(super) fn spill_subjects(&mut self) {
-        let too_much = self.share.set(self.subjects.table_bytes());
+        let too_much = self.account();
         if too_much && self.subjects.may_freeze() && !self.context.journal.is_full() {
             self.subjects.freeze(&self.context.worker);
         }
@@ -163,7 +192,7 @@ impl StreamLog {
     /// are in memory.
     pub(super) fn learn_subject(&mut self, subject: &[u8], seq: Seq) -> Result<(), Damaged> {
         self.subjects.add(subject, seq)?;
-        let too_much = self.share.set(self.subjects.table_bytes());
+        let too_much = self.account();
         if !too_much && !seq.0.is_multiple_of(LEARN_STEP) {
             return Ok(());
         }

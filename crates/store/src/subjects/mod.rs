@@ -159,7 +159,7 @@ impl Subjects {
         }
         self.live += usize::from(before.is_none());
         if let Some(histories) = &mut self.histories {
-            histories.push(subject, hash, seq);
+            histories.push(subject, hash, seq, before.is_none());
         }
         Ok(before)
     }
@@ -212,28 +212,10 @@ impl Subjects {
         Ok(())
     }
 
-    /// The oldest live message of `subject`, where histories are kept.
-    pub(crate) fn oldest(&self, subject: &[u8]) -> Option<Seq> {
-        let histories = self.histories.as_ref()?;
-        histories.oldest(subject, self.hasher.hash_one(subject))
-    }
-
-    /// Whether all sequences of each subject are kept.
-    pub(crate) const fn keeps_histories(&self) -> bool {
-        self.histories.is_some()
-    }
-
-    /// Starts or stops keeping them; starting needs them fed again by [`Self::add_history`].
-    pub(crate) fn set_histories(&mut self, keep: bool) {
-        self.histories = keep.then(Histories::default);
-    }
-
-    /// Adds a live sequence, ascending, after [`Self::set_histories`].
-    pub(crate) fn add_history(&mut self, subject: &[u8], seq: Seq) {
-        let hash = self.hasher.hash_one(subject);
-        if let Some(histories) = &mut self.histories {
-            histories.push(subject, hash, seq);
-        }
+    /// Bytes that do not go to disk with the table: histories, and what of runs is in memory.
+    pub(crate) fn other_bytes(&self) -> usize {
+        let runs: usize = self.runs.iter().map(|run| run.memory_bytes()).sum();
+        runs + self.histories.as_ref().map_or(0, Histories::memory_bytes)
     }
 
     /// Calls `each` for every subject behind `after` that passes `filter`, in order.
@@ -320,10 +302,8 @@ impl Subjects {
 
     /// Bytes of memory in use, near enough for accounting.
     pub(crate) fn memory_bytes(&self) -> usize {
-        self.table.memory_bytes()
-            + self.frozen.as_ref().map_or(0, |f| f.memory_bytes())
-            + self.runs.iter().map(|r| r.memory_bytes()).sum::<usize>()
-            + self.histories.as_ref().map_or(0, Histories::memory_bytes)
+        let frozen = self.frozen.as_ref().map_or(0, |f| f.memory_bytes());
+        self.table.memory_bytes() + frozen + self.other_bytes()
     }
 }
 

@@ -41,9 +41,9 @@ impl Transform {
     }
 
     fn wildcard<'a>(&self, n: usize, tokens: &[&'a [u8]]) -> &'a [u8] {
-        n.checked_sub(1)
-            .and_then(|n| self.wildcards.get(n))
-            .and_then(|t| tokens.get(*t))
+        let place = n.checked_sub(1).and_then(|n| self.wildcards.get(n));
+        tokens
+            .get(place.copied().unwrap_or(0))
             .copied()
             .unwrap_or_default()
     }

@@ -14,9 +14,12 @@ pub enum TransformError {
     /// Source or destination is no valid subject, or their wildcards do not fit.
     #[error("invalid subject")]
     Subject,
-    /// An empty token in the destination.
+    /// An empty token in the destination, or one with white space.
     #[error("invalid mapping destination: invalid transform")]
     Destination,
+    /// A token of the destination after `>`.
+    #[error("invalid mapping destination: invalid transform in {0}")]
+    AfterRest(String),
     /// No function of that name.
     #[error("invalid mapping destination: unknown function in {0}")]
     UnknownFunction(String),
@@ -44,7 +47,7 @@ impl From<SubjectError> for TransformError {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Part {
     Literal(Box<[u8]>),
-    /// Text of a source wildcard.
+    /// Text of a source wildcard, counted from 1; here and below 0 is the first token of the subject, as on the peer.
     Wildcard(usize),
     /// Hash of source wildcards (all of the subject, when empty) modulo a count.
     Partition(u32, Vec<usize>),
@@ -168,7 +171,7 @@ impl Mapping {
         for (destination, weight, cluster) in destinations {
             if list
                 .iter()
-                .any(|w| *w.transform.destination == *destination.as_bytes() && w.cluster == *cluster)
+                .any(|w| *w.transform.destination == *destination.as_bytes())
             {
                 return Err(MappingError::Duplicate(destination.clone()));
             }

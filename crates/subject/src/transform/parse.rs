@@ -1,5 +1,6 @@
 //! Reads the destination of a transform. Accepts and refuses what the peer does.
 
+use super::apply::fnv1a;
 use super::{Part, TransformError};
 
 /// A function's name in lower case, as the peer's patterns spell it with either case of each word's first letter.
@@ -18,14 +19,18 @@ const NAMES: &[&str] = &[
 
 /// Parses `destination` for a source with `wildcards` partial wildcards.
 pub(super) fn destination(destination: &str, wildcards: usize) -> Result<Vec<Part>, TransformError> {
-    let mut parts = Vec::new();
-    for token in split_tokens(destination) {
+    let tokens = split_tokens(destination);
+    let mut after_rest = false;
+    for token in &tokens {
         if token.is_empty() {
             return Err(TransformError::Destination);
         }
-        parts.push(part(token, wildcards)?);
+        if after_rest {
+            return Err(TransformError::AfterRest((*token).into()));
+        }
+        after_rest = *token == ">";
     }
-    Ok(parts)
+    tokens.into_iter().map(|token| part(token, wildcards)).collect()
 }
 
 /// Tokens at dots, but not at dots inside `{{…}}` (a separator argument may be one).
@@ -59,7 +64,6 @@ fn part(token: &str, wildcards: usize) -> Result<Part, TransformError> {
         && let Ok(n) = digits.parse::<usize>()
     {
         return match n {
-            0 => Ok(Part::Literal(Box::default())),
             // Without any wildcard the peer does not say which one is meant.
             _ if wildcards == 0 => Err(TransformError::IndexOutOfRange(token.to_owned())),
             n if n > wildcards => Err(TransformError::IndexOutOfRange(format!("{token}: [{n}]"))),
@@ -68,7 +72,7 @@ fn part(token: &str, wildcards: usize) -> Result<Part, TransformError> {
     }
     let Some(inner) = token.strip_prefix("{{").and_then(|t| t.strip_suffix("}}")) else {
         if token.chars().any(char::is_whitespace) {
-            return Err(TransformError::Subject);
+            return Err(TransformError::Destination);
         }
         return Ok(Part::Literal(token.as_bytes().into()));
     };
@@ -141,10 +145,13 @@ impl Call<'_> {
             .map_err(|_| self.invalid())
     }
 
-    /// The n-th argument as a wildcard of the source.
+    /// The n-th argument as a wildcard of the source; 0, which stands for the subject's first token, for what is below.
     fn index(&self, n: usize) -> Result<usize, TransformError> {
-        let value = self.integer(n)?;
-        match usize::try_from(value) {
+        let value: i64 = self.args[n].trim().parse().map_err(|_| self.invalid())?;
+        if self.wildcards == 0 {
+            return Err(TransformError::IndexOutOfRange(self.token.into()));
+        }
+        match usize::try_from(value.max(0)) {
             Ok(i) if i <= self.wildcards => Ok(i),
             _ => Err(TransformError::IndexOutOfRange(format!(
                 "{}: [{value}]",
@@ -158,19 +165,22 @@ impl Call<'_> {
             return Err(TransformError::NotEnoughArguments(self.token.into()));
         }
         self.count(1)?;
-        Ok(match self.index(0)? {
-            0 => Part::Literal(Box::default()),
-            n => Part::Wildcard(n),
-        })
+        Ok(Part::Wildcard(self.index(0)?))
     }
 
     fn partition(&self) -> Result<Part, TransformError> {
         let buckets = u32::try_from(self.integer(0)?.max(0)).unwrap_or(0);
-        let indices: Result<Vec<usize>, _> = (1..self.args.len()).map(|n| self.index(n)).collect();
-        Ok(Part::Partition(
-            buckets,
-            indices?.into_iter().filter(|i| *i > 0).collect(),
-        ))
+        let arguments = 1..self.args.len();
+        if self.wildcards == 0 && !arguments.is_empty() {
+            for n in arguments {
+                self.integer(n)?;
+            }
+            // The peer takes every index there, and hashes nothing.
+            let constant = fnv1a([]).checked_rem(buckets).unwrap_or(0);
+            return Ok(Part::Literal(constant.to_string().as_bytes().into()));
+        }
+        let indices: Result<Vec<usize>, _> = arguments.map(|n| self.index(n)).collect();
+        Ok(Part::Partition(buckets, indices?))
     }
 
     fn random(&self) -> Result<Part, TransformError> {
@@ -188,7 +198,12 @@ impl Call<'_> {
 
     fn pair(&self, make: fn(usize, usize) -> Part) -> Result<Part, TransformError> {
         self.count(2)?;
-        let index = self.index(0)?;
-        Ok(make(index, usize::try_from(self.integer(1)?.max(0)).unwrap_or(0)))
+        let size = self.integer(1);
+        let index = match self.index(0) {
+            // Of two faults the peer names the form of an argument first.
+            Err(TransformError::IndexOutOfRange(_)) if size.is_err() => return Err(self.invalid()),
+            index => index?,
+        };
+        Ok(make(index, usize::try_from(size?.max(0)).unwrap_or(0)))
     }
 }

@@ -37,6 +37,12 @@ fn functions() {
         ("*", "{{left(1,2)}}", "abcde", "ab"),
         ("*", "{{right(1,2)}}", "abcde", "de"),
         ("foo.*", "x{{wildcard(1)}}", "foo.a", "x{{wildcard(1)}}"),
+        ("foo.*", "x.$0", "foo.a", "x.foo"),
+        ("foo.*", "x.{{wildcard(0)}}", "foo.a", "x.foo"),
+        ("foo.*", "x.{{left(-1,2)}}", "foo.a", "x.fo"),
+        ("a.b", "x.{{partition(1000,1,2)}}", "a.b", "x.261"),
+        ("e.*.*", "x.{{partition(1000,-1)}}", "e.q.r", "x.744"),
+        ("e1.*.*", "x.{{partition(1000,0)}}", "e1.q.r", "x.443"),
     ] {
         assert_eq!(
             apply(source, destination, subject).as_deref(),
@@ -45,6 +51,14 @@ fn functions() {
         );
     }
     assert_eq!(apply("foo.*", "bar", "other"), None);
+}
+
+fn assert_refused(source: &str, destination: &str, text: &str) {
+    assert_eq!(
+        Transform::new(source, destination).unwrap_err().to_string(),
+        text,
+        "{source} {destination}"
+    );
 }
 
 #[test]
@@ -111,11 +125,41 @@ fn refusals_in_the_peers_words() {
         ("foo", "bar..x", "invalid mapping destination: invalid transform"),
         ("foo..x", "bar", "invalid subject"),
     ] {
-        assert_eq!(
-            Transform::new(source, destination).unwrap_err().to_string(),
-            text,
-            "{source} {destination}"
-        );
+        assert_refused(source, destination, text);
+    }
+}
+
+#[test]
+fn the_first_of_several_faults_is_named() {
+    for (source, destination, text) in [
+        ("foo", "b c", "invalid mapping destination: invalid transform"),
+        (
+            "foo.*.>",
+            "b.>.$1",
+            "invalid mapping destination: invalid transform in $1",
+        ),
+        (
+            "foo.>",
+            "b.>.>",
+            "invalid mapping destination: invalid transform in >",
+        ),
+        (
+            "foo.*",
+            "b.{{wildcard(2147483648)}}",
+            "invalid mapping destination: wildcard index out of range in {{wildcard(2147483648)}}: [2147483648]",
+        ),
+        (
+            "foo",
+            "b.{{left(1,x)}}",
+            "invalid mapping destination: function argument is invalid or in the wrong format in {{left(1,x)}}",
+        ),
+        (
+            "foo",
+            "b.{{partition(3,x)}}",
+            "invalid mapping destination: function argument is invalid or in the wrong format in {{partition(3,x)}}",
+        ),
+    ] {
+        assert_refused(source, destination, text);
     }
 }
 
@@ -142,6 +186,8 @@ fn weights() {
         text(&[entry("a", 50), entry("a", 50)]),
         "duplicate entry for \"a\""
     );
+    let elsewhere = ("a".to_owned(), 50, "east".to_owned());
+    assert_eq!(text(&[entry("a", 50), elsewhere]), "duplicate entry for \"a\"");
     assert!(!Mapping::new("foo", &[entry("a", 100)]).unwrap().is_random());
 }
 

@@ -4,6 +4,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::fuzz::fuzz_one;
+use crate::proxy_protocol::{self, Header};
+use crate::{ServerOp, ServerParser};
 
 /// Runs all of `input`; operations in short form, then how it ended.
 fn run(input: &[u8]) -> String {
@@ -152,15 +154,63 @@ fn headers_must_be_negotiated() {
     assert_eq!(step, Step::Fail(ParseError::HeadersUnsupported));
 }
 
+fn corpus() -> Vec<Vec<u8>> {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/corpus");
+    std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| std::fs::read(entry.unwrap().path()).unwrap())
+        .collect()
+}
+
 #[test]
 fn committed_corpus_holds() {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/corpus");
-    let mut files = 0;
-    for entry in std::fs::read_dir(folder).unwrap() {
-        fuzz_one(&std::fs::read(entry.unwrap().path()).unwrap());
-        files += 1;
+    for input in corpus() {
+        fuzz_one(&input);
     }
-    assert!(files >= 8, "the corpus has {files} files");
+}
+
+#[test]
+fn corpus_has_every_operation() {
+    let mut seen = std::collections::BTreeSet::new();
+    for input in corpus() {
+        let mut rest = &input[..];
+        while let Step::Op { op, len } = ClientParser::default().parse(rest) {
+            seen.insert(match op {
+                ClientOp::Connect { .. } => "CONNECT",
+                ClientOp::Pub(publish) if publish.headers_len.is_some() => "HPUB",
+                ClientOp::Pub(_) => "PUB",
+                ClientOp::Sub { .. } => "SUB",
+                ClientOp::Unsub { .. } => "UNSUB",
+                ClientOp::Ping => "PING",
+                ClientOp::Pong => "PONG",
+                ClientOp::Info { .. } => "INFO",
+                ClientOp::Ok => "+OK",
+                ClientOp::Err { .. } => "-ERR",
+            });
+            rest = &rest[len..];
+        }
+        rest = &input;
+        while let Step::Op { op, len } = ServerParser::default().parse(rest) {
+            seen.insert(match op {
+                ServerOp::Msg(message) if message.headers_len.is_some() => "HMSG",
+                ServerOp::Msg(_) => "MSG",
+                ServerOp::Info { .. } => "server INFO",
+                ServerOp::Ping => "server PING",
+                ServerOp::Pong => "server PONG",
+                ServerOp::Ok => "server +OK",
+                ServerOp::Err { .. } => "server -ERR",
+            });
+            rest = &rest[len..];
+        }
+        let from = match proxy_protocol::parse(&input) {
+            Ok(Header::Proxied { .. }) if input.starts_with(b"PROXY") => "PROXY 1",
+            Ok(Header::Proxied { .. }) => "PROXY 2",
+            Ok(Header::Local { .. }) => "PROXY local",
+            _ => continue,
+        };
+        seen.insert(from);
+    }
+    assert_eq!(seen.len(), 20, "{seen:?}");
 }
 
 fn operation() -> impl Strategy<Value = Vec<u8>> {

@@ -129,11 +129,10 @@ impl Service for Api {
         if SERVED_ELSEWHERE.iter().any(|p| rest.starts_with(p)) {
             return false;
         }
-        // Who does not ask for an answer gets none, but the request is carried out.
-        let reply = message.reply.unwrap_or_default();
         let request = Request {
             rest: String::from_utf8_lossy(rest).into_owned(),
-            reply: reply.to_vec(),
+            // Who does not ask for an answer gets none, but the request is carried out.
+            reply: message.reply.unwrap_or_default().to_vec(),
             body: message.payload().to_vec(),
             level: level(message.headers()),
             identity: identity(message.headers()),
@@ -313,7 +312,7 @@ impl Asked {
         self.finish(owner, done);
     }
 
-    /// Answers with what was written, or with the error.
+    /// Answers with what was written, or with the error; [`Self::finish_with`] puts headers before it.
     fn finish(&self, owner: &mut Owner, done: Result<Vec<u8>, ApiError>) {
         self.finish_with(owner, &[], done);
     }

@@ -229,7 +229,7 @@ impl Churn {
             self.publisher.send(message.as_bytes()).await?;
             assert!(fast.line().await?.starts_with("MSG flood 1 32768"));
             assert_eq!(fast.line().await?.len(), 32_768);
-            if n % 32 == 0 && self.sent_away()? > before {
+            if i32::rem_euclid(n, 32) == 0 && self.sent_away()? > before {
                 return Ok(());
             }
         }
@@ -243,7 +243,7 @@ impl Churn {
     async fn round(&mut self, round: usize) -> Outcome {
         self.subscriptions_come_and_go(round).await?;
         self.connections_come_and_go().await?;
-        if round % 20 == 0 {
+        if round.is_multiple_of(20) {
             self.slow_beside_fast().await?;
         }
         Ok(())

@@ -69,8 +69,10 @@ pub struct Limits {
     pub max_payload_bytes: usize,
     /// Bytes waiting for a slow client before it is dropped.
     pub max_pending_bytes: usize,
-    /// How long a write may stand still, nanoseconds.
+    /// How long writing what waits may take, nanoseconds.
     pub write_deadline_ns: u64,
+    /// Whether the deadline begins anew whenever a client takes something: `write_timeout: retry`.
+    pub write_retry: bool,
     /// Between pings, nanoseconds.
     pub ping_interval_ns: u64,
     /// Pings that may go unanswered.
@@ -99,6 +101,7 @@ impl Default for Limits {
             max_payload_bytes: 1024 * 1024,
             max_pending_bytes: 64 * 1024 * 1024,
             write_deadline_ns: 10 * SECOND_NS,
+            write_retry: false,
             ping_interval_ns: 120 * SECOND_NS,
             ping_max: 2,
             max_closed_clients: 10_000,

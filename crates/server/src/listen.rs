@@ -63,12 +63,13 @@ pub(crate) async fn accept(server: Arc<Server>, listener: TcpListener) {
 
 fn admit(server: &Arc<Server>, stream: TcpStream, address: SocketAddr) {
     let _unsupported = stream.set_nodelay(true);
+    let limits = &server.options.limits;
     let conn = Arc::new(Conn::new(
         server.next_conn_id(),
         Io::tcp(stream),
         address,
         server.first_account(),
-        server.options.limits.max_pending_bytes,
+        (limits.max_pending_bytes, limits.write_retry),
     ));
     if server.on_opened(&conn) {
         let (owner, gone) = (Arc::clone(server), Arc::clone(&conn));

@@ -127,7 +127,8 @@ fn limits(key: &str, value: &Value, o: &mut Options, f: &mut Findings) -> bool {
         "max_pending" => set(&mut l.max_pending_bytes, f.size(value)),
         "write_deadline" => set(&mut l.write_deadline_ns, f.duration(key, value)),
         "write_timeout" => match f.text(value).as_deref() {
-            Some("default" | "close" | "retry") | None => {}
+            Some(policy @ ("default" | "close" | "retry")) => l.write_retry = policy == "retry",
+            None => {}
             Some(_) => f.error(value, "write_timeout must be 'default', 'close' or 'retry'"),
         },
         "ping_interval" => set(&mut l.ping_interval_ns, f.duration(key, value)),

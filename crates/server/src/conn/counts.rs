@@ -38,7 +38,7 @@ impl Pair {
             Io::tcp(stream),
             address,
             server.first_account(),
-            most,
+            (most, false),
         ));
         assert!(server.on_opened(&conn));
         let task = Task::new(server, &conn);

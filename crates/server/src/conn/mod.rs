@@ -8,6 +8,7 @@ mod connect;
 mod counts;
 pub(crate) mod io;
 mod keepalive;
+mod parts;
 mod publish;
 mod read;
 mod refresh;
@@ -102,13 +103,13 @@ impl Conn {
         io: Io,
         address: SocketAddr,
         account: Arc<Account>,
-        pending_max: usize,
+        (pending_max, write_retry): (usize, bool),
     ) -> Self {
         let started = clock::wall();
         Self {
             id,
             io,
-            outbound: Outbound::new(pending_max),
+            outbound: Outbound::new(pending_max, write_retry),
             address,
             proxied: OnceLock::new(),
             started,

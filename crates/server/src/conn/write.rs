@@ -7,12 +7,12 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use bytes::Bytes;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use super::chunks::{Chunk, pool_take, queue_give, queue_take, write_chunks};
 use super::io::{Io, count_copy};
+pub(crate) use super::parts::Parts;
 
 /// Payloads of at least this many bytes are shared with the read buffer instead of being copied.
 pub(crate) const SHARE_BYTES_MIN: usize = 3 * 1024;
@@ -74,12 +74,24 @@ struct State {
     claimed: bool,
     writing: bool,
     again: bool,
-    blocked_since: Option<Instant>,
+    blocked: bool,
+    /// What the write deadline is counted for, until all of it is gone.
+    late: Option<Late>,
+    /// Whether the deadline begins anew with whatever the socket takes.
+    retry: bool,
     closed: bool,
     /// Whether the backlog was let go of.
     gone: bool,
     messages: u64,
     bytes: u64,
+}
+
+/// What waited when the socket refused bytes.
+#[derive(Debug, Clone, Copy)]
+struct Late {
+    since: Instant,
+    /// Bytes of it that are left.
+    left: usize,
 }
 
 /// The outbound queue of one connection.
@@ -92,34 +104,13 @@ pub(crate) struct Outbound {
     pub(crate) drained: Notify,
 }
 
-/// One message, cut so that a fan-out encodes the common parts once.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Parts<'a> {
-    /// `MSG subject ` or `HMSG subject `.
-    pub(crate) head: &'a [u8],
-    /// The subscription id.
-    pub(crate) sid: &'a [u8],
-    /// ` [reply] sizes\r\n`.
-    pub(crate) tail: &'a [u8],
-    /// Headers and payload, without the closing line end.
-    pub(crate) body: &'a [u8],
-    /// The same bytes, when they can be shared.
-    pub(crate) shared: Option<&'a Bytes>,
-}
-
-impl Parts<'_> {
-    /// Bytes on the wire.
-    pub(crate) fn len(&self) -> usize {
-        self.head.len() + self.sid.len() + self.tail.len() + self.body.len() + 2
-    }
-}
-
 impl Outbound {
-    /// An empty queue that refuses beyond `limit` pending bytes.
-    pub(crate) fn new(limit: usize) -> Self {
+    /// An empty queue that refuses beyond `limit` pending bytes. With `retry` a write that comes on is never late.
+    pub(crate) fn new(limit: usize, retry: bool) -> Self {
         Self {
             state: Mutex::new(State {
                 limit,
+                retry,
                 ..State::default()
             }),
             wake: Notify::new(),
@@ -182,7 +173,7 @@ impl Outbound {
                     state.again = true;
                     return Flushed::Done;
                 }
-                if state.blocked_since.is_some() {
+                if state.blocked {
                     return Flushed::Blocked;
                 }
                 if state.chunks.is_empty() && state.tail.is_empty() {
@@ -209,11 +200,12 @@ impl Outbound {
                     }
                     if !chunks.is_empty() {
                         state.put_back(chunks, progress.written);
-                        state.blocked_since = Some(Instant::now());
+                        state.on_blocked(progress.taken, Instant::now());
                         drop(state);
                         self.wake.notify_one();
                         return Flushed::Blocked;
                     }
+                    state.late = None;
                     queue_give(chunks);
                     if !state.again {
                         return Flushed::Done;
@@ -231,13 +223,14 @@ impl Outbound {
 
     /// The socket is writable again: the connection's task goes on with the backlog.
     pub(crate) fn resume(&self, io: &Io) -> Flushed {
-        self.state.lock().blocked_since = None;
+        self.state.lock().blocked = false;
         self.flush(io)
     }
 
-    /// Since when the socket has been refusing bytes, if it is.
+    /// While the socket refuses bytes: when the write deadline began.
     pub(crate) fn blocked_since(&self) -> Option<Instant> {
-        self.state.lock().blocked_since
+        let state = self.state.lock();
+        state.late.filter(|_| state.blocked).map(|late| late.since)
     }
 
     /// What the backlog asks of producers.
@@ -331,23 +324,71 @@ impl State {
         self.written = written;
     }
 
+    /// The socket took `taken` bytes and no more. The deadline is for all that waited when it began (as the peer's is for one
+    /// flush), so that a reader who takes a little now and then is late all the same.
+    fn on_blocked(&mut self, taken: usize, now: Instant) {
+        self.blocked = true;
+        match &mut self.late {
+            Some(late) if late.left > taken && !(self.retry && taken > 0) => late.left -= taken,
+            _ => {
+                self.late = Some(Late {
+                    since: now,
+                    left: self.pending,
+                });
+            }
+        }
+    }
+
     fn close(&mut self) {
         self.closed = true;
         self.gone = true;
         self.chunks.clear();
         self.tail = Vec::new();
         self.pending = 0;
-        self.blocked_since = None;
+        self.blocked = false;
+        self.late = None;
     }
 }
 
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
+    use std::time::Duration;
 
     use tokio::net::{TcpListener, TcpStream};
 
     use super::*;
+
+    /// Since when a write is late, in seconds, after the socket took so many bytes of 100 in each second.
+    fn late_since(retry: bool, taken: &[usize]) -> u64 {
+        let start = Instant::now();
+        let mut state = State {
+            retry,
+            pending: 100,
+            ..State::default()
+        };
+        for (at, taken) in taken.iter().enumerate() {
+            state.on_blocked(*taken, start + Duration::from_secs(at as u64));
+        }
+        state.late.map(|late| (late.since - start).as_secs()).unwrap()
+    }
+
+    #[test]
+    fn the_write_deadline_is_for_all_that_waited() {
+        assert_eq!(late_since(false, &[0, 0, 0]), 0);
+        assert_eq!(late_since(false, &[10, 30, 30]), 0);
+        assert_eq!(
+            late_since(false, &[10, 30, 70]),
+            2,
+            "that was all: the next deadline"
+        );
+    }
+
+    #[test]
+    fn a_write_that_comes_on_may_begin_its_deadline_anew() {
+        assert_eq!(late_since(true, &[0, 0, 0]), 0);
+        assert_eq!(late_since(true, &[10, 30, 0]), 1);
+    }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn a_backlog_may_be_discarded_while_it_is_written() {
@@ -358,7 +399,7 @@ mod tests {
             let _open = client.unwrap();
             let io = Arc::new(Io::tcp(server.unwrap().0));
             io.ready(tokio::io::Interest::WRITABLE).await.unwrap();
-            let outbound = Arc::new(Outbound::new(1 << 30));
+            let outbound = Arc::new(Outbound::new(1 << 30, false));
             assert_eq!(outbound.queue_protocol(&vec![b'x'; 4 << 20]), Queued::Claimed);
             let (other, socket) = (Arc::clone(&outbound), Arc::clone(&io));
             let flush = tokio::task::spawn_blocking(move || other.flush(&socket));

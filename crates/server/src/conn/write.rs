@@ -98,7 +98,7 @@ struct Late {
 #[derive(Debug)]
 pub(crate) struct Outbound {
     state: Mutex<State>,
-    /// Wakes the connection's task: the socket blocked, or the connection was closed.
+    /// Wakes the connection's task: the socket blocked, or it was closed.
     pub(crate) wake: Notify,
     /// Wakes stalled producers once the backlog has shrunk.
     pub(crate) drained: Notify,
@@ -324,17 +324,14 @@ impl State {
         self.written = written;
     }
 
-    /// The socket took `taken` bytes and no more. The deadline is for all that waited when it began (as the peer's is for one
-    /// flush), so that a reader who takes a little now and then is late all the same.
+    /// The socket took `taken` bytes and no more. The deadline is for all that waited when it began, as the peer's is.
     fn on_blocked(&mut self, taken: usize, now: Instant) {
         self.blocked = true;
         match &mut self.late {
             Some(late) if late.left > taken && !(self.retry && taken > 0) => late.left -= taken,
             _ => {
-                self.late = Some(Late {
-                    since: now,
-                    left: self.pending,
-                });
+                let left = self.pending;
+                self.late = Some(Late { since: now, left });
             }
         }
     }

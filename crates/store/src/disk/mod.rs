@@ -102,7 +102,8 @@ pub trait DiskFile: Send + Sync + Debug {
 
     /// Writes past what the operating system keeps in memory, or says that this cannot be done here: nothing is written then.
     /// The place, length and address of `bytes` are multiples of [`DIRECT_BYTES`]. As with any other write it takes
-    /// [`DiskFile::sync_data`] for the bytes to last, and readers see them at once.
+    /// [`DiskFile::sync_data`] for the bytes to last, and mappings show them at once. Nobody else may read or write through the
+    /// same open file meanwhile: the system is told so by a flag of that file.
     ///
     /// # Errors
     /// As the operating system says; some bytes may be written.

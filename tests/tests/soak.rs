@@ -167,7 +167,13 @@ impl Churn {
         self.admin
             .send(b"PUB $SYS.REQ.SERVER.PING.STATSZ told 0\r\n\r\n")
             .await?;
-        assert!(self.admin.line().await?.starts_with("MSG told 1 "));
+        let mut line = self.admin.line().await?;
+        // After two minutes the server asks whether this connection is still there.
+        while line == "PING" {
+            self.admin.send(b"PONG\r\n").await?;
+            line = self.admin.line().await?;
+        }
+        assert!(line.starts_with("MSG told 1 "), "{line}");
         let answer: serde_json::Value = serde_json::from_str(&self.admin.line().await?)?;
         let count = |name| answer["statsz"][name].as_u64().ok_or("a count is missing");
         let counts = (count("connections")?, count("subscriptions")?);

@@ -15,6 +15,7 @@ use crate::ids::Seq;
 use crate::journal::recover;
 use crate::log::{Checkpoint, Copies, SegmentEntry};
 use crate::seal::{Encryption, Vault, look_at_vault};
+use crate::segment::cursor::Cursor;
 use crate::segment::data::Data;
 use crate::segment::index::SegmentIndex;
 use crate::segment::pool::Pool;
@@ -276,15 +277,14 @@ fn check_header(data: &[u8], (base, generation): (Seq, u32), path: &Path, report
 
 fn check_records(segment: &mut Segment, path: &Path, report: &mut Report) {
     find_records(segment);
-    let mut slot = 0;
-    while let Some(live) = segment.deleted.next_absent(slot, segment.slots) {
-        slot = live + 1;
-        if segment.view(live).is_some() {
+    let mut cursor = Cursor::whole(segment);
+    while let Some((slot, found)) = cursor.step() {
+        if found.is_some() {
             report.messages += 1;
             continue;
         }
         report.lost += 1;
-        let seq = segment.base.0 + live as u64;
+        let seq = segment.base.0 + slot as u64;
         report
             .damage
             .push(format!("{}: message {seq} is damaged", path.display()));

@@ -212,13 +212,14 @@ pub fn read_file(disk: &dyn Disk, path: &Path) -> io::Result<Vec<u8>> {
 pub fn read_open(file: &dyn DiskFile) -> io::Result<Vec<u8>> {
     let len = usize::try_from(file.len()?).map_err(|_| io::Error::from(io::ErrorKind::FileTooLarge))?;
     let mut content = vec![0; len];
-    let mut read = 0;
-    while read < len {
-        match file.read_at(&mut content[read..], read as u64)? {
-            0 => break,
-            n => read += n,
-        }
-    }
+    let read = file.read_at(&mut content, 0)?;
     content.truncate(read);
     Ok(content)
+}
+
+/// The `len` bytes of an open file at `at`; `None` unless all of them can be read.
+pub(crate) fn read_exact(file: &dyn DiskFile, at: u64, len: u64) -> Option<Vec<u8>> {
+    let mut content = vec![0; usize::try_from(len).ok()?];
+    let read = file.read_at(&mut content, at).ok()?;
+    (read == content.len()).then_some(content)
 }

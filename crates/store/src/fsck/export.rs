@@ -13,6 +13,7 @@ use crate::journal::recover;
 use crate::log::Checkpoint;
 use crate::record::{Message, RecordView, flags};
 use crate::seal::Encryption;
+use crate::segment::cursor::Cursor;
 use crate::segment::data::Data;
 use crate::segment::parse_name;
 use crate::segment::pool::Pool;
@@ -136,11 +137,10 @@ impl<'a> Giver<'a> {
             };
             segment.data = Data::open(pool, &path, (entry.base, entry.generation), data.into())?;
             find_records(&mut segment);
-            let mut slot = 0;
-            while let Some(live) = segment.deleted.next_absent(slot, segment.slots) {
-                slot = live + 1;
-                if let Some(message) = segment.view(live) {
-                    self.message(message.view())?;
+            let mut cursor = Cursor::whole(&segment);
+            while let Some((_, found)) = cursor.step() {
+                if let Some(passing) = found {
+                    self.message(passing.record())?;
                 }
             }
         }

@@ -9,6 +9,7 @@ use super::expiry::page_of;
 use crate::codec::{In, Out};
 use crate::ids::Seq;
 use crate::segment::Segment;
+use crate::segment::cursor::Cursor;
 use crate::subjects::{Damaged, Keep, Kept, run_number};
 
 /// What opening a stream would otherwise learn from its messages.
@@ -83,21 +84,16 @@ impl StreamLog {
     }
 
     fn learn(&mut self, segment: &Segment) -> Result<u64, Damaged> {
-        let (mut slot, mut bytes) = (0, 0);
-        while let Some(live) = segment.deleted.next_absent(slot, segment.slots) {
-            slot = live + 1;
-            let seq = Seq(segment.base.0 + live as u64);
-            match segment.view(live) {
-                Some(message) => {
-                    bytes += self.accounted(message.view());
-                    self.learn_subject(message.subject(), seq)?;
-                    self.note_ttl(seq, message.view());
-                }
-                None => {
-                    self.lost.lock().insert(seq, segment.space(live));
-                    self.context.damage.lost(self.group, seq);
-                }
-            }
+        let (mut cursor, mut bytes) = (Cursor::whole(segment), 0);
+        while let Some((slot, found)) = cursor.step() {
+            let seq = Seq(segment.base.0 + slot as u64);
+            let Some(record) = found.map(|passing| passing.record()) else {
+                self.note_lost(seq, segment, slot);
+                continue;
+            };
+            bytes += self.accounted(record);
+            self.learn_subject(record.subject(), seq)?;
+            self.note_ttl(seq, record);
         }
         Ok(bytes)
     }

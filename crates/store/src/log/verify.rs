@@ -2,7 +2,7 @@
 
 use super::{Storage, StreamLog};
 use crate::ids::Seq;
-use crate::record::Message;
+use crate::segment::cursor::Cursor;
 use crate::segment::data::Data;
 use crate::segment::{Offsets, Segment};
 use crate::worker::Outcome;
@@ -83,9 +83,7 @@ impl StreamLog {
             Vec::new()
         });
         for slot in slots.into_iter().filter(|slot| !segment.deleted.contains(*slot)) {
-            let seq = Seq(base.0 + slot as u64);
-            self.lost.lock().insert(seq, segment.space(slot));
-            self.context.damage.lost(self.group, seq);
+            self.note_lost(Seq(base.0 + slot as u64), segment, slot);
             self.verify.found = true;
         }
         Some(segment.end())
@@ -116,17 +114,11 @@ impl StreamLog {
 
 /// Live slots whose records do not verify.
 fn damaged(segment: &Segment) -> Vec<usize> {
-    let (mut slot, mut found) = (0, Vec::new());
-    while let Some(live) = segment.deleted.next_absent(slot, segment.slots) {
-        slot = live + 1;
-        let message = segment
-            .offset(live)
-            .and_then(|at| segment.data.from(at))
-            .and_then(Message::check);
-        let expected = Seq(segment.base.0 + live as u64);
-        if message.is_none_or(|m| m.seq() != expected) {
-            found.push(live);
+    let (mut cursor, mut damaged) = (Cursor::whole(segment), Vec::new());
+    while let Some((slot, found)) = cursor.step() {
+        if found.is_none() {
+            damaged.push(slot);
         }
     }
-    found
+    damaged
 }

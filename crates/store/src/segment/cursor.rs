@@ -64,6 +64,11 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    /// Over all of them.
+    pub(crate) fn whole(segment: &'a Segment) -> Self {
+        Self::new(segment, 0..segment.slots)
+    }
+
     /// The next live slot, and what is in it; nothing when that is damaged.
     pub(crate) fn step(&mut self) -> Option<(usize, Option<Passing<'_>>)> {
         let slot = self

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::bloom::Bloom;
 use super::run::{Fence, Made, Place, Run};
 use crate::codec::{In, Out};
-use crate::disk::DiskFile;
+use crate::disk::read_exact;
 use crate::seal::{self, FILE_KEY_BYTES, FileKey, Sealer};
 
 /// First bytes of the last ones.
@@ -111,18 +111,6 @@ pub(super) fn end(number: u64, at: u64, stored: &[u8], key: [u8; FILE_KEY_BYTES]
     (end, mark)
 }
 
-fn read_exact(file: &dyn DiskFile, len: u64, at: u64) -> Option<Vec<u8>> {
-    let mut bytes = vec![0; usize::try_from(len).ok()?];
-    let mut read = 0;
-    while read < bytes.len() {
-        match file.read_at(&mut bytes[read..], at + read as u64) {
-            Ok(0) | Err(_) => return None,
-            Ok(n) => read += n,
-        }
-    }
-    Some(bytes)
-}
-
 /// Opens the run with this number, length and mark; `None` when that is not what is there.
 pub(super) fn open(place: &Place, number: u64, len: u64, mark: u32) -> Option<Run> {
     let path = place.path(number);
@@ -131,7 +119,7 @@ pub(super) fn open(place: &Place, number: u64, len: u64, mark: u32) -> Option<Ru
     if file.len().ok()? < len {
         return None;
     }
-    let last = read_exact(file.as_ref(), END_BYTES as u64, end_at)?;
+    let last = read_exact(file.as_ref(), end_at, END_BYTES as u64)?;
     let (body, crc) = last.split_last_chunk::<4>()?;
     let found = u32::from_le_bytes(*crc);
     if found != mark || crc32fast::hash(body) != mark || !body.starts_with(&MAGIC) {
@@ -143,7 +131,7 @@ pub(super) fn open(place: &Place, number: u64, len: u64, mark: u32) -> Option<Ru
     if its_number != number || at.checked_add(stored)? != end_at {
         return None;
     }
-    let content = read_exact(file.as_ref(), stored, at)?;
+    let content = read_exact(file.as_ref(), at, stored)?;
     if rest != crc32fast::hash(&content).to_le_bytes() {
         return None;
     }

@@ -12,7 +12,7 @@ use super::block::{self, Known};
 use super::bloom::print_of;
 use super::cache::BlockCache;
 use super::footer::Footer;
-use crate::disk::{Disk, DiskFile};
+use crate::disk::{Disk, DiskFile, read_exact};
 use crate::seal::{Sealer, Vault};
 
 /// A block is full at this size.
@@ -179,12 +179,10 @@ impl Run {
             .get(n + 1)
             .map_or(self.footer.blocks_end, |f| f.at);
         let len = end.checked_sub(at).filter(|len| *len <= BLOCK_BYTES_MAX);
-        let mut bytes = vec![0; len.and_then(|l| usize::try_from(l).ok()).ok_or(Damaged)?];
-        let read = self.file.read_at(&mut bytes, at).map_err(|_| Damaged)?;
-        if let Some(sealer) = self.sealer.as_ref().filter(|_| read == bytes.len()) {
+        let stored = len.and_then(|len| read_exact(self.file.as_ref(), at, len));
+        let mut bytes = stored.ok_or(Damaged)?;
+        if let Some(sealer) = &self.sealer {
             bytes = sealer.open(&at.to_le_bytes(), &bytes).ok_or(Damaged)?;
-        } else if read < bytes.len() {
-            return Err(Damaged);
         }
         if block::open(&bytes, self.number ^ at).is_none() {
             return Err(Damaged);

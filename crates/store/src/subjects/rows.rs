@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::SubjectState;
 use super::block::Known;
 use crate::ids::Seq;
+use crate::order;
 
 /// Entries of a piece.
 const PIECE: usize = 512;
@@ -226,7 +227,7 @@ impl Rows {
     /// Those at and behind `from` in order of their texts.
     pub(super) fn ordered_from(&self, from: &[u8]) -> Vec<u32> {
         let mut list: Vec<u32> = self.iter().filter(|n| self.text(*n) >= from).collect();
-        list.sort_unstable_by(|a, b| self.text(*a).cmp(self.text(*b)));
+        order::sort_by_text(&mut list, |n| self.text(n));
         list
     }
 

@@ -11,6 +11,7 @@ use std::time::Instant;
 use anyhow::Result;
 
 use crate::child;
+use crate::failures::Failures;
 use crate::outcome::Outcome;
 use crate::report::say;
 use crate::venv;
@@ -101,11 +102,20 @@ fn run_one(program: &mut Program) -> Result<Outcome> {
     let begin = Instant::now();
     let mut counts = Outcome::default();
     let mut counted = false;
-    let success = child::run_watched(&mut program.command, |line| counted |= counts.add_line(line))?;
+    let mut failures = Failures::default();
+    let success = child::run_watched(&mut program.command, |line| {
+        counted |= counts.add_line(line);
+        if failures.is_one(line) {
+            counts.note(line);
+        }
+    })?;
     if !success && counts.is_success() {
         counts.failed = 1;
     } else if !counted {
         counts.passed = 1;
+    }
+    if !counts.is_success() {
+        counts.note(&format!("FAILED clients {}", program.name));
     }
     let seconds = begin.elapsed().as_secs_f64();
     say(format_args!("clients {} took {seconds:.1} s", program.name));

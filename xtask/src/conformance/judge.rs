@@ -1,11 +1,10 @@
-//! Compares answers and prints where they differ. Never changes them.
+//! Compares answers and notes where they differ. Never changes or prints them.
 
 use super::differences::Differences;
 use super::player::Answers;
 use super::transcript::{Case, Transcript};
 use super::{Pair, Played};
 use crate::outcome::Outcome;
-use crate::report::say;
 
 /// Most of a long line to show before and after the first byte that differs.
 const SHOWN_BEFORE: usize = 60;
@@ -39,7 +38,8 @@ impl Judge {
                 complaints.push("was played against one server only".to_owned());
             }
             for complaint in &complaints {
-                say(format_args!("FAILED {}/{}: {complaint}", file.name, case.name));
+                let text = format!("FAILED {}/{}: {complaint}", file.name, case.name);
+                text.lines().for_each(|line| self.outcome.note(line));
             }
             let failed = u64::from(!complaints.is_empty());
             self.outcome.failed += failed;
@@ -50,7 +50,8 @@ impl Judge {
     /// Entries that are needed no more.
     pub(super) fn unused_differences(&mut self) {
         for entry in self.differences.unused() {
-            say(format_args!("FAILED differences.toml: no longer needed: {entry}"));
+            let text = format!("FAILED differences.toml: no longer needed: {entry}");
+            self.outcome.note(&text);
             self.outcome.failed += 1;
         }
     }

@@ -92,6 +92,7 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<Outcom
         judge.unused_differences();
     }
     let mut outcome = judge.outcome;
+    outcome.failures.iter().for_each(say);
     if let Err(why) = peer {
         let lone = Outcome::skipped(format!("no peer ({why}): compared with recorded answers only"));
         outcome.add(&lone);

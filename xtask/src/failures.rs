@@ -5,6 +5,10 @@
 pub(crate) struct Failures {
     /// Within the output of a failed test, which a test binary shows between its verdicts and their list.
     shown: bool,
+    /// Within the list of failed tests, which follows it.
+    listed: bool,
+    /// The tests of that list.
+    pub(crate) tests: Vec<String>,
 }
 
 impl Failures {
@@ -13,6 +17,10 @@ impl Failures {
         let begins = line.starts_with("---- ") && line.ends_with(" stdout ----");
         let ends = line == "failures:" || line.starts_with("test result:");
         self.shown = begins || (self.shown && !ends);
+        self.listed = line == "failures:" || (self.listed && !begins && !ends);
+        if let (true, Some(test)) = (self.listed, line.strip_prefix("    ")) {
+            self.tests.push(test.to_owned());
+        }
         let is_verdict = line.starts_with("test ") && line.ends_with(" ... FAILED");
         self.shown || is_verdict || line.starts_with("FAILED ") || line.starts_with("not ok")
     }
@@ -31,6 +39,7 @@ mod tests {
             kept,
             ["test bad ... FAILED", "---- bad stdout ----", "left: 1", ""]
         );
+        assert_eq!(failures.tests, ["bad"]);
     }
 
     #[test]

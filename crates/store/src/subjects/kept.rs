@@ -14,6 +14,7 @@ use super::memtable::Memtable;
 use super::run::{Place, Run};
 use super::{Damaged, Subjects, footer, spill};
 use crate::codec::{In, Out};
+use crate::memory::Taken;
 use crate::worker::Worker;
 use std::hash::BuildHasher;
 
@@ -93,6 +94,8 @@ pub(crate) struct Keep {
     runs: Vec<Arc<Run>>,
     frozen: Option<Written>,
     table: Memtable,
+    /// What the copy of the table takes.
+    _taken: Taken,
     copies: Arc<Mutex<Vec<PathBuf>>>,
 }
 
@@ -157,12 +160,14 @@ impl Subjects {
         self.runs
             .iter()
             .for_each(|run| run.named.store(true, Ordering::Relaxed));
+        let table = self.table.clone();
         Some(Keep {
+            _taken: place.memory.take(table.memory_bytes()),
             place,
             live: self.live as u64,
             runs: self.runs.clone(),
             frozen: self.frozen.as_ref().map(|_| Arc::clone(&self.background.written)),
-            table: self.table.clone(),
+            table,
             copies: Arc::clone(&self.copies),
         })
     }

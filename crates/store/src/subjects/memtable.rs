@@ -221,7 +221,7 @@ impl Memtable {
         self.arena.capacity()
             + self.entries.capacity() * size_of::<Entry>()
             + (self.sorted.capacity() + self.recent.capacity() + self.free.capacity()) * 4
-            + self.table.capacity() * 5
+            + self.table.allocation_size()
     }
 
     /// Bytes in use, whatever is set aside beyond them.

@@ -120,6 +120,7 @@ fn programs(workspace: &Workspace, language: &str, command: impl Fn(&str) -> Com
     let program = |name: String| Program {
         command: command(&name),
         name: format!("{language}/{name}"),
+        again: None,
     };
     Ok(Ok(names.into_iter().map(program).collect()))
 }

@@ -52,6 +52,7 @@ pub use disk::{Disk, DiskFile, OsDisk};
 pub use ids::{GroupId, LogIndex, Seq};
 pub use journal::{AppendError, Completion, JournalStats, SyncMode};
 pub use log::{Storage, StreamOptions, accounted};
+pub use memory::MemoryUse;
 pub use record::{Message, NewRecord, RecordView, TTL_NEVER, flags};
 pub use seal::{Cipher, Encryption, Key};
 pub use segment::cursor::Passing;

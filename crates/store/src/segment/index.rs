@@ -31,6 +31,8 @@ pub(crate) struct SegmentIndex {
     pub(crate) slots: usize,
     /// Bytes of the segment it is of.
     pub(crate) data_len: u64,
+    /// It is in memory, not mapped.
+    held: bool,
 }
 
 fn word(bytes: &[u8], at: usize) -> u32 {
@@ -78,7 +80,11 @@ impl SegmentIndex {
     /// Opens the index file at `path` of the segment that starts at `base`, if it is whole and intact. One that is encrypted
     /// is then in memory.
     pub(crate) fn open((vault, path): (Option<&Vault>, &Path), file: &Bytes, base: Seq) -> Option<Self> {
-        Self::parse(seal::unseal_file(vault, MAGIC, path, file)?, base)
+        let index = Self::parse(seal::unseal_file(vault, MAGIC, path, file)?, base)?;
+        Some(Self {
+            held: seal::is_sealed(file),
+            ..index
+        })
     }
 
     /// Goes over to another mapping of the same file, of which no page has been read: checking the file made all of it
@@ -109,7 +115,14 @@ impl SegmentIndex {
             texts: content.slice(texts_at..),
             slots,
             data_len,
+            held: false,
         })
+    }
+
+    /// Bytes of memory it takes.
+    pub(crate) const fn memory_bytes(&self) -> usize {
+        let held = self.offsets.len() + self.entries.len() + self.texts.len();
+        size_of::<Self>() + if self.held { held } else { 0 }
     }
 
     pub(crate) fn offset(&self, slot: usize) -> Option<u32> {

@@ -51,6 +51,11 @@ impl Subjects {
         self.place.is_some() && self.frozen.is_some()
     }
 
+    /// Whether the worker is writing the table before, and the last try did not fail.
+    pub(crate) const fn is_being_written(&self) -> bool {
+        self.is_frozen() && self.background.writing.is_some()
+    }
+
     /// From now on everything stays in memory.
     pub(crate) fn stay_in_memory(&mut self) {
         self.place = None;
@@ -58,7 +63,7 @@ impl Subjects {
 
     /// Bytes of the table in memory.
     pub(crate) fn table_bytes(&self) -> usize {
-        self.table.used_bytes()
+        self.table.memory_bytes()
     }
 
     /// Has the table written to disk and begins a new one.

@@ -14,6 +14,7 @@ use super::rows::Rows;
 use super::run::{Place, Run};
 use super::{Damaged, Subjects, footer, spill};
 use crate::codec::{In, Out};
+use crate::memory::Taken;
 use crate::worker::Worker;
 use std::hash::BuildHasher;
 
@@ -95,6 +96,8 @@ pub(crate) struct Keep {
     table: Rows,
     /// Bytes that the table takes in memory.
     table_bytes: usize,
+    /// What of it is not shared once the stream has changed all of it.
+    _taken: Taken,
     copies: Arc<Mutex<Vec<PathBuf>>>,
 }
 
@@ -159,12 +162,14 @@ impl Subjects {
         self.runs
             .iter()
             .for_each(|run| run.named.store(true, Ordering::Relaxed));
+        let table = self.table.rows().clone();
         Some(Keep {
+            _taken: place.memory.take(table.memory_bytes()),
             place,
             live: self.live as u64,
             runs: self.runs.clone(),
             frozen: self.frozen.as_ref().map(|_| Arc::clone(&self.background.written)),
-            table: self.table.rows().clone(),
+            table,
             table_bytes: self.table_bytes(),
             copies: Arc::clone(&self.copies),
         })

@@ -12,8 +12,6 @@ use crate::order;
 /// Texts are moved together once this share of them is dead.
 const TEXTS_SLACK: usize = 2;
 const TEXTS_BYTES_MIN: usize = 64 * 1024;
-/// Bytes of the hash table for a subject.
-const PLACE_BYTES: usize = 9;
 
 #[derive(Debug, Default)]
 pub(super) struct Memtable {
@@ -129,11 +127,6 @@ impl Memtable {
     pub(super) fn memory_bytes(&self) -> usize {
         self.rows.memory_bytes()
             + (self.sorted.capacity() + self.recent.capacity() + self.free.capacity()) * 4
-            + self.table.capacity() * 5
-    }
-
-    /// Bytes in use, whatever is set aside beyond them.
-    pub(super) fn used_bytes(&self) -> usize {
-        self.rows.used_bytes() + self.rows.len() * PLACE_BYTES
+            + self.table.allocation_size()
     }
 }

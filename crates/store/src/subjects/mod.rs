@@ -212,10 +212,11 @@ impl Subjects {
         Ok(())
     }
 
-    /// Bytes that do not go to disk with the table: histories, and what of runs is in memory.
+    /// Bytes that do not go to disk with the table: the one before it, histories, and what of runs is in memory.
     pub(crate) fn other_bytes(&self) -> usize {
         let runs: usize = self.runs.iter().map(|run| run.memory_bytes()).sum();
-        runs + self.histories.as_ref().map_or(0, Histories::memory_bytes)
+        let frozen = self.frozen.as_ref().map_or(0, |f| f.memory_bytes());
+        runs + frozen + self.histories.as_ref().map_or(0, Histories::memory_bytes)
     }
 
     /// Calls `each` for every subject behind `after` that passes `filter`, in order.
@@ -306,8 +307,7 @@ impl Subjects {
 
     /// Bytes of memory in use, near enough for accounting.
     pub(crate) fn memory_bytes(&self) -> usize {
-        let frozen = self.frozen.as_ref().map_or(0, |f| f.memory_bytes());
-        self.table.memory_bytes() + frozen + self.other_bytes()
+        self.table.memory_bytes() + self.other_bytes()
     }
 }
 

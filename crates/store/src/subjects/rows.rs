@@ -244,11 +244,6 @@ impl Rows {
         let entries: usize = self.pieces.iter().map(|piece| piece.capacity()).sum();
         texts + entries * size_of::<Entry>()
     }
-
-    /// Bytes in use, whatever is set aside beyond them.
-    pub(super) const fn used_bytes(&self) -> usize {
-        self.texts.bytes + self.live * size_of::<Entry>()
-    }
 }
 
 #[cfg(test)]

@@ -49,7 +49,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<Outcome> {
         }
     }
     if !sum.failures.is_empty() {
-        say("==== what did not hold");
+        say("==== what did not hold, at first or at all");
         sum.failures.iter().for_each(say);
     }
     say("====");

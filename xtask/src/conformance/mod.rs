@@ -82,7 +82,14 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<Outcom
     let mut judge = Judge::new(Differences::parse(&listed)?);
     for (transcript, pair) in transcripts.iter().zip(&pairs) {
         let mut verdicts = judge.file(transcript, pair);
-        verdicts.extend(second_playing(transcript, programs, &judge, &verdicts));
+        let second = second_playing(transcript, programs, &judge, &verdicts);
+        for number in second.keys() {
+            let case = &transcript.cases[*number].name;
+            judge
+                .outcome
+                .note(&format!("differed at first: {}/{case}", transcript.name));
+        }
+        verdicts.extend(second);
         judge.count(transcript, &verdicts);
     }
     let cases = judge.outcome.passed + judge.outcome.failed;
@@ -118,9 +125,6 @@ fn second_playing(
     first: &Verdicts,
 ) -> Verdicts {
     let differs = |number: usize| first.get(&number).is_some_and(|found| !found.is_empty());
-    for number in first.keys().filter(|number| differs(**number)) {
-        say(format_args!("again: {}/{}", file.name, file.cases[*number].name));
-    }
     judge.file(file, &play_pair(file, programs, &differs, ANSWER_WITHIN_AT_LAST))
 }
 

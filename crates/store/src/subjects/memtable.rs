@@ -42,6 +42,18 @@ pub(super) struct Memtable {
     recent: Vec<u32>,
 }
 
+/// An entry to be sorted: bytes of its text, read as a number, and which it is. Most comparisons need no more than the number,
+/// and so do not leave the list that is sorted.
+type Keyed = (u128, u32);
+
+/// The first bytes of a text, such that numbers compare as the bytes do.
+fn key_of(text: &[u8]) -> u128 {
+    let mut key = [0; 16];
+    let len = text.len().min(key.len());
+    key[..len].copy_from_slice(&text[..len]);
+    u128::from_be_bytes(key)
+}
+
 fn slot(n: u32) -> usize {
     n as usize
 }
@@ -202,10 +214,31 @@ impl Memtable {
 
     /// All entries at and behind `from` in order, whatever was added since.
     pub(super) fn ordered_from(&self, from: &[u8]) -> Vec<u32> {
-        let mut list: Vec<u32> = self.table.iter().copied().collect();
-        list.retain(|n| self.text(*n) >= from);
-        list.sort_unstable_by(|a, b| self.text(*a).cmp(self.text(*b)));
-        list
+        let mut keyed: Vec<Keyed> = Vec::with_capacity(self.table.len());
+        let behind = |n: &&u32| self.text(**n) >= from;
+        keyed.extend(self.table.iter().filter(behind).map(|n| (0, *n)));
+        let common = self.common_prefix(&keyed);
+        for (key, n) in &mut keyed {
+            *key = key_of(self.text(*n).get(common..).unwrap_or_default());
+        }
+        let texts = |a: &Keyed, b: &Keyed| self.text(a.1).cmp(self.text(b.1));
+        keyed.sort_unstable_by(|a, b| a.0.cmp(&b.0).then_with(|| texts(a, b)));
+        keyed.into_iter().map(|(_, n)| n).collect()
+    }
+
+    /// Bytes that sorting takes while it lasts.
+    pub(super) fn sorting_bytes(&self) -> usize {
+        self.table.len() * (size_of::<Keyed>() + size_of::<u32>())
+    }
+
+    /// How many bytes all of these start with alike.
+    fn common_prefix(&self, list: &[Keyed]) -> usize {
+        let Some((_, first)) = list.first() else { return 0 };
+        let first = self.text(*first);
+        list.iter().fold(first.len(), |common, (_, n)| {
+            let pairs = first[..common].iter().zip(self.text(*n));
+            pairs.take_while(|(a, b)| a == b).count()
+        })
     }
 
     /// Sum of [`Known::gain`] of the subjects that start with `prefix`.

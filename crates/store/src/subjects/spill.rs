@@ -45,6 +45,7 @@ pub(super) fn write_table(place: &Place, table: &Memtable) -> Result<Run, SpillE
     let mut writer = RunWriter::new(place, table.len())?;
     let path = writer.path();
     let written = (|| {
+        let _taken = place.memory.take(table.sorting_bytes());
         for n in table.ordered_from(b"") {
             writer.push(table.text(n), &table.known(n))?;
         }

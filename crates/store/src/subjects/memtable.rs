@@ -27,6 +27,23 @@ struct Entry {
 /// Texts are moved together once this share of the arena is dead.
 const ARENA_SLACK: usize = 2;
 const ARENA_BYTES_MIN: usize = 64 * 1024;
+/// A history gets room in multiples of this, bytes.
+const HISTORY_ROOM: u16 = 8;
+
+/// Where in the arena an entry's history is, and the room there is for it.
+#[derive(Debug, Clone, Copy, Default)]
+struct Place {
+    at: u64,
+    len: u16,
+    room: u16,
+}
+
+impl Place {
+    fn range(self) -> std::ops::Range<usize> {
+        let at = usize::try_from(self.at).unwrap_or(usize::MAX / 2);
+        at..at + usize::from(self.len)
+    }
+}
 
 #[derive(Debug, Clone)]
 pub(super) struct Memtable {
@@ -35,6 +52,8 @@ pub(super) struct Memtable {
     table: HashTable<u32>,
     arena: Vec<u8>,
     arena_dead: usize,
+    /// Histories of entries; of those behind its end there are none.
+    histories: Vec<Place>,
     hasher: Hasher,
     /// Indices in order of their texts; may hold dead ones.
     sorted: Vec<u32>,
@@ -75,6 +94,7 @@ impl Memtable {
             table: HashTable::new(),
             arena: Vec::new(),
             arena_dead: 0,
+            histories: Vec::new(),
             hasher,
             sorted: Vec::new(),
             recent: Vec::new(),
@@ -121,7 +141,7 @@ impl Memtable {
     }
 
     /// Adds a subject that is not in it, which the layers below know with this count.
-    pub(super) fn insert(&mut self, subject: &[u8], hash: u64, state: SubjectState, below: u64) {
+    pub(super) fn insert(&mut self, subject: &[u8], hash: u64, state: SubjectState, below: u64) -> u32 {
         let entry = Entry {
             text_at: self.arena.len() as u64,
             text_len: u16::try_from(subject.len()).unwrap_or(u16::MAX),
@@ -151,6 +171,40 @@ impl Memtable {
         };
         self.table.insert_unique(hash, n, hash_of);
         self.recent.push(n);
+        n
+    }
+
+    /// All sequences of an entry's subject, if they are known.
+    pub(super) fn history(&self, n: u32) -> &[u8] {
+        let place = self.histories.get(slot(n)).copied().unwrap_or_default();
+        self.arena.get(place.range()).unwrap_or_default()
+    }
+
+    /// Replaces them.
+    pub(super) fn set_history(&mut self, n: u32, history: &[u8]) {
+        if self.histories.len() <= slot(n) {
+            if history.is_empty() {
+                return;
+            }
+            self.histories.resize(slot(n) + 1, Place::default());
+        }
+        let place = &mut self.histories[slot(n)];
+        let len = u16::try_from(history.len()).unwrap_or(0);
+        if len > place.room {
+            self.arena_dead += usize::from(place.room);
+            // Room for some more: what grows to a bound is moved a few times only.
+            let room = len.next_multiple_of(HISTORY_ROOM);
+            *place = Place {
+                at: self.arena.len() as u64,
+                len,
+                room,
+            };
+            self.arena.resize(self.arena.len() + usize::from(room), 0);
+        }
+        place.len = len;
+        let range = place.range();
+        self.arena[range].copy_from_slice(&history[..usize::from(len)]);
+        self.relieve();
     }
 
     /// Takes an entry away, so that the layers below are heard again.
@@ -161,6 +215,15 @@ impl Memtable {
         let entry = &mut self.entries[slot(n)];
         entry.dead = true;
         self.arena_dead += usize::from(entry.text_len);
+        if let Some(place) = self.histories.get_mut(slot(n)) {
+            self.arena_dead += usize::from(place.room);
+            *place = Place::default();
+        }
+        self.relieve();
+    }
+
+    /// Moves things together once much of the arena is dead.
+    fn relieve(&mut self) {
         if self.arena_dead > ARENA_BYTES_MIN && self.arena_dead * ARENA_SLACK > self.arena.len() {
             self.tidy();
         }
@@ -169,7 +232,7 @@ impl Memtable {
     /// Moves the live texts together, in order, and drops what is dead.
     fn tidy(&mut self) {
         self.merge();
-        let mut arena = Vec::with_capacity(self.arena.len() - self.arena_dead);
+        let mut arena = Vec::with_capacity(self.arena.len().saturating_sub(self.arena_dead));
         for n in &self.sorted {
             let text = {
                 let entry = &self.entries[slot(*n)];
@@ -179,6 +242,16 @@ impl Memtable {
             let at = arena.len() as u64;
             arena.extend_from_slice(&self.arena[text]);
             self.entries[slot(*n)].text_at = at;
+            if let Some(place) = self.histories.get_mut(slot(*n)) {
+                let at = arena.len() as u64;
+                arena.extend_from_slice(&self.arena[place.range()]);
+                // No room beyond what is in use: it is given again when it is needed.
+                *place = Place {
+                    at,
+                    room: place.len,
+                    ..*place
+                };
+            }
         }
         self.arena = arena;
         self.arena_dead = 0;
@@ -253,12 +326,14 @@ impl Memtable {
     pub(super) fn memory_bytes(&self) -> usize {
         self.arena.capacity()
             + self.entries.capacity() * size_of::<Entry>()
+            + self.histories.capacity() * size_of::<Place>()
             + (self.sorted.capacity() + self.recent.capacity() + self.free.capacity()) * 4
             + self.table.allocation_size()
     }
 
     /// Bytes in use, whatever is set aside beyond them.
     pub(super) fn used_bytes(&self) -> usize {
-        self.arena.len() + self.table.len() * (size_of::<Entry>() + 9)
+        let entries = self.table.len() * (size_of::<Entry>() + 9);
+        self.arena.len() + entries + self.histories.len() * size_of::<Place>()
     }
 }

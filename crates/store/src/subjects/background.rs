@@ -69,7 +69,7 @@ impl Subjects {
     /// Has the table written to disk and begins a new one.
     pub(crate) fn freeze(&mut self, worker: &Worker) {
         if self.frozen.is_none() {
-            let table = std::mem::replace(&mut self.table, Memtable::new(self.hasher.clone()));
+            let table = std::mem::take(&mut self.table);
             self.frozen = Some(Arc::new(table));
             self.background.written = Written::default();
         }
@@ -82,7 +82,7 @@ impl Subjects {
         };
         let written = Arc::clone(&self.background.written);
         self.background.writing = Some(worker.submit(move || {
-            let run = Arc::new(spill::write_table(&place, &table)?);
+            let run = Arc::new(spill::write_table(&place, table.rows())?);
             Ok(Arc::clone(written.get_or_init(|| run)))
         }));
     }
@@ -186,7 +186,7 @@ impl Subjects {
             gone,
             ..Background::default()
         };
-        self.table = Memtable::new(self.hasher.clone());
+        self.table = Memtable::default();
         self.live = 0;
         self.has_histories = self.keeps_histories;
     }

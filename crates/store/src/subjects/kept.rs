@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 
 use super::background::Written;
 use super::block::{self, BlockWriter};
-use super::memtable::Memtable;
+use super::rows::Rows;
 use super::run::{Place, Run};
 use super::{Damaged, Subjects, footer, spill};
 use crate::codec::{In, Out};
@@ -100,8 +100,10 @@ pub(crate) struct Keep {
     has_histories: bool,
     runs: Vec<Arc<Run>>,
     frozen: Option<Written>,
-    table: Memtable,
-    /// What the copy of the table takes.
+    table: Rows,
+    /// Bytes that the table takes in memory.
+    table_bytes: usize,
+    /// What of it is not shared once the stream has changed all of it.
     _taken: Taken,
     copies: Arc<Mutex<Vec<PathBuf>>>,
 }
@@ -121,7 +123,7 @@ impl Keep {
             runs.push(Arc::clone(run));
         }
         let mut table = Vec::new();
-        if self.table.used_bytes() <= INSIDE_BYTES_MAX {
+        if self.table_bytes <= INSIDE_BYTES_MAX {
             let mut block = BlockWriter::default();
             for n in self.table.ordered_from(b"") {
                 block.push(self.table.text(n), &self.table.known(n), self.table.history(n));
@@ -168,7 +170,7 @@ impl Subjects {
         self.runs
             .iter()
             .for_each(|run| run.named.store(true, Ordering::Relaxed));
-        let table = self.table.clone();
+        let table = self.table.rows().clone();
         Some(Keep {
             _taken: place.memory.take(table.memory_bytes()),
             place,
@@ -177,6 +179,7 @@ impl Subjects {
             runs: self.runs.clone(),
             frozen: self.frozen.as_ref().map(|_| Arc::clone(&self.background.written)),
             table,
+            table_bytes: self.table_bytes(),
             copies: Arc::clone(&self.copies),
         })
     }

@@ -14,6 +14,7 @@ mod history;
 mod kept;
 mod memtable;
 mod merged;
+mod rows;
 mod run;
 mod spill;
 #[cfg(test)]
@@ -79,6 +80,7 @@ pub(crate) struct Subjects {
     runs: Vec<Arc<Run>>,
     /// Subjects with live messages.
     live: usize,
+    /// One for all tables: hashes are handed down.
     hasher: Hasher,
     /// Sequences of subjects are remembered, and those of all that is there, as far as there is room.
     keeps_histories: bool,
@@ -95,14 +97,12 @@ pub(crate) struct Subjects {
 impl Subjects {
     /// No subjects. Their table goes to `place` when it is full, if there is one.
     pub(crate) fn new(place: Option<Place>) -> Self {
-        // One for all tables: hashes are handed down.
-        let hasher = Hasher::default();
         Self {
-            table: Memtable::new(hasher.clone()),
+            table: Memtable::default(),
             frozen: None,
             runs: Vec::new(),
             live: 0,
-            hasher,
+            hasher: Hasher::default(),
             keeps_histories: false,
             has_histories: false,
             scratch: Vec::new(),
@@ -322,9 +322,12 @@ impl Subjects {
 
     /// All layers from the first text not before `from` on, the newest first.
     fn layers(&self, from: &[u8]) -> Result<Vec<Layer<'_>>, Damaged> {
-        let mut layers = vec![Layer::table(&self.table, self.table.sorted_from(from).collect())];
+        let mut layers = vec![Layer::table(
+            self.table.rows(),
+            self.table.sorted_from(from).collect(),
+        )];
         if let Some(frozen) = &self.frozen {
-            layers.push(Layer::table(frozen, frozen.ordered_from(from)));
+            layers.push(Layer::table(frozen.rows(), frozen.rows().ordered_from(from)));
         }
         for run in self.runs.iter().rev() {
             layers.push(Layer::Run(Cursor::new(Arc::clone(run), from)?));
@@ -334,7 +337,8 @@ impl Subjects {
 
     /// Messages of the subjects that start with `prefix`.
     pub(crate) fn count_prefix(&self, prefix: &[u8]) -> Result<u64, Damaged> {
-        let mut count = self.table.gain(prefix) + self.frozen.as_ref().map_or(0, |f| f.gain(prefix));
+        let mut count =
+            self.table.rows().gain(prefix) + self.frozen.as_ref().map_or(0, |f| f.rows().gain(prefix));
         for run in &self.runs {
             count += run.gain(prefix)?;
         }

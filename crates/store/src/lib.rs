@@ -38,6 +38,7 @@ mod ids;
 mod journal;
 mod log;
 mod memory;
+mod order;
 pub mod record;
 mod seal;
 mod segment;

@@ -77,8 +77,11 @@ const DRAIN_SMALL_BYTES: u64 = 64 * 1024;
 const TAIL_BYTES_MAX: u64 = 8 * DRAIN_BYTES;
 /// The tail is copied to a segment when nothing came for so long, nanoseconds.
 const DRAIN_IDLE_NS: i64 = 1_000_000_000;
-/// A checkpoint is asked for after so many bytes.
-const CHECKPOINT_BYTES: u64 = 64 * 1024 * 1024;
+/// A checkpoint is asked for after so many bytes: files of the journal that are written again and again soon are few then.
+const CHECKPOINT_BYTES: u64 = 32 * 1024 * 1024;
+/// And after so many times the bytes of the table of subjects in memory, which it writes down: what checkpoints write is
+/// little beside what is appended.
+const CHECKPOINT_TABLES: u64 = 4;
 /// A checkpoint is asked for when changes are this old, nanoseconds.
 const CHECKPOINT_AGE_NS: i64 = 60_000_000_000;
 /// A segment is rewritten when less than one part in so many is live.

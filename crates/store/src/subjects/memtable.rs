@@ -7,6 +7,7 @@ use hashbrown::HashTable;
 use super::SubjectState;
 use super::block::Known;
 use super::rows::Rows;
+use crate::order;
 
 /// Texts are moved together once this share of them is dead.
 const TEXTS_SLACK: usize = 2;
@@ -122,10 +123,11 @@ impl Memtable {
     /// Makes one ordered list, without the dead, whose numbers may be given again.
     fn merge(&mut self) {
         let mut list = std::mem::take(&mut self.sorted);
+        order::sort_by_text(&mut self.recent, |n| self.rows.text(n));
         list.append(&mut self.recent);
         let (mut live, dead): (Vec<u32>, Vec<u32>) = list.into_iter().partition(|n| !self.rows.is_dead(*n));
         self.free.extend(dead);
-        // Two sorted runs, nearly: the standard sort finds them and merges.
+        // Two sorted runs: the standard sort finds them and merges.
         live.sort_by(|a, b| self.text(*a).cmp(self.text(*b)));
         live.dedup();
         self.sorted = live;

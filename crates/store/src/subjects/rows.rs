@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::SubjectState;
 use super::block::Known;
 use crate::ids::Seq;
+use crate::order;
 
 /// Entries of a piece.
 const PIECE: usize = 512;
@@ -46,18 +47,6 @@ struct HistoryAt {
     text: TextAt,
     len: u16,
     room: u16,
-}
-
-/// An entry to be sorted: bytes of its text, read as a number, and which it is. Most comparisons need no more than the number,
-/// and so do not leave the list that is sorted.
-type Keyed = (u128, u32);
-
-/// The first bytes of a text, such that numbers compare as the bytes do.
-fn key_of(text: &[u8]) -> u128 {
-    let mut key = [0; 16];
-    let len = text.len().min(key.len());
-    key[..len].copy_from_slice(&text[..len]);
-    u128::from_be_bytes(key)
 }
 
 impl Entry {
@@ -318,31 +307,14 @@ impl Rows {
 
     /// Those at and behind `from` in order of their texts.
     pub(super) fn ordered_from(&self, from: &[u8]) -> Vec<u32> {
-        let mut keyed: Vec<Keyed> = Vec::with_capacity(self.live);
-        let behind = |n: &u32| self.text(*n) >= from;
-        keyed.extend(self.iter().filter(behind).map(|n| (0, n)));
-        let common = self.common_prefix(&keyed);
-        for (key, n) in &mut keyed {
-            *key = key_of(self.text(*n).get(common..).unwrap_or_default());
-        }
-        let texts = |a: &Keyed, b: &Keyed| self.text(a.1).cmp(self.text(b.1));
-        keyed.sort_unstable_by(|a, b| a.0.cmp(&b.0).then_with(|| texts(a, b)));
-        keyed.into_iter().map(|(_, n)| n).collect()
+        let mut list: Vec<u32> = self.iter().filter(|n| self.text(*n) >= from).collect();
+        order::sort_by_text(&mut list, |n| self.text(n));
+        list
     }
 
     /// Bytes that sorting takes while it lasts.
     pub(super) const fn sorting_bytes(&self) -> usize {
-        self.live * (size_of::<Keyed>() + size_of::<u32>())
-    }
-
-    /// How many bytes all of these start with alike.
-    fn common_prefix(&self, list: &[Keyed]) -> usize {
-        let Some((_, first)) = list.first() else { return 0 };
-        let first = self.text(*first);
-        list.iter().fold(first.len(), |common, (_, n)| {
-            let pairs = first[..common].iter().zip(self.text(*n));
-            pairs.take_while(|(a, b)| a == b).count()
-        })
+        self.live * order::ITEM_BYTES
     }
 
     /// Sum of [`Known::gain`] of the subjects that start with `prefix`.

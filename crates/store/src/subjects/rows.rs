@@ -71,7 +71,14 @@ impl Texts {
         let mut at = 0;
         if let Some(piece) = self.pieces.last_mut() {
             at = piece.len();
-            Arc::make_mut(piece).extend_from_slice(text);
+            let piece = Arc::make_mut(piece);
+            let len = at + text.len();
+            if len > piece.capacity() {
+                // Doubled, but not beyond what a piece is to hold.
+                let room = (2 * at).min(TEXTS_BYTES).max(len);
+                piece.reserve_exact(room - at);
+            }
+            piece.extend_from_slice(text);
         }
         self.bytes += text.len();
         TextAt {

@@ -24,6 +24,8 @@ pub struct Options {
     pub config: Option<String>,
     /// Another executable than the one under test, such as a link to it.
     pub executable: Option<PathBuf>,
+    /// Whether one thread serves all connections: what each thread keeps for itself differs from run to run.
+    pub one_thread: bool,
 }
 
 /// A running server with its own store folder and log.
@@ -278,6 +280,9 @@ fn spawn(executable: &Path, options: &Options, dir: &Path) -> Outcome<Child> {
         let path = dir.join("server.conf");
         std::fs::write(&path, text)?;
         command.arg("-c").arg(path);
+    }
+    if options.one_thread {
+        command.env("TOKIO_WORKER_THREADS", "1");
     }
     command
         .args(&options.args)

@@ -3,6 +3,7 @@
 use anyhow::Result;
 
 use crate::child;
+use crate::failures::Failures;
 use crate::outcome::Outcome;
 use crate::report::say;
 use crate::workspace::Workspace;
@@ -76,9 +77,13 @@ fn cargo(workspace: &Workspace, arguments: &[&str]) -> Result<Outcome> {
 fn counted(workspace: &Workspace, arguments: &[&str]) -> Result<Outcome> {
     let mut sum = Outcome::default();
     let mut command = child::command(workspace, "cargo", arguments);
+    let mut failures = Failures::default();
     let success = child::run_watched(&mut command, |line| {
         if line.starts_with("test result:") {
             sum.add_line(line);
+        }
+        if failures.is_one(line) {
+            sum.note(line);
         }
     })?;
     if !success && sum.is_success() {

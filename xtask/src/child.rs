@@ -9,6 +9,9 @@ use anyhow::{Context, Result};
 use crate::report::say;
 use crate::workspace::Workspace;
 
+/// Times to ask a registry.
+const TRIES: usize = 3;
+
 /// A command in the workspace's root, without the colours and backtraces that only make logs long.
 pub(crate) fn command(workspace: &Workspace, program: impl AsRef<OsStr>, arguments: &[&str]) -> Command {
     let mut command = Command::new(program);
@@ -25,6 +28,16 @@ pub(crate) fn command(workspace: &Workspace, program: impl AsRef<OsStr>, argumen
 pub(crate) fn run(command: &mut Command) -> Result<bool> {
     let status = command.status().with_context(|| describe(command))?;
     Ok(status.success())
+}
+
+/// Runs a command that fetches packages, again when it fails: a registry may refuse once.
+pub(crate) fn fetch(command: &mut Command) -> Result<bool> {
+    for _ in 1..TRIES {
+        if run(command)? {
+            return Ok(true);
+        }
+    }
+    run(command)
 }
 
 /// Runs `command` and shows each line of its standard output to `look` as it passes through.

@@ -34,5 +34,5 @@ fn install(workspace: &Workspace, tools: &str) -> Result<bool> {
         "--root",
         tools,
     ];
-    child::run(&mut child::command(workspace, "cargo", &arguments))
+    child::fetch(&mut child::command(workspace, "cargo", &arguments))
 }

@@ -34,8 +34,11 @@ pub(crate) fn run(workspace: &Workspace) -> Result<Outcome> {
         say(format_args!("==== {name}"));
         let begin = Instant::now();
         let outcome = step(workspace).unwrap_or_else(|error| {
-            say(format_args!("error: {error:#}"));
-            Outcome::of_step(false)
+            let line = format!("error: {error:#}");
+            say(&line);
+            let mut failed = Outcome::of_step(false);
+            failed.note(&line);
+            failed
         });
         let line = describe(name, &outcome, begin.elapsed());
         say(&line);
@@ -44,6 +47,10 @@ pub(crate) fn run(workspace: &Workspace) -> Result<Outcome> {
         if !outcome.is_success() {
             break;
         }
+    }
+    if !sum.failures.is_empty() {
+        say("==== what did not hold, at first or at all");
+        sum.failures.iter().for_each(say);
     }
     say("====");
     for line in &lines {

@@ -8,6 +8,7 @@ mod codegen;
 mod conformance;
 mod deny;
 mod everything;
+mod failures;
 mod outcome;
 mod report;
 mod tidy;

@@ -11,7 +11,12 @@ pub(crate) struct Outcome {
     pub(crate) ignored: u64,
     /// Why the step could not run at all.
     pub(crate) skipped: Option<String>,
+    /// What did not hold, as it was printed, to be repeated where the run ends.
+    pub(crate) failures: Vec<String>,
 }
+
+/// Most lines of failures that are repeated.
+const LINES: usize = 300;
 
 impl Outcome {
     /// A step without counts of its own that ran to its end.
@@ -42,6 +47,15 @@ impl Outcome {
         self.passed += other.passed;
         self.failed += other.failed;
         self.ignored += other.ignored;
+        let room = LINES.saturating_sub(self.failures.len());
+        self.failures.extend(other.failures.iter().take(room).cloned());
+    }
+
+    /// Keeps a line that says what did not hold.
+    pub(crate) fn note(&mut self, line: &str) {
+        if self.failures.len() < LINES {
+            self.failures.push(line.to_owned());
+        }
     }
 
     /// Adds the counts of a line such as `test result: ok. 3 passed; 0 failed; 1 ignored; …` or
@@ -51,7 +65,7 @@ impl Outcome {
             passed: count_before(line, "passed").unwrap_or(0),
             failed: count_before(line, "failed").unwrap_or(0),
             ignored: count_before(line, "ignored").unwrap_or(0),
-            skipped: None,
+            ..Self::default()
         };
         let is_counts = count_before(line, "passed").is_some() && count_before(line, "failed").is_some();
         if is_counts {

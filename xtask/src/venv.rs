@@ -40,7 +40,7 @@ pub(crate) fn ensure(workspace: &Workspace) -> Result<Result<PathBuf, String>> {
     let mut arguments = vec!["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
     arguments.extend(PACKAGES);
     let mut pip = child::command(workspace, directory.join("bin/python"), &arguments);
-    if !matches!(child::run(&mut pip), Ok(true)) {
+    if !matches!(child::fetch(&mut pip), Ok(true)) {
         return Ok(Err(format!("pip cannot install {}", PACKAGES.join(" and "))));
     }
     std::fs::write(&marker, wanted).context("marking the environment as complete")?;

@@ -31,7 +31,7 @@ async fn fetch_takes_a_batch() {
         delivery.ack_sync().await.unwrap();
         assert!(matches!(delivery.ack().await, Err(AckError::Answered)));
     }
-    let rest = consumer.fetch(5, Duration::from_millis(200)).await.unwrap();
+    let rest = consumer.fetch(5, Duration::from_secs(1)).await.unwrap();
     assert_eq!(rest.len(), 2);
     assert_eq!(rest[1].info().unwrap().pending, 0);
     let gone = js

@@ -97,4 +97,42 @@ impl Value {
             Kind::Map(_) => "map[string]interface {}",
         }
     }
+
+    /// What Go prints of it (`%v`), for error texts. What is in a list or a map the peer prints as addresses; here it is
+    /// the values.
+    #[must_use]
+    pub fn go_value(&self) -> String {
+        match &self.kind {
+            Kind::Text(text) => text.clone(),
+            Kind::Integer(n) => n.to_string(),
+            Kind::Float(n) => go_float(*n),
+            Kind::Bool(on) => on.to_string(),
+            Kind::Time(text) => format!("{} +0000 UTC", text.trim_end_matches('Z').replace('T', " ")),
+            Kind::List(list) => {
+                let items: Vec<String> = list.iter().map(Self::go_value).collect();
+                format!("[{}]", items.join(" "))
+            }
+            Kind::Map(map) => {
+                let items = map
+                    .iter()
+                    .map(|(key, value)| format!("{key}:{}", value.go_value()));
+                format!("map[{}]", items.collect::<Vec<_>>().join(" "))
+            }
+        }
+    }
+}
+
+/// A number as Go's `%v` has it: with an exponent of two digits from a million up and below a ten-thousandth.
+fn go_float(n: f64) -> String {
+    let shown = format!("{n:e}");
+    let Some((digits, exponent)) = shown.split_once('e') else {
+        return shown;
+    };
+    match exponent.parse::<i32>() {
+        Ok(exponent) if !(-4..6).contains(&exponent) => {
+            let sign = if exponent < 0 { '-' } else { '+' };
+            format!("{digits}e{sign}{:02}", exponent.abs())
+        }
+        _ => n.to_string(),
+    }
 }

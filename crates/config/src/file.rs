@@ -37,6 +37,6 @@ pub fn load(
             warnings: findings.warnings,
         });
     }
-    findings.errors.extend(findings.warnings);
-    Err(findings.errors)
+    findings.warnings.extend(findings.errors);
+    Err(findings.warnings)
 }

@@ -192,7 +192,7 @@ pub(crate) fn section(key: &str, value: &Value, findings: &mut Findings) -> bool
     if let (Kind::Map(map), false) = (&value.kind, inner.is_empty()) {
         for (name, value) in map {
             let known = inner.contains(&name.to_lowercase().as_str());
-            if !known && key == "tls" && !value.used.get() {
+            if !known && std::ptr::eq(*inner, TLS) && !value.used.get() {
                 findings.error(value, format!("error parsing tls config, unknown field {name:?}"));
             } else if !known {
                 findings.unknown(name, value);

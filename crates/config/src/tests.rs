@@ -5,7 +5,8 @@ use natterjack_conf::NoSource;
 use super::*;
 
 /// Cases of `testdata/check.txt`: a configuration on one line (`\n` for line ends), ` => `, then `ok` or the peer's lines
-/// joined by ` | `. Lines that begin with `~` differ on purpose: the peer prints addresses, panics, or takes what is no map.
+/// joined by ` | `, as `testdata/record.py` writes them. Lines that begin with `~` differ on purpose: the peer prints
+/// addresses, panics, or takes what is no map.
 #[test]
 fn verdicts_are_the_peers() {
     let text = include_str!("../testdata/check.txt");
@@ -59,7 +60,15 @@ fn start_checks() {
         text("max_payload: 2MB\nmax_pending: 1MB"),
         "max_payload (2097152) cannot be higher than max_pending (1048576)"
     );
-    assert_eq!(text("server_name: \"a b\""), "server name cannot contain spaces");
+    // As a flag gives it: the file's is refused where it stands.
+    let spaced = Options {
+        server_name: "a b".into(),
+        ..Options::default()
+    };
+    assert_eq!(
+        check(&spaced).unwrap_err().to_string(),
+        "server name cannot contain spaces"
+    );
     assert_eq!(
         text("no_auth_user: x"),
         "no_auth_user: \"x\" present, but users/nkeys are not defined"

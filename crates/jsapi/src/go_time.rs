@@ -258,6 +258,10 @@ impl Nanos {
     }
 }
 
+fn split_digits(text: &str) -> (&str, &str) {
+    text.split_at(text.bytes().take_while(u8::is_ascii_digit).count())
+}
+
 fn parse_duration(value: &str) -> Result<i64, String> {
     let invalid = || format!("time: invalid duration {value:?}");
     let (negative, mut rest) = match value.as_bytes().first() {
@@ -273,13 +277,9 @@ fn parse_duration(value: &str) -> Result<i64, String> {
     }
     let mut total: i128 = 0;
     while !rest.is_empty() {
-        let number_len = rest
-            .bytes()
-            .take_while(|b| b.is_ascii_digit() || *b == b'.')
-            .count();
-        let (number, tail) = rest.split_at(number_len);
-        let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
-        if whole.is_empty() && fraction.is_empty() || fraction.contains('.') {
+        let (whole, tail) = split_digits(rest);
+        let (fraction, tail) = tail.strip_prefix('.').map_or(("", tail), split_digits);
+        if whole.is_empty() && fraction.is_empty() {
             return Err(invalid());
         }
         let unit_len = tail

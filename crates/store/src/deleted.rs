@@ -12,6 +12,11 @@ impl SlotSet {
         self.len
     }
 
+    /// Bytes of memory it takes.
+    pub(crate) const fn memory_bytes(&self) -> usize {
+        self.words.capacity() * size_of::<u64>()
+    }
+
     pub(crate) fn contains(&self, slot: usize) -> bool {
         self.words
             .get(slot / 64)

@@ -14,6 +14,7 @@ use crate::disk::{Disk, read_file};
 use crate::ids::Seq;
 use crate::journal::recover;
 use crate::log::{Checkpoint, Copies, SegmentEntry};
+use crate::memory::Memory;
 use crate::seal::{Encryption, Vault, look_at_vault};
 use crate::segment::cursor::Cursor;
 use crate::segment::data::Data;
@@ -21,7 +22,7 @@ use crate::segment::index::SegmentIndex;
 use crate::segment::pool::Pool;
 use crate::segment::{RECORDS_AT, Segment, index_name, parse_name, write};
 use crate::store::{Store, StoreOptions, read_group};
-use crate::subjects::{BlockCache, Place};
+use crate::subjects::Place;
 
 pub use export::{Content, Exported, export};
 
@@ -236,7 +237,7 @@ fn check_stream(disk: &Arc<dyn Disk>, pool: &Arc<Pool>, dir: &Path, report: &mut
 
 /// Runs of subjects that the checkpoint names and that are not as they were written.
 fn damaged_runs(disk: &Arc<dyn Disk>, pool: &Pool, dir: &Path, checkpoint: &Checkpoint) -> Vec<PathBuf> {
-    let place = Place::new(disk, dir, Arc::new(BlockCache::new(0)), pool.vault.clone());
+    let place = Place::new(disk, dir, Memory::new(0), pool.vault.clone());
     let learnt = checkpoint.learnt.as_ref();
     learnt.map_or_else(Vec::new, |learnt| learnt.subjects.check(&place))
 }

@@ -10,8 +10,12 @@ use crate::subjects::BlockCache;
 const STREAM_SHARE: usize = 8;
 /// And at most so much, bytes: more would not make it faster.
 const STREAM_BYTES_MAX: usize = 16 * 1024 * 1024;
-/// Smaller tables are not worth a file, however many streams there are, bytes.
-const STREAM_BYTES_MIN: usize = 64 * 1024;
+/// Smaller tables are not worth a file while few streams share, bytes.
+const SMALL_BYTES_MAX: usize = 64 * 1024;
+/// Nor these, however many share, bytes.
+const SMALL_BYTES_MIN: usize = 4 * 1024;
+/// All small tables together take one part in so many of what all may take.
+const SMALL_SHARE: usize = 4;
 /// Histories of subjects take at most one part in so many, whoever's they are.
 const HISTORIES_SHARE: usize = 2;
 /// One part in so many caches blocks read back.
@@ -19,11 +23,33 @@ const CACHE_SHARE: usize = 8;
 /// The cache is not larger, bytes: the operating system keeps the files' pages as well.
 const CACHE_BYTES_MAX: usize = 16 * 1024 * 1024;
 
+/// What a store takes of the memory that it was given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MemoryUse {
+    /// Taken, bytes: what streams on disk know of subjects and where messages lie, messages that are not in segments yet, and
+    /// blocks of indexes that were read back.
+    pub bytes: usize,
+    /// What of that the blocks are, bytes.
+    pub cached: usize,
+    /// [`StoreOptions::memory_bytes_max`](crate::StoreOptions::memory_bytes_max).
+    pub bytes_max: usize,
+    /// Streams on disk that share it.
+    pub streams: usize,
+}
+
+impl MemoryUse {
+    /// What a stream may take beyond the limit, bytes: a small table, the one before it on its way to disk, a small piece of
+    /// histories, and messages on their way to a segment.
+    pub const SLACK_PER_STREAM: usize = 6 * SMALL_BYTES_MAX;
+}
+
 /// What all streams together take and may take.
 #[derive(Debug)]
 pub(crate) struct Memory {
     bytes_max: usize,
     used: AtomicUsize,
+    streams: AtomicUsize,
+    cache_bytes_max: usize,
     pub(crate) cache: Arc<BlockCache>,
 }
 
@@ -33,8 +59,53 @@ impl Memory {
         Arc::new(Self {
             bytes_max: bytes_max - cache,
             used: AtomicUsize::new(0),
+            streams: AtomicUsize::new(0),
+            cache_bytes_max: cache,
             cache: Arc::new(BlockCache::new(cache)),
         })
+    }
+
+    /// How much of it is taken.
+    pub(crate) fn in_use(&self) -> MemoryUse {
+        let cached = self.cache.bytes();
+        MemoryUse {
+            bytes: self.used.load(Ordering::Relaxed) + cached,
+            cached,
+            bytes_max: self.bytes_max + self.cache_bytes_max,
+            streams: self.streams.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Notes memory that is taken for a while, by a copy say, until what this gives is dropped.
+    pub(crate) fn take(self: &Arc<Self>, bytes: usize) -> Taken {
+        self.used.fetch_add(bytes, Ordering::Relaxed);
+        Taken {
+            of: Arc::clone(self),
+            bytes,
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        self.used.load(Ordering::Relaxed) > self.bytes_max
+    }
+
+    /// Tables of a stream below this stay where they are, bytes: the more streams there are, the smaller.
+    fn small_bytes(&self) -> usize {
+        let streams = self.streams.load(Ordering::Relaxed).max(1);
+        (self.bytes_max / SMALL_SHARE / streams).clamp(SMALL_BYTES_MIN, SMALL_BYTES_MAX)
+    }
+}
+
+/// Memory taken for a while.
+#[derive(Debug)]
+pub(crate) struct Taken {
+    of: Arc<Memory>,
+    bytes: usize,
+}
+
+impl Drop for Taken {
+    fn drop(&mut self) {
+        self.of.used.fetch_sub(self.bytes, Ordering::Relaxed);
     }
 }
 
@@ -46,7 +117,8 @@ pub(crate) struct Share {
 }
 
 impl Share {
-    pub(crate) const fn new(of: Arc<Memory>) -> Self {
+    pub(crate) fn new(of: Arc<Memory>) -> Self {
+        of.streams.fetch_add(1, Ordering::Relaxed);
         Self { of, bytes: 0 }
     }
 
@@ -57,20 +129,24 @@ impl Share {
         // Wraps like the sum it is added to, so that a smaller figure takes off.
         let change = bytes.wrapping_sub(before);
         self.of.used.fetch_add(change, Ordering::Relaxed);
-        table > (self.of.bytes_max / STREAM_SHARE).min(STREAM_BYTES_MAX)
-            || (table >= STREAM_BYTES_MIN && self.is_over())
+        table > (self.of.bytes_max / STREAM_SHARE).min(STREAM_BYTES_MAX) || self.is_too_much(table)
     }
 
     /// Whether all streams together take more than they may.
     pub(crate) fn is_over(&self) -> bool {
-        self.of.used.load(Ordering::Relaxed) > self.of.bytes_max
+        self.of.is_over()
+    }
+
+    /// Whether a piece of this size should go to disk because all streams together take too much.
+    pub(crate) fn is_too_much(&self, bytes: usize) -> bool {
+        self.is_over() && bytes >= self.of.small_bytes()
     }
 
     /// What histories of subjects may take here: less while all streams together take too much.
     pub(crate) fn histories_max(&self) -> usize {
         let most = self.of.bytes_max / HISTORIES_SHARE;
         if self.is_over() {
-            most.min(STREAM_BYTES_MIN)
+            most.min(self.of.small_bytes())
         } else {
             most
         }
@@ -80,6 +156,7 @@ impl Share {
 impl Drop for Share {
     fn drop(&mut self) {
         self.set(0, 0);
+        self.of.streams.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -99,6 +176,26 @@ mod tests {
             "nothing to write"
         );
         drop(shares);
-        assert_eq!(memory.used.load(Ordering::Relaxed), 0);
+        let in_use = memory.in_use();
+        assert_eq!((in_use.bytes, in_use.streams), (0, 0));
+    }
+
+    #[test]
+    fn what_is_taken_for_a_while_comes_back() {
+        let memory = Memory::new(1024 * 1024);
+        let taken = memory.take(5000);
+        assert_eq!(memory.in_use().bytes, 5000);
+        drop(taken);
+        assert_eq!(memory.in_use().bytes, 0);
+    }
+
+    #[test]
+    fn the_more_streams_the_smaller_what_stays() {
+        let memory = Memory::new(1024 * 1024);
+        assert_eq!(memory.small_bytes(), SMALL_BYTES_MAX);
+        let shares: Vec<Share> = (0..1000).map(|_| Share::new(Arc::clone(&memory))).collect();
+        assert_eq!(memory.small_bytes(), SMALL_BYTES_MIN);
+        drop(shares);
+        assert_eq!(memory.small_bytes(), SMALL_BYTES_MAX);
     }
 }

@@ -16,7 +16,7 @@ use crate::disk::{Disk, make_dir, read_file, replace_file};
 use crate::ids::{GroupId, LogIndex, Seq};
 use crate::journal::{AppendError, Completion, Journal, JournalStats, Pending, Settings, SyncMode, recover};
 use crate::log::{Replay, StreamFiles, StreamLog, StreamOptions};
-use crate::memory::Memory;
+use crate::memory::{Memory, MemoryUse};
 use crate::seal::{self, Encryption, keys_exist, open_vault};
 use crate::segment::pool::Pool;
 use crate::traits::MsgStore;
@@ -311,6 +311,12 @@ impl Store {
     #[must_use]
     pub fn journal_stats(&self) -> JournalStats {
         self.context.journal.stats()
+    }
+
+    /// What its streams take of [`StoreOptions::memory_bytes_max`].
+    #[must_use]
+    pub fn memory_use(&self) -> MemoryUse {
+        self.context.memory.in_use()
     }
 
     /// Waits until everything appended is on disk and background work has ended.

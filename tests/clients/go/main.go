@@ -17,8 +17,8 @@ import (
 )
 
 const (
-	caseLimit  = 60 * time.Second
-	startLimit = 20 * time.Second
+	caseLimit  = 240 * time.Second
+	startLimit = 60 * time.Second
 	soon       = 10 * time.Second
 	probe      = 10 * time.Millisecond
 )

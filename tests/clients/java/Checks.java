@@ -14,9 +14,9 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
 
 final class Checks {
-    private static final long CASE_SECONDS = 60;
+    private static final long CASE_SECONDS = 240;
     private static final long PROBE_MS = 10;
-    static final long WAIT_MS = 10_000;
+    static final long WAIT_MS = 30_000;
 
     private final Map<String, Body> cases = new LinkedHashMap<>();
 

@@ -27,7 +27,7 @@ import java.util.List;
 import java.util.stream.LongStream;
 
 final class ConsumerCases {
-    private static final Duration SOON = Duration.ofSeconds(5);
+    private static final Duration SOON = Duration.ofSeconds(20);
 
     public static void main(String[] arguments) {
         new Checks()

@@ -10,7 +10,7 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 final class Server implements AutoCloseable {
-    private static final long START_MS = 20_000;
+    private static final long START_MS = 60_000;
     private static final Pattern URL = Pattern.compile("\"nats\":\\s*\\[\\s*\"([^\"]+)\"");
 
     private final Path folder = Files.createTempDirectory("natterjack-java-");

@@ -71,7 +71,7 @@ await run({
     const coming = d.next({ expires: 10_000 });
     await eventually("the request", async () => (await d.info()).num_waiting === 1);
     await publish(js, 1);
-    assert.ok(await (await coming).ackAck({ timeout: 5000 }));
+    assert.ok(await (await coming).ackAck({ timeout: 20_000 }));
     assert.equal((await d.info()).ack_floor.stream_seq, 1);
   },
 
@@ -153,7 +153,7 @@ await run({
   async every_kind_of_acknowledgement(nc) {
     const { d } = await consumer(nc, 4, { ack_wait: nanos(1500), max_deliver: 3 });
     const [one, two, three, four] = await take(await d.fetch({ max_messages: 4, expires: 2000 }), 4, () => {});
-    assert.ok(await one.ackAck({ timeout: 5000 }));
+    assert.ok(await one.ackAck({ timeout: 20_000 }));
     two.nak();
     three.term("cannot be read");
     four.nak(300);

@@ -38,7 +38,7 @@ await run({
     const h = headers();
     h.append("N", "1");
     h.append("N", "2");
-    const answer = await nc.request("double", "ab", { timeout: 5000, headers: h });
+    const answer = await nc.request("double", "ab", { timeout: 20_000, headers: h });
     assert.equal(answer.string(), "abab");
     assert.deepEqual(answer.headers.values("N"), ["1", "2"]);
     const many = [];
@@ -50,7 +50,7 @@ await run({
   },
 
   async no_responders(nc) {
-    const error = await nc.request("nobody", "", { timeout: 5000 }).catch((e) => e);
+    const error = await nc.request("nobody", "", { timeout: 20_000 }).catch((e) => e);
     assert.ok(error instanceof RequestError && error.isNoResponders(), `${error}`);
   },
 
@@ -96,8 +96,8 @@ await run({
     const service = await services.add({ name: "echo", version: "1.0.0", description: "says it again" });
     service.addGroup("v1").addEndpoint("say", { handler: (_, m) => m.respond(m.data) });
     service.addEndpoint("fail", { handler: (_, m) => m.respondError(409, "not now") });
-    assert.equal((await nc.request("v1.say", "x", { timeout: 5000 })).string(), "x");
-    const refused = await nc.request("fail", "", { timeout: 5000 });
+    assert.equal((await nc.request("v1.say", "x", { timeout: 20_000 })).string(), "x");
+    const refused = await nc.request("fail", "", { timeout: 20_000 });
     assert.equal(refused.headers.get("Nats-Service-Error-Code"), "409");
     const client = services.client({ strategy: "count", maxMessages: 1, maxWait: 5000 });
     const found = async (what) => {

@@ -9,8 +9,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connect } from "@nats-io/transport-node";
 
-const CASE_MS = 60_000;
-const START_MS = 20_000;
+const CASE_MS = 240_000;
+const START_MS = 60_000;
 const PROBE_MS = 10;
 
 /** The server under test. */

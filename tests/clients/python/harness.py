@@ -16,9 +16,9 @@ import sys
 import tempfile
 import traceback
 
-CASE_SECONDS = 60
-START_SECONDS = 20
-END_SECONDS = 15
+CASE_SECONDS = 240
+START_SECONDS = 60
+END_SECONDS = 60
 PROBE_SECONDS = 0.01
 
 

@@ -58,10 +58,10 @@ async def case_request_and_no_responders():
             await message.respond(str(int(message.data) + 1).encode())
 
         await client.subscribe("add.one", cb=answer)
-        assert (await client.request("add.one", b"41", timeout=5)).data == b"42"
-        answers = await asyncio.gather(*(client.request("add.one", str(n).encode(), timeout=5) for n in range(100)))
+        assert (await client.request("add.one", b"41", timeout=20)).data == b"42"
+        answers = await asyncio.gather(*(client.request("add.one", str(n).encode(), timeout=20) for n in range(100)))
         assert [int(a.data) for a in answers] == list(range(1, 101))
-        await fails(NoRespondersError, client.request("add.two", b"1", timeout=5))
+        await fails(NoRespondersError, client.request("add.two", b"1", timeout=20))
 
 
 async def case_headers():

@@ -4,7 +4,7 @@ import asyncio
 import sys
 
 import nats
-from nats.errors import TimeoutError as Timeout
+from asyncio import TimeoutError as Timeout
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy, DiscardPolicy, RetentionPolicy, StorageType, StreamConfig
 from nats.js.errors import APIError, BadRequestError, NoStreamResponseError, NotFoundError
 
@@ -115,10 +115,10 @@ async def case_limits(js, storage):
 async def case_pull_durable(js, storage):
     await js.add_stream(name="S", subjects=["s.*"], storage=storage)
     await fill(js, "s.a", 1, 100)
-    durable = await js.pull_subscribe("s.*", "worker", config=ConsumerConfig(ack_wait=1))
+    durable = await js.pull_subscribe("s.*", "worker", config=ConsumerConfig(ack_wait=4))
     for message in await durable.fetch(60, timeout=10):
         await message.ack_sync()
-    left = await durable.fetch(100, timeout=1)
+    left = await durable.fetch(100, timeout=2)
     assert [m.metadata.sequence.stream for m in left] == list(range(61, 101))
     info = await durable.consumer_info()
     assert (info.ack_floor.stream_seq, info.num_ack_pending, info.num_pending) == (60, 40, 0)
@@ -139,16 +139,16 @@ async def case_nak_term_and_progress(js):
     config = ConsumerConfig(ack_wait=2, max_deliver=3)
     worker = await js.pull_subscribe("s", "worker", config=config)
     loop = asyncio.get_running_loop()
-    one, two = await worker.fetch(2, timeout=5)
+    one, two = await worker.fetch(2, timeout=20)
     await two.term()
     begun = loop.time()
     await one.nak(delay=0.4)
-    one = (await worker.fetch(1, timeout=5))[0]
+    one = (await worker.fetch(1, timeout=20))[0]
     assert 0.3 < loop.time() - begun < 1.9, loop.time() - begun
     assert one.metadata.num_delivered == 2
     await one.in_progress()
     begun = loop.time()
-    one = (await worker.fetch(1, timeout=5))[0]
+    one = (await worker.fetch(1, timeout=20))[0]
     assert one.metadata.num_delivered == 3 and loop.time() - begun > 1.7
     await fails(Timeout, worker.fetch(1, timeout=2.5))
 
@@ -180,7 +180,7 @@ async def case_policies_and_filters(js):
     async def seen(count, subject="", **config):
         # The client writes its subject into the configuration as the filter.
         sub = await js.pull_subscribe(subject, stream="S", config=ConsumerConfig(ack_policy=AckPolicy.NONE, **config))
-        return [m.metadata.sequence.stream for m in await sub.fetch(count, timeout=5)]
+        return [m.metadata.sequence.stream for m in await sub.fetch(count, timeout=20)]
 
     assert await seen(9) == list(range(1, 10))
     assert await seen(1, deliver_policy=DeliverPolicy.LAST) == [9]
@@ -196,7 +196,7 @@ async def case_work_queue(js):
     await fill(js, "s", 1, 10)
     worker = await js.pull_subscribe("s", "worker")
     await fails(BadRequestError, js.pull_subscribe("s", "second"))
-    for message in await worker.fetch(7, timeout=5):
+    for message in await worker.fetch(7, timeout=20):
         await message.ack_sync()
     state = (await js.stream_info("S")).state
     assert (state.messages, state.first_seq) == (3, 8)

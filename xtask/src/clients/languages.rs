@@ -110,7 +110,7 @@ fn go(workspace: &Workspace) -> Result<Prepared> {
     let program = built(workspace, "go").join("clients");
     let mut build = child::command(workspace, "go", &["build", "-mod=readonly", "-o"]);
     build.arg(&program).arg(".").current_dir(folder(workspace, "go"));
-    ensure!(child::run(&mut build)?, "go build failed in tests/clients/go");
+    ensure!(child::fetch(&mut build)?, "go build failed in tests/clients/go");
     programs(workspace, "go", |_| child::command(workspace, &program, &[]))
 }
 
@@ -120,6 +120,7 @@ fn programs(workspace: &Workspace, language: &str, command: impl Fn(&str) -> Com
     let program = |name: String| Program {
         command: command(&name),
         name: format!("{language}/{name}"),
+        again: None,
     };
     Ok(Ok(names.into_iter().map(program).collect()))
 }
@@ -167,7 +168,7 @@ fn installed(target: &Path, lists: &[&str], install: impl FnOnce() -> Command) -
     }
     say(format_args!("installing packages in {}", target.display()));
     ensure!(
-        child::run(&mut install())?,
+        child::fetch(&mut install())?,
         "the packages of {} cannot be installed",
         lists.join(" and ")
     );

@@ -63,9 +63,16 @@ pub(super) fn prepare(workspace: &Workspace) -> Result<Prepared> {
         for test in skips.iter().filter(|s| s.file == name).flat_map(|s| &s.tests) {
             command.args(["--skip", test]);
         }
+        let (workspace, target) = (workspace.clone(), target.clone());
         Program {
-            name: format!("rust/{name}"),
             command,
+            name: format!("rust/{name}"),
+            again: Some(Box::new(move |tests| {
+                let mut command = cargo(&workspace, &target, &["--test", &name]);
+                command.args(["--", "--exact", "--test-threads", "1"]);
+                command.args(tests);
+                command
+            })),
         }
     };
     Ok(Ok(names.into_iter().map(program).collect()))

@@ -1,11 +1,12 @@
-//! Compares answers and prints where they differ. Never changes them.
+//! Compares answers and notes where they differ. Never changes or prints them.
+
+use std::collections::BTreeMap;
 
 use super::differences::Differences;
 use super::player::Answers;
 use super::transcript::{Case, Transcript};
 use super::{Pair, Played};
 use crate::outcome::Outcome;
-use crate::report::say;
 
 /// Most of a long line to show before and after the first byte that differs.
 const SHOWN_BEFORE: usize = 60;
@@ -25,8 +26,9 @@ impl Judge {
         Self { differences, outcome }
     }
 
-    /// All cases of a file.
-    pub(super) fn file(&mut self, file: &Transcript, pair: &Pair) {
+    /// What differs in a file, by number of the case: nothing for a case that agrees.
+    pub(super) fn file(&self, file: &Transcript, pair: &Pair) -> Verdicts {
+        let mut verdicts = Verdicts::new();
         for (number, case) in file.cases.iter().enumerate() {
             let peer = pair.peer.as_ref().map(|p| find(p, number));
             let ours = pair.ours.as_ref().map(|p| find(p, number));
@@ -38,8 +40,17 @@ impl Judge {
             if [peer, ours].contains(&Some(None)) {
                 complaints.push("was played against one server only".to_owned());
             }
-            for complaint in &complaints {
-                say(format_args!("FAILED {}/{}: {complaint}", file.name, case.name));
+            verdicts.insert(number, complaints);
+        }
+        verdicts
+    }
+
+    /// Counts a file's cases, and notes what differs.
+    pub(super) fn count(&mut self, file: &Transcript, verdicts: &Verdicts) {
+        for (number, complaints) in verdicts {
+            for complaint in complaints {
+                let text = format!("FAILED {}/{}: {complaint}", file.name, file.cases[*number].name);
+                text.lines().for_each(|line| self.outcome.note(line));
             }
             let failed = u64::from(!complaints.is_empty());
             self.outcome.failed += failed;
@@ -50,7 +61,8 @@ impl Judge {
     /// Entries that are needed no more.
     pub(super) fn unused_differences(&mut self) {
         for entry in self.differences.unused() {
-            say(format_args!("FAILED differences.toml: no longer needed: {entry}"));
+            let text = format!("FAILED differences.toml: no longer needed: {entry}");
+            self.outcome.note(&text);
             self.outcome.failed += 1;
         }
     }
@@ -86,6 +98,9 @@ impl Judge {
         complaints
     }
 }
+
+/// By number of the case, what differs in it.
+pub(super) type Verdicts = BTreeMap<usize, Vec<String>>;
 
 type OnePlayed<'a> = Option<&'a Result<Answers, String>>;
 
@@ -142,7 +157,8 @@ mod tests {
             ours: ours.map(played),
         };
         let mut judge = Judge::new(Differences::default());
-        judge.file(&file, &pair);
+        let verdicts = judge.file(&file, &pair);
+        judge.count(&file, &verdicts);
         (judge.outcome.passed, judge.outcome.failed)
     }
 
@@ -165,17 +181,13 @@ mod tests {
         let file = Transcript::parse("t", TEXT).unwrap();
         let answers = vec![vec!["x".to_owned()], vec!["y".to_owned()]];
         let (peer, ours) = (Some(Vec::new()), Some(vec![(0, Ok(answers))]));
-        let mut judge = Judge::new(Differences::default());
-        judge.file(&file, &Pair { peer, ours });
-        assert_eq!(judge.outcome.failed, 1);
-        judge.file(
-            &file,
-            &Pair {
-                peer: Some(Vec::new()),
-                ours: Some(Vec::new()),
-            },
-        );
-        assert_eq!(judge.outcome.failed, 1);
+        let judge = Judge::new(Differences::default());
+        assert_eq!(judge.file(&file, &Pair { peer, ours })[&0].len(), 1);
+        let nobody = Pair {
+            peer: Some(Vec::new()),
+            ours: Some(Vec::new()),
+        };
+        assert!(judge.file(&file, &nobody).is_empty());
     }
 
     #[test]

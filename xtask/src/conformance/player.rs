@@ -12,8 +12,9 @@ use super::step::{Action, Request};
 use super::transcript::{Case, Header};
 use super::wire::{Connection, Frame, Read1};
 
-/// How long an answer may take that must come.
-const ANSWER_WITHIN: Duration = Duration::from_secs(3);
+/// How long an answer may take that must come, and how long where the first playing differed.
+pub(super) const ANSWER_WITHIN: Duration = Duration::from_secs(3);
+pub(super) const ANSWER_WITHIN_AT_LAST: Duration = Duration::from_secs(20);
 /// How long to listen for what must not come.
 const QUIET: Duration = Duration::from_millis(250);
 const CONNECT: &str = r#"{"verbose":false,"pedantic":false,"headers":true,"no_responders":true,"echo":true}"#;
@@ -27,28 +28,30 @@ pub(super) fn prepare(address: SocketAddr, header: &Header) -> Result<()> {
     if let Some(stream) = &header.keep {
         let body = format!("{{\"name\":\"{stream}\"}}");
         let subject = format!("$JS.API.STREAM.CREATE.{stream}");
-        Player::new(address, header, String::new()).api(subject, body)?;
+        Player::new(address, header, String::new(), ANSWER_WITHIN_AT_LAST).api(subject, body)?;
     }
     Ok(())
 }
 
-/// Plays `case` on fresh connections, then removes the streams it left.
-pub(super) fn play(address: SocketAddr, header: &Header, case: &Case) -> Result<Answers> {
+/// Plays `case` on fresh connections, waiting for an answer no longer than `within`, then removes the streams it left.
+pub(super) fn play(address: SocketAddr, header: &Header, case: &Case, within: Duration) -> Result<Answers> {
     let script: Vec<&str> = case.steps.iter().map(|s| s.text.as_str()).collect();
-    let mut player = Player::new(address, header, script.join("\n"));
+    let mut player = Player::new(address, header, script.join("\n"), within);
     let mut answers = Vec::new();
     for step in &case.steps {
         player.act(&step.action).with_context(|| step.text.clone())?;
         answers.push(std::mem::take(&mut player.said));
     }
     drop(player);
-    Player::new(address, header, String::new()).remove_streams()?;
+    Player::new(address, header, String::new(), ANSWER_WITHIN_AT_LAST).remove_streams()?;
     Ok(answers)
 }
 
 struct Player<'a> {
     address: SocketAddr,
     header: &'a Header,
+    /// How long an answer may take that must come.
+    within: Duration,
     connections: BTreeMap<char, Connection>,
     names: Names,
     /// Ack subjects of the messages seen, in order.
@@ -58,10 +61,11 @@ struct Player<'a> {
 }
 
 impl<'a> Player<'a> {
-    fn new(address: SocketAddr, header: &'a Header, script: String) -> Self {
+    fn new(address: SocketAddr, header: &'a Header, script: String, within: Duration) -> Self {
         Self {
             address,
             header,
+            within,
             connections: BTreeMap::new(),
             names: Names::new(script),
             acks: Vec::new(),
@@ -98,7 +102,7 @@ impl<'a> Player<'a> {
                 self.fence(*on)
             }
             Action::Wait(on, count) => {
-                self.messages(*on, *count, ANSWER_WITHIN)?;
+                self.messages(*on, *count, self.within)?;
                 Ok(())
             }
             Action::Request(request) => self.request(request).map(|_| ()),
@@ -114,7 +118,7 @@ impl<'a> Player<'a> {
     /// A bare connection; its first line is recorded.
     fn open(&mut self, on: char) -> Result<()> {
         let mut connection = Connection::open(self.address)?;
-        let first = connection.next(Instant::now() + ANSWER_WITHIN)?;
+        let first = connection.next(Instant::now() + self.within)?;
         self.connections.insert(on, connection);
         self.record(first);
         Ok(())
@@ -143,7 +147,7 @@ impl<'a> Player<'a> {
         let connection = self.connection(on)?;
         connection.send(b"PING\r\n");
         let mut before = std::mem::take(&mut connection.pings_open);
-        let deadline = Instant::now() + ANSWER_WITHIN;
+        let deadline = Instant::now() + self.within;
         loop {
             let read = self.existing(on)?.next(deadline)?;
             if let Read1::Frame(Frame::Line(line)) = &read
@@ -192,7 +196,7 @@ impl<'a> Player<'a> {
         let connection = self.connection(*on)?;
         connection.send(&[sub.as_bytes(), &publish].concat());
 
-        let within = if *answers == 0 { QUIET } else { ANSWER_WITHIN };
+        let within = if *answers == 0 { QUIET } else { self.within };
         let deadline = Instant::now() + within;
         let (mut aside, mut seen, mut last) = (Vec::new(), 0, Vec::new());
         while *answers == 0 || seen < *answers {

@@ -39,26 +39,37 @@ pub(crate) fn read(value: &Value, accounts: &mut Vec<Account>, f: &mut Findings)
             format!("Expected accounts to be a map or array, got {}", value.go_type()),
         ),
     }
-    // Users of all accounts share one name space.
+    duplicates(value, accounts, f);
+}
+
+/// Users of all accounts share one name space.
+fn duplicates(value: &Value, accounts: &[Account], f: &mut Findings) {
     let mut seen = std::collections::HashSet::new();
-    for user in accounts.iter().flat_map(|a| &a.users) {
-        let key = user.nkey.as_deref();
-        if !seen.insert(key.unwrap_or(&user.name)) {
-            let text = key.map_or_else(
-                || format!("Duplicate user {:?} detected", user.name),
-                |key| format!("Duplicate nkey {key:?} detected"),
-            );
-            f.error(value, text);
+    for account in accounts {
+        for user in &account.users {
+            let key = user.nkey.as_deref();
+            if !seen.insert(key.unwrap_or(&user.name)) {
+                let text = key.map_or_else(
+                    || format!("Duplicate user {:?} detected", user.name),
+                    |key| format!("Duplicate nkey {key:?} detected"),
+                );
+                f.error(users_of(value, &account.name), text);
+            }
         }
     }
 }
 
+/// The list of users of the account `name`, or what is nearest to it.
+fn users_of<'a>(accounts: &'a Value, name: &str) -> &'a Value {
+    let account = accounts.as_map().and_then(|map| map.get(name));
+    let fields = account.and_then(Value::as_map).into_iter().flatten();
+    let mut lists = fields.filter(|(key, _)| key.eq_ignore_ascii_case("users"));
+    lists.next().map_or(accounts, |(_, users)| users)
+}
+
 fn account(name: &str, value: &Value, f: &mut Findings) -> Option<Account> {
     let Some(map) = value.as_map() else {
-        f.error(
-            value,
-            format!("Expected map entries for accounts, got {}", value.go_type()),
-        );
+        f.error(value, "Expected map entries for accounts");
         return None;
     };
     let mut account = Account {
@@ -67,7 +78,12 @@ fn account(name: &str, value: &Value, f: &mut Findings) -> Option<Account> {
     };
     for (key, value) in map {
         match key.to_lowercase().as_str() {
-            "users" => account.users = authorization::users(value, value, name, f),
+            // The peer names no place here.
+            "users" if value.as_list().is_none() => f.errors.push(format!(
+                "Expected users field to be an array, got {}",
+                value.go_value()
+            )),
+            "users" => account.users = authorization::users(value, None, name, f),
             "default_permissions" => {
                 account.default_permissions = authorization::permissions(value, f).map(Arc::new)
             }
@@ -89,20 +105,14 @@ fn account(name: &str, value: &Value, f: &mut Findings) -> Option<Account> {
 
 fn limits(value: &Value, account: &mut Account, f: &mut Findings) {
     let Some(map) = value.as_map() else {
-        f.error(
-            value,
-            format!("Expected limits to be a map/struct, got {}", value.go_type()),
-        );
-        return;
+        return f.expected(value, "account limits to be a map/struct");
     };
     for (key, value) in map {
-        let Some(n) = f.integer(value) else { continue };
-        let limit = u64::try_from(n).ok();
         match key.to_lowercase().as_str() {
-            "max_connections" | "max_conn" => account.max_connections = limit,
-            "max_subscriptions" | "max_subs" => account.max_subscriptions = limit,
-            "max_payload" | "max_pay" => account.max_payload_bytes = usize::try_from(n).ok(),
-            "max_leafnodes" | "max_leafs" => {}
+            "max_connections" | "max_conn" => account.max_connections = f.count(value),
+            "max_subscriptions" | "max_subs" => account.max_subscriptions = f.count(value),
+            "max_payload" | "max_pay" => account.max_payload_bytes = f.size(value),
+            "max_leafnodes" | "max_leafs" => drop(f.integer(value)),
             _ => f.error(value, format!("Unknown field {key:?} parsing account limits")),
         }
     }
@@ -124,41 +134,43 @@ fn jetstream(value: &Value, f: &mut Findings) -> Option<AccountJetStream> {
         },
         Kind::Map(map) => map,
         _ => {
-            f.error(
-                value,
-                format!(
-                    "Expected map, bool or string to define JetStream, got {}",
-                    value.go_type()
-                ),
-            );
+            f.errors.push(format!(
+                "Expected map, bool or string to define JetStream, got {}",
+                value.go_type()
+            ));
             return None;
         }
     };
     let mut limits = AccountJetStream::default();
-    for (key, value) in map {
-        match key.to_lowercase().as_str() {
-            "max_memory" | "max_mem" | "mem" | "memory" => {
-                limits.max_memory_bytes = f.storage(&key.to_lowercase(), value)?
-            }
+    for (name, value) in map {
+        let key = name.to_lowercase();
+        match key.as_str() {
+            "max_memory" | "max_mem" | "mem" | "memory" => limits.max_memory_bytes = f.number(&key, value)?,
             "max_store" | "max_file" | "max_disk" | "store" | "disk" => {
-                limits.max_store_bytes = f.storage(&key.to_lowercase(), value)?
+                limits.max_store_bytes = f.number(&key, value)?
             }
-            "max_streams" | "streams" => limits.max_streams = f.integer(value)?,
-            "max_consumers" | "consumers" => limits.max_consumers = f.integer(value)?,
-            "max_bytes_required" | "max_stream_bytes" | "max_bytes" => {
-                limits.max_bytes_required = f.flag(value)?
-            }
+            "max_streams" | "streams" => limits.max_streams = f.number(&key, value)?,
+            "max_consumers" | "consumers" => limits.max_consumers = f.number(&key, value)?,
+            "max_bytes_required" | "max_stream_bytes" | "max_bytes" => match value.kind {
+                Kind::Bool(on) => limits.max_bytes_required = on,
+                _ => f.expected(value, &format!("a parseable bool for {key:?}")),
+            },
             "mem_max_stream_bytes" | "memory_max_stream_bytes" => {
-                limits.memory_max_stream_bytes = f.storage(&key.to_lowercase(), value)?
+                limits.memory_max_stream_bytes = f.number(&key, value)?
             }
             "disk_max_stream_bytes" | "store_max_stream_bytes" => {
-                limits.disk_max_stream_bytes = f.storage(&key.to_lowercase(), value)?
+                limits.disk_max_stream_bytes = f.number(&key, value)?
             }
-            "max_ack_pending" => limits.max_ack_pending = f.integer(value)?,
-            "cluster_traffic" => {
-                f.text(value)?;
-            }
-            _ => f.unknown(key, value),
+            "max_ack_pending" => limits.max_ack_pending = f.number(&key, value)?,
+            "cluster_traffic" => match value.as_text() {
+                Some("system" | "owner" | "") => {}
+                Some(_) => f.expected(value, &format!("'system' or 'owner' string value for {key:?}")),
+                None => f.expected(
+                    value,
+                    &format!("either 'system' or 'owner' string value for {key:?}"),
+                ),
+            },
+            _ => f.unknown(name, value),
         }
     }
     Some(limits)

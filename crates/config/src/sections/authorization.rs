@@ -22,14 +22,7 @@ const CONNECTION_TYPES: [&str; 7] = [
 /// Reads an authorization block.
 pub(crate) fn read(value: &Value, auth: &mut Authorization, f: &mut Findings) {
     let Some(map) = value.as_map() else {
-        f.error(
-            value,
-            format!(
-                "interface conversion: interface {{}} is {}, not map[string]interface {{}}",
-                value.go_type()
-            ),
-        );
-        return;
+        return f.mismatch(value, "map[string]interface {}");
     };
     let block = value;
     for (name, value) in map {
@@ -38,7 +31,8 @@ pub(crate) fn read(value: &Value, auth: &mut Authorization, f: &mut Findings) {
             "pass" | "password" => auth.password = f.text(value),
             "token" => auth.token = f.text(value),
             "timeout" => auth.timeout_ns = f.timeout(value).unwrap_or(0),
-            "users" => auth.users = users(value, block, "$G", f),
+            "users" if value.as_list().is_none() => f.expected(value, "users field to be an array"),
+            "users" => auth.users = users(value, Some(block), "$G", f),
             "default_permissions" | "default_permission" | "permissions" => {
                 auth.default_permissions = permissions(value, f).map(Arc::new);
             }
@@ -51,11 +45,9 @@ pub(crate) fn read(value: &Value, auth: &mut Authorization, f: &mut Findings) {
     let single = auth.user.is_some() || auth.password.is_some();
     if single && auth.token.is_some() {
         f.error(value, "Cannot have a user/pass and token");
-    }
-    if single && !auth.users.is_empty() {
+    } else if single && !auth.users.is_empty() {
         f.error(value, "Can not have a single user/pass and a users array");
-    }
-    if auth.token.is_some() && !auth.users.is_empty() {
+    } else if auth.token.is_some() && !auth.users.is_empty() {
         f.error(value, "Can not have a token and a users array");
     }
     if let Some(default) = &auth.default_permissions {
@@ -65,15 +57,9 @@ pub(crate) fn read(value: &Value, auth: &mut Authorization, f: &mut Findings) {
     }
 }
 
-/// Reads a list of users that belong to `account`; `block` is where the peer places duplicates.
-pub(crate) fn users(value: &Value, block: &Value, account: &str, f: &mut Findings) -> Vec<User> {
-    let Some(items) = value.as_list() else {
-        f.error(
-            value,
-            format!("Expected users field to be an array, got {}", value.go_type()),
-        );
-        return Vec::new();
-    };
+/// Reads a list of users that belong to `account`; `block` is where duplicates are placed, if they are looked for here.
+pub(crate) fn users(value: &Value, block: Option<&Value>, account: &str, f: &mut Findings) -> Vec<User> {
+    let items = value.as_list().unwrap_or_default();
     let mut users: Vec<User> = Vec::new();
     let mut duplicates = Vec::new();
     for item in items {
@@ -89,7 +75,9 @@ pub(crate) fn users(value: &Value, block: &Value, account: &str, f: &mut Finding
         users.push(user);
     }
     for text in duplicates {
-        f.error(block, text);
+        if let Some(block) = block {
+            f.error(block, text);
+        }
     }
     users
 }
@@ -113,12 +101,16 @@ fn user(item: &Value, account: &str, f: &mut Findings) -> Option<User> {
         match name.to_lowercase().as_str() {
             "user" | "username" => user.name = f.text(value)?,
             "pass" | "password" => user.password = f.text(value)?,
-            "nkey" => user.nkey = Some(f.text(value)?),
+            "nkey" => user.nkey = Some(f.text(value)?).filter(|key| !key.is_empty()),
             "permission" | "permissions" | "authorization" => {
                 user.permissions = permissions(value, f).map(Arc::new)
             }
             "allowed_connection_types" | "connection_types" | "clients" => {
-                user.connection_types = f.texts(value).iter().map(|t| t.to_uppercase()).collect();
+                user.connection_types = f
+                    .texts("allowed connection types", value)
+                    .iter()
+                    .map(|t| t.to_uppercase())
+                    .collect();
                 let unknown = |t: &&String| !CONNECTION_TYPES.contains(&t.as_str());
                 let list: Vec<String> = user
                     .connection_types
@@ -151,10 +143,7 @@ fn user(item: &Value, account: &str, f: &mut Findings) -> Option<User> {
 /// Reads a permissions block.
 pub(crate) fn permissions(value: &Value, f: &mut Findings) -> Option<Permissions> {
     let Some(map) = value.as_map() else {
-        f.error(
-            value,
-            format!("Expected permissions to be a map/struct, got {}", value.go_type()),
-        );
+        f.expected(value, "permissions to be a map/struct");
         return None;
     };
     let mut permissions = Permissions::default();
@@ -177,15 +166,18 @@ pub(crate) fn permissions(value: &Value, f: &mut Findings) -> Option<Permissions
 fn rules(value: &Value, queues: bool, f: &mut Findings) -> SubjectRules {
     let Some(map) = value.as_map() else {
         return SubjectRules {
-            allow: Some(entries(value, queues, f)),
+            // The peer names no place here.
+            allow: Some(entries(value, None, queues, f)),
             deny: Vec::new(),
         };
     };
     let mut rules = SubjectRules::default();
     for (name, value) in map {
         match name.to_lowercase().as_str() {
-            "allow" => rules.allow = Some(entries(value, queues, f)).filter(|list| !list.is_empty()),
-            "deny" => rules.deny = entries(value, queues, f),
+            "allow" => {
+                rules.allow = Some(entries(value, Some(value), queues, f)).filter(|list| !list.is_empty())
+            }
+            "deny" => rules.deny = entries(value, Some(value), queues, f),
             _ => {
                 if !value.used.get() {
                     f.error(value, format!("Unknown field name {name:?} parsing subject permissions, only 'allow' or 'deny' are permitted"));
@@ -196,12 +188,23 @@ fn rules(value: &Value, queues: bool, f: &mut Findings) -> SubjectRules {
     rules
 }
 
-fn entries(value: &Value, queues: bool, f: &mut Findings) -> Vec<Rule> {
+fn entries(value: &Value, at: Option<&Value>, queues: bool, f: &mut Findings) -> Vec<Rule> {
+    let mut list = Vec::new();
+    let wrong = |f: &mut Findings, text: String| match at {
+        Some(at) => f.error(at, text),
+        None => f.errors.push(text),
+    };
     let items: &[Value] = match &value.kind {
         Kind::List(items) => items,
-        _ => std::slice::from_ref(value),
+        Kind::Text(_) => std::slice::from_ref(value),
+        _ => {
+            let kind = value.go_type();
+            let text =
+                format!("Expected subject permissions to be a subject, or array of subjects, got {kind}");
+            wrong(f, text);
+            return list;
+        }
     };
-    let mut list = Vec::new();
     for item in items {
         let Some(text) = item.as_text() else {
             f.error(item, "Subject in permissions array cannot be cast to string");
@@ -209,8 +212,7 @@ fn entries(value: &Value, queues: bool, f: &mut Findings) -> Vec<Rule> {
         };
         match Rule::parse(text) {
             Ok(rule) if queues || rule.queue.is_none() => list.push(rule),
-            // The peer names no place here.
-            _ => f.errors.push(format!("subject {text:?} is not a valid subject")),
+            _ => wrong(f, format!("subject {text:?} is not a valid subject")),
         }
     }
     list
@@ -237,7 +239,7 @@ fn responses(value: &Value, f: &mut Findings) -> Option<ResponseRules> {
             },
             "expires" | "expiration" | "ttl" => {
                 let Some(text) = value.as_text() else {
-                    f.error(value, "error parsing expires");
+                    f.error(value, "error parsing expires, not a duration string");
                     continue;
                 };
                 match natterjack_jsapi::Nanos::parse(text) {
@@ -246,7 +248,8 @@ fn responses(value: &Value, f: &mut Findings) -> Option<ResponseRules> {
                     Err(text) => f.error(value, format!("error parsing expires: {text}")),
                 }
             }
-            _ => f.unknown(name, value),
+            _ if value.used.get() => {}
+            _ => f.error(value, format!("Unknown field {name:?} parsing permissions")),
         }
     }
     Some(rules)

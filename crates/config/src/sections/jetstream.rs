@@ -19,12 +19,16 @@ pub(crate) fn read(value: &Value, js: &mut JetStream, f: &mut Findings) {
         },
         Kind::Map(map) => {
             js.enabled = true;
-            for (key, value) in map {
-                let name = key.to_lowercase();
-                if !(storage(&name, value, js, f) || queues(&name, value, js, f) || later(&name, value, f)) {
-                    f.unknown(key, value);
+            f.framed(value, |f| {
+                for (key, value) in map {
+                    let name = key.to_lowercase();
+                    let taken =
+                        storage(&name, value, js, f) || queues(&name, value, js, f) || later(&name, value, f);
+                    if !taken {
+                        f.unknown(key, value);
+                    }
                 }
-            }
+            });
         }
         _ => f.error(
             value,
@@ -39,7 +43,16 @@ pub(crate) fn read(value: &Value, js: &mut JetStream, f: &mut Findings) {
 fn storage(key: &str, value: &Value, js: &mut JetStream, f: &mut Findings) -> bool {
     match key {
         "enabled" | "enable" => js.enabled = f.flag(value).unwrap_or(js.enabled),
-        "strict" => js.strict = f.flag(value).unwrap_or(js.strict),
+        "strict" => match &value.kind {
+            Kind::Bool(on) => js.strict = *on,
+            _ => f.error(
+                value,
+                format!(
+                    "Expected 'true' or 'false' for bool value, got '{}'",
+                    as_text(value)
+                ),
+            ),
+        },
         "store_dir" | "storedir" | "store" => js.store_dir = f.text(value),
         "max_memory_store" | "max_mem_store" | "max_mem" => {
             js.max_memory_bytes = f
@@ -62,18 +75,28 @@ fn storage(key: &str, value: &Value, js: &mut JetStream, f: &mut Findings) -> bo
         "domain" => js.domain = f.text(value).unwrap_or_default(),
         "key" | "ek" | "encryption_key" => js.key = secret(value, f),
         "prev_key" | "prev_ek" | "prev_encryption_key" => js.previous_key = secret(value, f),
-        "cipher" => match f.text(value).map(|c| c.to_lowercase()).as_deref() {
-            Some("chacha" | "chachapoly") => js.cipher = Cipher::ChaCha,
-            Some("aes") => js.cipher = Cipher::Aes,
-            Some(other) => f.error(value, format!("Unknown cipher type: {other:?}")),
-            None => {}
-        },
+        "cipher" => {
+            let Some(name) = f.text(value) else { return true };
+            match name.to_lowercase().as_str() {
+                "chacha" | "chachapoly" => js.cipher = Cipher::ChaCha,
+                "aes" => js.cipher = Cipher::Aes,
+                _ => f.error(value, format!("Unknown cipher type: {name:?}")),
+            }
+        }
         "memory_budget" => js.memory_budget_bytes = f.storage(key, value).and_then(|n| u64::try_from(n).ok()),
         "unique_tag" => js.unique_tag = f.text(value).unwrap_or_default(),
         "limits" => limits(value, js, f),
         _ => return false,
     }
     true
+}
+
+/// What Go prints of a value where it wants a string (`%s`).
+fn as_text(value: &Value) -> String {
+    match value.kind {
+        Kind::Integer(_) | Kind::Float(_) => format!("%!s({}={})", value.go_type(), value.go_value()),
+        _ => value.go_value(),
+    }
 }
 
 /// An empty key is none.
@@ -89,12 +112,18 @@ fn queues(key: &str, value: &Value, js: &mut JetStream, f: &mut Findings) -> boo
                 .and_then(|n| usize::try_from(n).ok())
                 .unwrap_or(js.max_buffered_bytes);
         }
-        "max_buffered_msgs" => js.max_buffered_messages = f.size(value).unwrap_or(js.max_buffered_messages),
-        "request_queue_limit" => js.request_queue_limit = f.size(value).unwrap_or(js.request_queue_limit),
-        "info_queue_limit" => js.info_queue_limit = f.size(value).unwrap_or(js.info_queue_limit),
+        "max_buffered_msgs" => js.max_buffered_messages = queue(key, value, js.max_buffered_messages, f),
+        "request_queue_limit" => js.request_queue_limit = queue(key, value, js.request_queue_limit, f),
+        "info_queue_limit" => js.info_queue_limit = queue(key, value, js.info_queue_limit, f),
         _ => return false,
     }
     true
+}
+
+/// The length of a queue: `otherwise` when none is given that can be one.
+fn queue(key: &str, value: &Value, otherwise: usize, f: &mut Findings) -> usize {
+    let given = f.number(key, value).and_then(|n| usize::try_from(n).ok());
+    given.unwrap_or(otherwise)
 }
 
 /// Keys that matter only to features to come, or tune what this server does not have: read, checked, without effect.
@@ -103,8 +132,23 @@ fn later(key: &str, value: &Value, f: &mut Findings) -> bool {
         "extension_hint" => {
             f.text(value);
         }
-        "max_outstanding_catchup" | "meta_compact" | "meta_compact_size" | "max_concurrent_io" => {
+        "max_outstanding_catchup" => {
             f.storage(key, value);
+        }
+        "meta_compact_size" => {
+            if f.storage(key, value).is_some_and(|n| n < 0) {
+                f.expected(value, &format!("an absolute size for {key:?}"));
+            }
+        }
+        "meta_compact" => {
+            if !matches!(value.kind, Kind::Integer(0..)) {
+                f.expected(value, &format!("an absolute size for {key:?}"));
+            }
+        }
+        "max_concurrent_io" => {
+            if !matches!(value.kind, Kind::Integer(4..=8192)) {
+                f.expected(value, &format!("an absolute size for {key:?} between 4 and 8192"));
+            }
         }
         "meta_compact_sync" => {
             f.flag(value);
@@ -133,7 +177,7 @@ fn limits(value: &Value, js: &mut JetStream, f: &mut Findings) {
                 f.integer(value);
             }
             "max_request_batch" => js.max_request_batch = f.integer(value).unwrap_or(0),
-            "duplicate_window" => js.max_duplicate_window_ns = f.duration(key, value).unwrap_or(0),
+            "duplicate_window" => js.max_duplicate_window_ns = f.bare_duration(value).unwrap_or(0),
             "default_max_consumers" => {
                 js.default_max_consumers = f.integer(value).unwrap_or(js.default_max_consumers)
             }
@@ -160,7 +204,7 @@ fn batch(value: &Value, js: &mut JetStream, f: &mut Findings) {
                 js.max_batch_inflight_total = f.size(value);
             }
             "max_msgs" => js.max_batch_size = f.size(value).unwrap_or(js.max_batch_size),
-            "timeout" => js.batch_timeout_ns = f.duration(key, value).unwrap_or(js.batch_timeout_ns),
+            "timeout" => js.batch_timeout_ns = f.bare_duration(value).unwrap_or(js.batch_timeout_ns),
             _ => f.unknown(key, value),
         }
     }

@@ -10,18 +10,13 @@ use crate::walk::Findings;
 pub(crate) fn read(value: &Value, f: &mut Findings) -> Vec<Mapping> {
     let mut mappings = Vec::new();
     let Some(map) = value.as_map() else {
-        f.error(
-            value,
-            format!(
-                "interface conversion: interface {{}} is {}, not map[string]interface {{}}",
-                value.go_type()
-            ),
-        );
+        f.mismatch(value, "map[string]interface {}");
         return mappings;
     };
+    let block = value;
     for (source, value) in map {
         if !is_valid_subject(source.as_bytes()) {
-            f.error(value, format!("Subject {source:?} is not a valid subject"));
+            f.error(block, format!("Subject {source:?} is not a valid subject"));
             continue;
         }
         let destinations = match &value.kind {
@@ -57,16 +52,25 @@ fn destination(value: &Value, f: &mut Findings) -> Option<(String, u8, String)> 
         return None;
     };
     let (mut destination, mut weight, mut cluster) = (String::new(), None, String::new());
-    for (name, value) in map {
-        match name.to_lowercase().as_str() {
-            "dest" | "destination" => destination = f.text(value)?,
-            "weight" => weight = Some(percent(value, f)?),
-            "cluster" => cluster = f.text(value)?,
-            _ => {
-                f.error(value, format!("Unknown field {name:?} for mapping destination"));
-                return None;
+    let mut whole = true;
+    f.framed(value, |f| {
+        for (name, value) in map {
+            match name.to_lowercase().as_str() {
+                "dest" | "destination" => whole &= f.text(value).map(|text| destination = text).is_some(),
+                "weight" => {
+                    weight = percent(value, f);
+                    whole &= weight.is_some();
+                }
+                "cluster" => whole &= f.text(value).map(|text| cluster = text).is_some(),
+                _ => {
+                    f.error(value, format!("Unknown field {name:?} for mapping destination"));
+                    whole = false;
+                }
             }
         }
+    });
+    if !whole {
+        return None;
     }
     let Some(weight) = weight else {
         f.error(
@@ -82,11 +86,11 @@ fn percent(value: &Value, f: &mut Findings) -> Option<u8> {
     let weight = match &value.kind {
         Kind::Integer(n) => Some(*n),
         Kind::Text(text) => text.trim_end_matches('%').parse().ok(),
-        Kind::Float(n) => {
-            f.error(value, format!("Unknown entry type for weight of {n}"));
+        _ => {
+            let text = format!("Unknown entry type for weight of {}", value.go_value());
+            f.error(value, text);
             return None;
         }
-        _ => None,
     };
     match weight {
         Some(n @ 0..=100) => u8::try_from(n).ok(),

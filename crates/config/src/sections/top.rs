@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use natterjack_conf::Value;
+use natterjack_conf::{Kind, Value};
+use natterjack_jsapi::Nanos;
 
 use super::{accounts, authorization, jetstream, mappings};
 use crate::known;
@@ -137,21 +138,16 @@ fn limits(key: &str, value: &Value, o: &mut Options, f: &mut Findings) -> bool {
             f.count(value).and_then(|n| u32::try_from(n).ok()),
         ),
         "max_closed_clients" => set(&mut l.max_closed_clients, f.size(value)),
-        "lame_duck_duration" => match f.duration(key, value) {
-            Some(ns) if ns < 30_000_000_000 => {
-                let shown = natterjack_jsapi::Nanos(i64::try_from(ns).unwrap_or(i64::MAX));
-                f.error(
-                    value,
-                    format!("invalid lame_duck_duration of {shown}, minimum is 30 seconds"),
-                );
-            }
-            other => set(&mut l.lame_duck_duration_ns, other),
+        "lame_duck_duration" => match f.go_duration(key, value) {
+            Some(shown) if shown.0 < 30_000_000_000 => f.error(
+                value,
+                format!("invalid lame_duck_duration of {shown}, minimum is 30 seconds"),
+            ),
+            other => set(&mut l.lame_duck_duration_ns, other.map(Nanos::as_u64)),
         },
-        "lame_duck_grace_period" => match value.as_text() {
-            Some(text) if text.starts_with('-') => {
-                f.error(value, "invalid lame_duck_grace_period, needs to be positive")
-            }
-            _ => set(&mut l.lame_duck_grace_ns, f.duration(key, value)),
+        "lame_duck_grace_period" => match f.go_duration(key, value) {
+            Some(ns) if ns.0 < 0 => f.error(value, "invalid lame_duck_grace_period, needs to be positive"),
+            other => set(&mut l.lame_duck_grace_ns, other.map(Nanos::as_u64)),
         },
         "connect_error_reports" | "reconnect_error_reports" => {
             f.integer(value);
@@ -168,27 +164,44 @@ fn limits(key: &str, value: &Value, o: &mut Options, f: &mut Findings) -> bool {
 
 fn identity(key: &str, value: &Value, o: &mut Options, f: &mut Findings) -> bool {
     match key {
-        "server_name" => set(&mut o.server_name, f.text(value)),
+        "server_name" => match f.text(value) {
+            Some(name) if name.contains(' ') => f.error(value, "server name cannot contain spaces"),
+            name => set(&mut o.server_name, name),
+        },
         "pid_file" | "pidfile" => o.pid_file = f.text(value),
         "ports_file_dir" => o.ports_file_dir = f.text(value),
         "store_dir" | "storedir" => o.store_dir = f.text(value),
-        "server_tags" => o.tags = f.texts(value),
+        "server_tags" => match &value.kind {
+            Kind::List(items) if items.iter().any(|item| item.as_text().is_none()) => f.error(
+                value,
+                "error parsing tags: unsupported type *conf.token where string is expected",
+            ),
+            _ => o.tags = f.texts("tags", value),
+        },
         "server_metadata" => {
-            for (name, value) in value.as_map().into_iter().flatten() {
+            for (name, value) in f.entries("metadata", value) {
                 if let Some(text) = f.text(value) {
                     o.metadata.insert(name.clone(), text);
                 }
             }
         }
         "feature_flags" => {
-            for (name, value) in value.as_map().into_iter().flatten() {
-                if let Some(on) = f.flag(value) {
-                    o.feature_flags.insert(name.clone(), on);
+            for (name, value) in f.entries("feature flags", value) {
+                match value.kind {
+                    Kind::Bool(on) => drop(o.feature_flags.insert(name.clone(), on)),
+                    _ => {
+                        let kind = value.go_type();
+                        let text = format!("error parsing feature flag {name:?}: expected bool, got {kind}");
+                        f.error(value, text);
+                    }
                 }
             }
         }
         "no_auth_user" => o.no_auth_user = f.text(value),
-        "system_account" | "system" => set(&mut o.system_account, f.text(value)),
+        "system_account" | "system" => match value.as_text() {
+            Some(name) => name.clone_into(&mut o.system_account),
+            None => f.error(value, "system account name must be a string"),
+        },
         "no_system_account" | "no_system" | "no_sys_acc" => set(&mut o.no_system_account, f.flag(value)),
         _ => return false,
     }

@@ -179,6 +179,12 @@ impl Stream {
         asked: u16,
         overlay: &Overlay,
     ) -> Result<(), ApiError> {
+        let max_msgs = u64::try_from(self.config.max_msgs).ok();
+        let max_bytes = u64::try_from(self.config.max_bytes).ok();
+        // Nothing can be exceeded: what the store knows of the subject does not matter.
+        if max_msgs.is_none() && max_bytes.is_none() && !self.config.discard_new_per_subject {
+            return Ok(());
+        }
         let state = self.store.state();
         let fail = |text: &str| Err(errors::stream_store_failed(text));
         let (in_flight, stored) = (
@@ -196,13 +202,13 @@ impl Stream {
         }
         // A subject at its own limit replaces its oldest message, so the stream does not grow.
         let replaces = at_limit;
-        if let Ok(max) = u64::try_from(self.config.max_msgs)
+        if let Some(max) = max_msgs
             && state.msgs + overlay.msgs >= max
             && !replaces
         {
             return fail("maximum messages exceeded");
         }
-        if let Ok(max) = u64::try_from(self.config.max_bytes) {
+        if let Some(max) = max_bytes {
             let size = accounted(
                 self.storage(),
                 message.subject.len(),

@@ -39,6 +39,10 @@ use crate::router::sub::Sub;
 
 /// Requests remembered for permission to answer them.
 const REQUESTS_MAX: usize = 4096;
+/// Subscriptions that a connection keeps room for once it has had them.
+const SUBS_KEPT: usize = 1024;
+/// Room for each subscription beyond which it is given back.
+const SUBS_SPARSE: usize = 8;
 
 /// What monitoring and other tasks may look at.
 #[derive(Debug)]
@@ -234,6 +238,10 @@ impl Conn {
             let mut facts = self.facts.lock();
             if facts.subs.get(&sub.sid).is_some_and(|s| s.id == sub.id) {
                 facts.subs.remove(&sub.sid);
+                let held = facts.subs.len();
+                if facts.subs.capacity() / SUBS_SPARSE > held.max(SUBS_KEPT) {
+                    facts.subs.shrink_to(held.max(SUBS_KEPT));
+                }
             }
             Arc::clone(&facts.account)
         };

@@ -11,8 +11,8 @@ use bytes::Bytes;
 
 use super::checkpoint::{Erase, force};
 use super::{
-    CHECKPOINT_AGE_NS, CHECKPOINT_BYTES, COMPACT_BYTES_MIN, COMPACT_SHARE, DRAIN_BYTES, DRAIN_IDLE_NS,
-    DRAIN_SMALL_BYTES, Storage, StreamLog,
+    CHECKPOINT_AGE_NS, CHECKPOINT_BYTES, CHECKPOINT_TABLES, COMPACT_BYTES_MIN, COMPACT_SHARE, DRAIN_BYTES,
+    DRAIN_IDLE_NS, DRAIN_SMALL_BYTES, Storage, StreamLog,
 };
 use crate::ids::{LogIndex, Seq};
 use crate::journal::Erasure;
@@ -132,7 +132,8 @@ impl StreamLog {
         let old = self
             .dirty_since_ns
             .is_some_and(|since| now_ns.saturating_sub(since) > CHECKPOINT_AGE_NS);
-        let large = self.bytes_since_checkpoint > CHECKPOINT_BYTES;
+        let table = self.subjects.table_bytes() as u64;
+        let large = self.bytes_since_checkpoint > CHECKPOINT_BYTES.max(CHECKPOINT_TABLES * table);
         Upkeep {
             wants_checkpoint: (pinned || old || large || stuck || self.wants_erasure())
                 && self.jobs.checkpoint.is_none(),

@@ -77,8 +77,11 @@ const DRAIN_SMALL_BYTES: u64 = 64 * 1024;
 const TAIL_BYTES_MAX: u64 = 8 * DRAIN_BYTES;
 /// The tail is copied to a segment when nothing came for so long, nanoseconds.
 const DRAIN_IDLE_NS: i64 = 1_000_000_000;
-/// A checkpoint is asked for after so many bytes.
-const CHECKPOINT_BYTES: u64 = 64 * 1024 * 1024;
+/// A checkpoint is asked for after so many bytes: files of the journal that are written again and again soon are few then.
+const CHECKPOINT_BYTES: u64 = 32 * 1024 * 1024;
+/// And after so many times the bytes of the table of subjects in memory, which it writes down: what checkpoints write is
+/// little beside what is appended.
+const CHECKPOINT_TABLES: u64 = 4;
 /// A checkpoint is asked for when changes are this old, nanoseconds.
 const CHECKPOINT_AGE_NS: i64 = 60_000_000_000;
 /// A segment is rewritten when less than one part in so many is live.
@@ -109,8 +112,10 @@ pub(crate) struct StreamLog {
     /// Records at the front of the tail that already have a place in a segment.
     tail_placed: usize,
     subjects: Subjects,
-    /// What these take of the memory that all streams share.
+    /// What the stream takes of the memory that all share.
     share: Share,
+    /// Bytes of what is known of where messages lie, as of the last upkeep.
+    places_bytes: usize,
     /// A failed write of them is not tried again before, nanoseconds.
     subjects_retry_ns: i64,
     state: State,
@@ -289,7 +294,7 @@ impl MsgStore for StreamLog {
     }
 
     fn is_behind(&self) -> bool {
-        self.tail_bytes > TAIL_BYTES_MAX && self.is_draining()
+        self.tail_bytes > TAIL_BYTES_MAX && self.is_draining() || self.is_spilling()
     }
 
     fn checkpoint(&mut self, applied: LogIndex, owner_state: Bytes) {
@@ -310,14 +315,12 @@ impl MsgStore for StreamLog {
     }
 
     fn memory_bytes(&self) -> usize {
-        let tail =
-            self.tail.len() * size_of::<Option<Bytes>>() + usize::try_from(self.tail_bytes).unwrap_or(0);
         let held: u64 = match self.storage {
             Storage::File => 0,
             Storage::Memory => self.segments.iter().map(|s| s.data.end()).sum(),
         };
         let held = usize::try_from(held).unwrap_or(usize::MAX);
-        self.subjects.memory_bytes() + tail + held
+        self.subjects.memory_bytes() + self.tail_memory_bytes() + self.place_memory_bytes() + held
     }
 
     fn destroy(self: Box<Self>) {

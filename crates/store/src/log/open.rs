@@ -70,6 +70,7 @@ impl StreamLog {
             tail_placed: 0,
             subjects,
             share,
+            places_bytes: 0,
             subjects_retry_ns: 0,
             state: State {
                 first_seq: Seq(1),
@@ -162,6 +163,8 @@ impl StreamLog {
             last.sealed = true;
         }
         self.recall(checkpoint);
+        self.account_places();
+        self.account();
         self.state.first_ts_ns = self.timestamp(self.state.first_seq).unwrap_or(0);
         for erase in &checkpoint.erase {
             self.submit_erase(*erase);

@@ -679,3 +679,71 @@ fn what_is_known_of_subjects_survives_damage() {
         run.check();
     }
 }
+
+/// A stream with the settings that it has by default.
+struct Plain {
+    store: Store,
+    group: Group,
+    log: Box<dyn MsgStore>,
+    _folder: tempfile::TempDir,
+}
+
+impl Plain {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(Arc::new(OsDisk), folder.path(), &StoreOptions::default()).unwrap();
+        let (group, log) = store
+            .create_stream(GroupId(1), &StreamOptions::default())
+            .unwrap();
+        Self {
+            store,
+            group,
+            log,
+            _folder: folder,
+        }
+    }
+
+    /// Applies messages with these payloads, each with a subject of its own if `distinct`.
+    fn append(&mut self, count: u64, size: usize, distinct: bool) {
+        let mut batch = BatchBuilder::default();
+        let first = self.log.state().last_seq.0 + 1;
+        for seq in first..first + count {
+            let subject = format!("subject.{}", if distinct { seq } else { 0 });
+            batch.push(&NewRecord {
+                seq: Seq(seq),
+                ts_ns: 1,
+                subject: subject.as_bytes(),
+                payload: &vec![7; size],
+                ..NewRecord::default()
+            });
+        }
+        let body = EntryBody::Messages(batch.finish());
+        let index = self.group.append(body.clone(), true, Box::new(drop)).unwrap();
+        self.log.append(&Committed { index, body }, &mut Unheard);
+    }
+
+    /// MiB of messages that come behind a checkpoint until another is asked for.
+    fn until_checkpoint(&mut self) -> u64 {
+        self.log.checkpoint(self.group.last_index(), Bytes::new());
+        self.store.flush();
+        let mut came = 0;
+        while !self.log.upkeep(1).wants_checkpoint {
+            self.append(1, 1024 * 1024, false);
+            came += 1;
+        }
+        came
+    }
+}
+
+#[test]
+fn what_checkpoints_write_is_little_beside_what_is_appended() {
+    let mut plain = Plain::new();
+    assert_eq!(plain.until_checkpoint(), 32);
+    plain.append(150_000, 64, true);
+    let came = plain.until_checkpoint();
+    assert!(
+        (34..60).contains(&came),
+        "with a table of some 10 MB after {came} MiB"
+    );
+    plain.store.shutdown();
+}

@@ -66,6 +66,11 @@ impl Blocks {
         }
     }
 
+    /// Bytes of memory that it takes to know where blocks are.
+    pub(super) fn memory_bytes(&self) -> usize {
+        size_of::<Self>() + self.state.lock().table.capacity() * size_of::<Entry>()
+    }
+
     /// Whether a file with this content has blocks.
     pub(crate) fn are_in(content: &[u8]) -> bool {
         let start = usize::try_from(RECORDS_AT).unwrap_or(usize::MAX);

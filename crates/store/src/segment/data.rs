@@ -118,6 +118,14 @@ impl Data {
         }
     }
 
+    /// Bytes of memory that it takes to find records in it.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        match self {
+            Self::Plain(_) => 0,
+            Self::Blocks(blocks) => blocks.memory_bytes(),
+        }
+    }
+
     /// Whether it is encrypted.
     pub(crate) fn is_sealed(&self) -> bool {
         self.blocks().is_some_and(|blocks| blocks.is_sealed())

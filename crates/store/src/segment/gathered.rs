@@ -1,15 +1,16 @@
 //! The subjects of a segment while it is being filled with large messages, so that its index can be made without reading
 //! all of it back. Of small messages there are too many to be remembered for that.
 
-use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
+use std::hash::BuildHasher;
 
 use bytes::Bytes;
+use hashbrown::HashTable;
 use parking_lot::Mutex;
 
 use super::RECORDS_AT;
 use super::index::SubjectSlots;
 use crate::ids::Seq;
+use crate::order;
 use crate::record::Message;
 
 /// Records that are on average at least this long are large, bytes.
@@ -22,28 +23,90 @@ pub(super) const fn are_large(count: usize, total: u64) -> bool {
 
 /// Subjects with their slots.
 #[derive(Debug, Default)]
-pub(crate) struct Subjects(BTreeMap<Vec<u8>, SubjectSlots>);
+pub(crate) struct Subjects {
+    texts: Vec<u8>,
+    entries: Vec<Entry>,
+    /// Numbers of entries.
+    table: HashTable<u32>,
+    hasher: foldhash::fast::RandomState,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Entry {
+    text_at: u32,
+    text_len: u32,
+    slots: SubjectSlots,
+}
+
+/// The text of entry `n`. A segment has fewer bytes than a number of 32 bits can tell.
+fn text<'a>(texts: &'a [u8], entries: &[Entry], n: u32) -> &'a [u8] {
+    let entry = entries[n as usize];
+    let at = entry.text_at as usize;
+    &texts[at..at + entry.text_len as usize]
+}
+
+fn narrow(n: usize) -> u32 {
+    u32::try_from(n).unwrap_or(u32::MAX)
+}
 
 impl Subjects {
     /// Notes that the record in `slot` has this subject. Slots ascend.
     pub(super) fn note(&mut self, subject: &[u8], slot: u32) {
-        if let Some(known) = self.0.get_mut(subject) {
-            known.count += 1;
-            known.last = slot;
+        let (texts, entries, hasher) = (&self.texts, &self.entries, &self.hasher);
+        let hash = hasher.hash_one(subject);
+        let found = self.table.find(hash, |n| text(texts, entries, *n) == subject);
+        if let Some(n) = found {
+            let slots = &mut self.entries[*n as usize].slots;
+            slots.count += 1;
+            slots.last = slot;
             return;
         }
-        if let Entry::Vacant(entry) = self.0.entry(subject.to_vec()) {
-            entry.insert(SubjectSlots {
+        self.table.insert_unique(hash, narrow(entries.len()), |n| {
+            hasher.hash_one(text(texts, entries, *n))
+        });
+        self.entries.push(Entry {
+            text_at: narrow(self.texts.len()),
+            text_len: narrow(subject.len()),
+            slots: SubjectSlots {
                 count: 1,
                 first: slot,
                 last: slot,
-            });
-        }
+            },
+        });
+        self.texts.extend_from_slice(subject);
     }
 
-    /// In order.
-    pub(super) fn into_table(self) -> Vec<(Vec<u8>, SubjectSlots)> {
-        self.0.into_iter().collect()
+    pub(super) fn into_table(self) -> SubjectTable {
+        let mut order: Vec<u32> = (0..narrow(self.entries.len())).collect();
+        order::sort_by_text(&mut order, |n| text(&self.texts, &self.entries, n));
+        SubjectTable {
+            order,
+            subjects: self,
+        }
+    }
+}
+
+/// Subjects with their slots, in order.
+#[derive(Debug)]
+pub(crate) struct SubjectTable {
+    order: Vec<u32>,
+    subjects: Subjects,
+}
+
+impl SubjectTable {
+    pub(super) const fn len(&self) -> usize {
+        self.order.len()
+    }
+
+    /// Bytes of all texts.
+    pub(super) const fn text_bytes(&self) -> usize {
+        self.subjects.texts.len()
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&[u8], SubjectSlots)> {
+        let Subjects { texts, entries, .. } = &self.subjects;
+        let entry = |n: &u32| (text(texts, entries, *n), entries[*n as usize].slots);
+        self.order.iter().map(entry)
     }
 }
 
@@ -83,7 +146,7 @@ impl Gathered {
     }
 
     /// The subjects of all records up to `len`, if all were gathered. Gives them away.
-    pub(super) fn take(&self, len: u64) -> Option<Vec<(Vec<u8>, SubjectSlots)>> {
+    pub(super) fn take(&self, len: u64) -> Option<SubjectTable> {
         let progress = std::mem::take(&mut *self.0.lock());
         (progress.end == len).then(|| progress.subjects.into_table())
     }

@@ -5,6 +5,7 @@ use bytes::Bytes;
 
 use std::path::Path;
 
+use super::gathered::SubjectTable;
 use crate::codec::{self, In};
 use crate::ids::Seq;
 use crate::seal::{self, Vault};
@@ -30,6 +31,8 @@ pub(crate) struct SegmentIndex {
     pub(crate) slots: usize,
     /// Bytes of the segment it is of.
     pub(crate) data_len: u64,
+    /// It is in memory, not mapped.
+    held: bool,
 }
 
 fn word(bytes: &[u8], at: usize) -> u32 {
@@ -39,15 +42,14 @@ fn word(bytes: &[u8], at: usize) -> u32 {
         .map_or(0, u32::from_le_bytes)
 }
 
-/// The index file at `path` for a segment whose records lie at `offsets`, with `subjects` ascending.
+/// The index file at `path` for a segment whose records lie at `offsets`.
 pub(crate) fn encode(
     (vault, path): (Option<&Vault>, &Path),
     (base, data_len): (Seq, u64),
     offsets: &[u32],
-    subjects: &[(Vec<u8>, SubjectSlots)],
+    subjects: &SubjectTable,
 ) -> std::io::Result<Vec<u8>> {
-    let texts: usize = subjects.iter().map(|(text, _)| text.len()).sum();
-    let len = 24 + offsets.len() * 4 + subjects.len() * ENTRY_BYTES + texts;
+    let len = 24 + offsets.len() * 4 + subjects.len() * ENTRY_BYTES + subjects.text_bytes();
     let mut out = codec::to_be_sealed(len);
     out.u64(base.0);
     out.u64(data_len);
@@ -57,7 +59,7 @@ pub(crate) fn encode(
         out.u32(*offset);
     }
     let mut at = 0usize;
-    for (text, slots) in subjects {
+    for (text, slots) in subjects.iter() {
         out.len(at);
         out.len(text.len());
         out.u32(slots.count);
@@ -65,7 +67,7 @@ pub(crate) fn encode(
         out.u32(slots.last);
         at += text.len();
     }
-    for (text, _) in subjects {
+    for (text, _) in subjects.iter() {
         out.0.extend_from_slice(text);
     }
     match vault {
@@ -78,7 +80,11 @@ impl SegmentIndex {
     /// Opens the index file at `path` of the segment that starts at `base`, if it is whole and intact. One that is encrypted
     /// is then in memory.
     pub(crate) fn open((vault, path): (Option<&Vault>, &Path), file: &Bytes, base: Seq) -> Option<Self> {
-        Self::parse(seal::unseal_file(vault, MAGIC, path, file)?, base)
+        let index = Self::parse(seal::unseal_file(vault, MAGIC, path, file)?, base)?;
+        Some(Self {
+            held: seal::is_sealed(file),
+            ..index
+        })
     }
 
     /// Goes over to another mapping of the same file, of which no page has been read: checking the file made all of it
@@ -109,7 +115,14 @@ impl SegmentIndex {
             texts: content.slice(texts_at..),
             slots,
             data_len,
+            held: false,
         })
+    }
+
+    /// Bytes of memory it takes.
+    pub(crate) const fn memory_bytes(&self) -> usize {
+        let held = self.offsets.len() + self.entries.len() + self.texts.len();
+        size_of::<Self>() + if self.held { held } else { 0 }
     }
 
     pub(crate) fn offset(&self, slot: usize) -> Option<u32> {
@@ -159,14 +172,13 @@ mod tests {
     #[test]
     fn what_is_written_is_found() {
         let slots = |count, first, last| SubjectSlots { count, first, last };
-        let subjects: Vec<(Vec<u8>, SubjectSlots)> = vec![
-            (b"a".into(), slots(1, 0, 0)),
-            (b"a.b".into(), slots(2, 1, 3)),
-            (b"c".into(), slots(1, 2, 2)),
-        ];
+        let mut subjects = super::super::gathered::Subjects::default();
+        for (slot, subject) in ["a", "a.b", "c", "a.b"].iter().enumerate() {
+            subjects.note(subject.as_bytes(), u32::try_from(slot).unwrap());
+        }
         let place = (None, Path::new("/i"));
         let offsets = [32, 80, super::super::HOLE, 200];
-        let file = Bytes::from(encode(place, (Seq(10), 999), &offsets, &subjects).unwrap());
+        let file = Bytes::from(encode(place, (Seq(10), 999), &offsets, &subjects.into_table()).unwrap());
         let index = SegmentIndex::open(place, &file, Seq(10)).unwrap();
         assert_eq!((index.slots, index.subjects()), (4, 3));
         assert_eq!((index.offset(1), index.offset(4)), (Some(80), None));

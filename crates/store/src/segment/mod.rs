@@ -131,6 +131,16 @@ impl Segment {
         (offset != HOLE).then_some(usize::try_from(offset).ok()?)
     }
 
+    /// Bytes of memory that what is known of it takes; its messages are not among it.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        let offsets = match &self.offsets {
+            Offsets::Ram(offsets) => offsets.capacity() * size_of::<u32>(),
+            Offsets::Index => 0,
+        };
+        let index = self.index.as_ref().map_or(0, |index| index.memory_bytes());
+        size_of::<Self>() + offsets + index + self.deleted.memory_bytes() + self.data.memory_bytes()
+    }
+
     /// The record in `slot`, checked, if it is live. `Err` when it is damaged.
     pub(crate) fn read(&self, slot: usize) -> Result<Option<Message>, ()> {
         if self.deleted.contains(slot) {

@@ -9,8 +9,8 @@ use bytes::Bytes;
 
 use super::blocks::{Blocks, ERASED};
 use super::data::Data;
-use super::gathered::{Gathered, Subjects};
-use super::index::{self, SegmentIndex, SubjectSlots};
+use super::gathered::{Gathered, SubjectTable, Subjects};
+use super::index::{self, SegmentIndex};
 use super::pool::Pool;
 use super::{HOLE, MAGIC, RECORDS_AT, SEALED_MAGIC, data_name, index_name};
 use crate::deleted::SlotSet;
@@ -135,7 +135,7 @@ pub(crate) struct Sealed {
 }
 
 /// Subjects of the records at `offsets`, in order.
-pub(crate) fn subject_table(data: &Data, offsets: &[u32]) -> Vec<(Vec<u8>, SubjectSlots)> {
+pub(crate) fn subject_table(data: &Data, offsets: &[u32]) -> SubjectTable {
     let mut subjects = Subjects::default();
     for (slot, offset) in offsets.iter().enumerate().filter(|(_, o)| **o != HOLE) {
         let slot = u32::try_from(slot).unwrap_or(u32::MAX);
@@ -149,7 +149,7 @@ pub(crate) fn subject_table(data: &Data, offsets: &[u32]) -> Vec<(Vec<u8>, Subje
 
 fn write_index(
     target: &Target,
-    table: &[(Vec<u8>, SubjectSlots)],
+    table: &SubjectTable,
     len: u64,
     offsets: &[u32],
 ) -> io::Result<Arc<SegmentIndex>> {

@@ -51,6 +51,11 @@ impl Subjects {
         self.place.is_some() && self.frozen.is_some()
     }
 
+    /// Whether the worker is writing the table before, and the last try did not fail.
+    pub(crate) const fn is_being_written(&self) -> bool {
+        self.is_frozen() && self.background.writing.is_some()
+    }
+
     /// From now on everything stays in memory.
     pub(crate) fn stay_in_memory(&mut self) {
         self.place = None;
@@ -58,13 +63,13 @@ impl Subjects {
 
     /// Bytes of the table in memory.
     pub(crate) fn table_bytes(&self) -> usize {
-        self.table.used_bytes()
+        self.table.memory_bytes()
     }
 
     /// Has the table written to disk and begins a new one.
     pub(crate) fn freeze(&mut self, worker: &Worker) {
         if self.frozen.is_none() {
-            let table = std::mem::replace(&mut self.table, Memtable::new(self.hasher.clone()));
+            let table = std::mem::take(&mut self.table);
             self.frozen = Some(Arc::new(table));
             self.background.written = Written::default();
         }
@@ -77,7 +82,7 @@ impl Subjects {
         };
         let written = Arc::clone(&self.background.written);
         self.background.writing = Some(worker.submit(move || {
-            let run = Arc::new(spill::write_table(&place, &table)?);
+            let run = Arc::new(spill::write_table(&place, table.rows())?);
             Ok(Arc::clone(written.get_or_init(|| run)))
         }));
     }
@@ -181,7 +186,7 @@ impl Subjects {
             gone,
             ..Background::default()
         };
-        self.table = Memtable::new(self.hasher.clone());
+        self.table = Memtable::default();
         self.live = 0;
         self.histories = self.histories.take().map(|_| super::Histories::default());
     }

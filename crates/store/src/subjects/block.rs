@@ -4,6 +4,7 @@
 use std::cmp::Ordering;
 
 use crate::ids::Seq;
+use crate::order::shared;
 
 use super::SubjectState;
 
@@ -55,10 +56,6 @@ fn take(bytes: &mut &[u8]) -> Option<u64> {
 
 fn take_len(bytes: &mut &[u8]) -> Option<usize> {
     usize::try_from(take(bytes)?).ok()
-}
-
-fn shared(a: &[u8], b: &[u8]) -> usize {
-    a.iter().zip(b).take_while(|(a, b)| a == b).count()
 }
 
 impl BlockWriter {

@@ -1,7 +1,7 @@
 //! Blocks of runs read last, shared by all streams of a store. Each block has one place; the newer one takes it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
 
@@ -14,15 +14,20 @@ type Place = Mutex<Option<(Key, Arc<[u8]>)>>;
 #[derive(Debug)]
 pub(crate) struct BlockCache {
     places: Box<[Place]>,
+    /// Bytes in them, and how many there may be.
+    bytes: AtomicUsize,
+    bytes_max: usize,
     runs: AtomicU64,
 }
 
 impl BlockCache {
-    /// A cache of about so many bytes.
+    /// A cache of so many bytes, or of one block.
     pub(crate) fn new(bytes: usize) -> Self {
         let places = (bytes / super::run::BLOCK_BYTES).max(1);
         Self {
             places: (0..places).map(|_| Mutex::default()).collect(),
+            bytes: AtomicUsize::new(0),
+            bytes_max: bytes,
             runs: AtomicU64::new(1),
         }
     }
@@ -47,6 +52,19 @@ impl BlockCache {
     }
 
     pub(super) fn put(&self, key: Key, block: Arc<[u8]>) {
-        *self.place(key).lock() = Some((key, block));
+        let mut place = self.place(key).lock();
+        let len = block.len();
+        let before = place.replace((key, block)).map_or(0, |(_, old)| old.len());
+        let bytes = self.bytes.fetch_add(len.wrapping_sub(before), Ordering::Relaxed);
+        // Blocks with long subjects are larger than a place is meant for: together they take no more than the others would.
+        if bytes.wrapping_add(len).wrapping_sub(before) > self.bytes_max {
+            *place = None;
+            self.bytes.fetch_sub(len, Ordering::Relaxed);
+        }
+    }
+
+    /// Bytes of the blocks in it.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes.load(Ordering::Relaxed)
     }
 }

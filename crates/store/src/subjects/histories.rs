@@ -112,7 +112,7 @@ impl Histories {
 
     /// Forgets what was not used lately, if all of it takes more than `bytes_max`.
     pub(super) fn shrink(&mut self, bytes_max: usize) {
-        let young = self.young.capacity() * ENTRY_BYTES + self.young_bytes;
+        let young = self.young.allocation_size() + self.young_bytes;
         if young > bytes_max / 2 {
             self.old = std::mem::take(&mut self.young);
             self.old_bytes = std::mem::take(&mut self.young_bytes);
@@ -124,7 +124,7 @@ impl Histories {
     }
 
     pub(super) fn memory_bytes(&self) -> usize {
-        (self.young.capacity() + self.old.capacity()) * ENTRY_BYTES + self.young_bytes + self.old_bytes
+        self.young.allocation_size() + self.old.allocation_size() + self.young_bytes + self.old_bytes
     }
 }
 

@@ -10,10 +10,11 @@ use parking_lot::Mutex;
 
 use super::background::Written;
 use super::block::{self, BlockWriter};
-use super::memtable::Memtable;
+use super::rows::Rows;
 use super::run::{Place, Run};
 use super::{Damaged, Subjects, footer, spill};
 use crate::codec::{In, Out};
+use crate::memory::Taken;
 use crate::worker::Worker;
 use std::hash::BuildHasher;
 
@@ -92,7 +93,11 @@ pub(crate) struct Keep {
     live: u64,
     runs: Vec<Arc<Run>>,
     frozen: Option<Written>,
-    table: Memtable,
+    table: Rows,
+    /// Bytes that the table takes in memory.
+    table_bytes: usize,
+    /// What of it is not shared once the stream has changed all of it.
+    _taken: Taken,
     copies: Arc<Mutex<Vec<PathBuf>>>,
 }
 
@@ -111,7 +116,7 @@ impl Keep {
             runs.push(Arc::clone(run));
         }
         let mut table = Vec::new();
-        if self.table.used_bytes() <= INSIDE_BYTES_MAX {
+        if self.table_bytes <= INSIDE_BYTES_MAX {
             let mut block = BlockWriter::default();
             for n in self.table.ordered_from(b"") {
                 block.push(self.table.text(n), &self.table.known(n));
@@ -157,12 +162,15 @@ impl Subjects {
         self.runs
             .iter()
             .for_each(|run| run.named.store(true, Ordering::Relaxed));
+        let table = self.table.rows().clone();
         Some(Keep {
+            _taken: place.memory.take(table.memory_bytes()),
             place,
             live: self.live as u64,
             runs: self.runs.clone(),
             frozen: self.frozen.as_ref().map(|_| Arc::clone(&self.background.written)),
-            table: self.table.clone(),
+            table,
+            table_bytes: self.table_bytes(),
             copies: Arc::clone(&self.copies),
         })
     }

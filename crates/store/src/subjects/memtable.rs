@@ -1,175 +1,98 @@
-//! The newest layer of what is known of subjects, in memory. Texts lie in one arena, states in one table, a hash table of
-//! indices finds them: about 75 bytes a subject beside its text. For filters with wildcards the subjects are kept in
-//! order: one sorted list, and the few added since, merged when a filter asks.
-
-use std::hash::BuildHasher;
+//! The newest layer of what is known of subjects, in memory: rows, and a hash table of their numbers that finds them; about
+//! 75 bytes a subject beside its text. For filters with wildcards the subjects are kept in order: one sorted list, and the few
+//! added since, merged when a filter asks.
 
 use hashbrown::HashTable;
 
+use super::SubjectState;
 use super::block::Known;
-use super::{Hasher, SubjectState};
-use crate::ids::Seq;
+use super::rows::Rows;
+use crate::order;
 
-#[derive(Debug, Clone)]
-struct Entry {
-    text_at: u64,
-    last: u64,
-    first_bound: u64,
-    count: u32,
-    /// The count that the layers below say.
-    below: u32,
-    text_len: u16,
-    last_stale: bool,
-    /// Its place may be used again once the ordered list has let go of it.
-    dead: bool,
-}
+/// Texts are moved together once this share of them is dead.
+const TEXTS_SLACK: usize = 2;
+const TEXTS_BYTES_MIN: usize = 64 * 1024;
 
-/// Texts are moved together once this share of the arena is dead.
-const ARENA_SLACK: usize = 2;
-const ARENA_BYTES_MIN: usize = 64 * 1024;
-
-#[derive(Debug, Clone)]
+#[derive(Debug, Default)]
 pub(super) struct Memtable {
-    entries: Vec<Entry>,
+    rows: Rows,
     free: Vec<u32>,
     table: HashTable<u32>,
-    arena: Vec<u8>,
-    arena_dead: usize,
-    hasher: Hasher,
-    /// Indices in order of their texts; may hold dead ones.
+    /// Numbers in order of their texts; may hold dead ones.
     sorted: Vec<u32>,
-    /// Indices added since `sorted` was made.
+    /// Numbers added since `sorted` was made.
     recent: Vec<u32>,
 }
 
-fn slot(n: u32) -> usize {
-    n as usize
+/// The half of a hash that is kept.
+fn half(hash: u64) -> u32 {
+    u32::try_from(hash >> 32).unwrap_or_default()
 }
 
-fn index(n: usize) -> u32 {
-    u32::try_from(n).unwrap_or(u32::MAX)
-}
-
-/// Counts beyond four thousand million are not told apart.
-fn narrow(count: u64) -> u32 {
-    u32::try_from(count).unwrap_or(u32::MAX)
+/// What the hash table is given for it: that takes bits from both ends.
+fn spread(half: u32) -> u64 {
+    u64::from(half) << 32 | u64::from(half)
 }
 
 impl Memtable {
-    pub(super) fn new(hasher: Hasher) -> Self {
-        Self {
-            entries: Vec::new(),
-            free: Vec::new(),
-            table: HashTable::new(),
-            arena: Vec::new(),
-            arena_dead: 0,
-            hasher,
-            sorted: Vec::new(),
-            recent: Vec::new(),
-        }
-    }
-
-    /// Subjects in it, those among them that are gone as well.
-    pub(super) fn len(&self) -> usize {
-        self.table.len()
+    /// What it holds.
+    pub(super) const fn rows(&self) -> &Rows {
+        &self.rows
     }
 
     pub(super) fn text(&self, n: u32) -> &[u8] {
-        let entry = &self.entries[slot(n)];
-        let at = usize::try_from(entry.text_at).unwrap_or(usize::MAX);
-        self.arena
-            .get(at..at + usize::from(entry.text_len))
-            .unwrap_or_default()
-    }
-
-    pub(super) fn find(&self, subject: &[u8], hash: u64) -> Option<u32> {
-        self.table.find(hash, |n| self.text(*n) == subject).copied()
+        self.rows.text(n)
     }
 
     pub(super) fn known(&self, n: u32) -> Known {
-        let entry = &self.entries[slot(n)];
-        Known {
-            state: SubjectState {
-                count: u64::from(entry.count),
-                last: Seq(entry.last),
-                last_stale: entry.last_stale,
-                first_bound: Seq(entry.first_bound),
-            },
-            below: u64::from(entry.below),
-        }
+        self.rows.known(n)
+    }
+
+    pub(super) fn find(&self, subject: &[u8], hash: u64) -> Option<u32> {
+        let half = half(hash);
+        let is_it = |n: &u32| self.rows.is_of(*n, subject, half);
+        self.table.find(spread(half), is_it).copied()
     }
 
     /// Replaces what is said of an entry's subject.
     pub(super) fn set(&mut self, n: u32, state: SubjectState) {
-        let entry = &mut self.entries[slot(n)];
-        entry.count = narrow(state.count);
-        entry.last = state.last.0;
-        entry.last_stale = state.last_stale;
-        entry.first_bound = state.first_bound.0;
+        self.rows.set(n, state);
     }
 
     /// Adds a subject that is not in it, which the layers below know with this count.
     pub(super) fn insert(&mut self, subject: &[u8], hash: u64, state: SubjectState, below: u64) {
-        let entry = Entry {
-            text_at: self.arena.len() as u64,
-            text_len: u16::try_from(subject.len()).unwrap_or(u16::MAX),
-            count: narrow(state.count),
-            below: narrow(below),
-            last: state.last.0,
-            first_bound: state.first_bound.0,
-            last_stale: state.last_stale,
-            dead: false,
-        };
-        self.arena.extend_from_slice(subject);
-        let n = match self.free.pop() {
-            Some(n) => {
-                self.entries[slot(n)] = entry;
-                n
-            }
-            None => {
-                self.entries.push(entry);
-                index(self.entries.len() - 1)
-            }
-        };
-        let (hasher, entries, arena) = (&self.hasher, &self.entries, &self.arena);
-        let hash_of = |n: &u32| {
-            let e: &Entry = &entries[slot(*n)];
-            let at = usize::try_from(e.text_at).unwrap_or(0);
-            hasher.hash_one(&arena[at..at + usize::from(e.text_len)])
-        };
-        self.table.insert_unique(hash, n, hash_of);
+        if self.table.len() == self.table.capacity() {
+            self.grow();
+        }
+        let half = half(hash);
+        let n = self.rows.insert(self.free.pop(), (subject, half), state, below);
+        let rows = &self.rows;
+        self.table
+            .insert_unique(spread(half), n, |n| spread(rows.hash(*n)));
         self.recent.push(n);
+    }
+
+    /// Fills a larger hash table in the order of the rows, which is much faster than in the order of the smaller one.
+    fn grow(&mut self) {
+        let mut table = HashTable::with_capacity(self.table.len() * 2);
+        let rows = &self.rows;
+        for n in rows.iter() {
+            table.insert_unique(spread(rows.hash(n)), n, |n| spread(rows.hash(*n)));
+        }
+        self.table = table;
     }
 
     /// Takes an entry away, so that the layers below are heard again.
     pub(super) fn forget(&mut self, n: u32, hash: u64) {
-        if let Ok(found) = self.table.find_entry(hash, |m| *m == n) {
+        if let Ok(found) = self.table.find_entry(spread(half(hash)), |m| *m == n) {
             found.remove();
         }
-        let entry = &mut self.entries[slot(n)];
-        entry.dead = true;
-        self.arena_dead += usize::from(entry.text_len);
-        if self.arena_dead > ARENA_BYTES_MIN && self.arena_dead * ARENA_SLACK > self.arena.len() {
-            self.tidy();
+        self.rows.forget(n);
+        let (all, dead) = self.rows.text_bytes();
+        if dead > TEXTS_BYTES_MIN && dead * TEXTS_SLACK > all {
+            self.merge();
+            self.rows.move_together(&self.sorted);
         }
-    }
-
-    /// Moves the live texts together, in order, and drops what is dead.
-    fn tidy(&mut self) {
-        self.merge();
-        let mut arena = Vec::with_capacity(self.arena.len() - self.arena_dead);
-        for n in &self.sorted {
-            let text = {
-                let entry = &self.entries[slot(*n)];
-                let at = usize::try_from(entry.text_at).unwrap_or(0);
-                at..at + usize::from(entry.text_len)
-            };
-            let at = arena.len() as u64;
-            arena.extend_from_slice(&self.arena[text]);
-            self.entries[slot(*n)].text_at = at;
-        }
-        self.arena = arena;
-        self.arena_dead = 0;
     }
 
     /// Brings the ordered list up to date.
@@ -179,13 +102,14 @@ impl Memtable {
         }
     }
 
+    /// Makes one ordered list, without the dead, whose numbers may be given again.
     fn merge(&mut self) {
         let mut list = std::mem::take(&mut self.sorted);
+        order::sort_by_text(&mut self.recent, |n| self.rows.text(n));
         list.append(&mut self.recent);
-        let (mut live, dead): (Vec<u32>, Vec<u32>) =
-            list.into_iter().partition(|n| !self.entries[slot(*n)].dead);
+        let (mut live, dead): (Vec<u32>, Vec<u32>) = list.into_iter().partition(|n| !self.rows.is_dead(*n));
         self.free.extend(dead);
-        // Two sorted runs, nearly: the standard sort finds them and merges.
+        // Two sorted runs: the standard sort finds them and merges.
         live.sort_by(|a, b| self.text(*a).cmp(self.text(*b)));
         live.dedup();
         self.sorted = live;
@@ -197,35 +121,12 @@ impl Memtable {
         self.sorted[start..]
             .iter()
             .copied()
-            .filter(|n| !self.entries[slot(*n)].dead)
-    }
-
-    /// All entries at and behind `from` in order, whatever was added since.
-    pub(super) fn ordered_from(&self, from: &[u8]) -> Vec<u32> {
-        let mut list: Vec<u32> = self.table.iter().copied().collect();
-        list.retain(|n| self.text(*n) >= from);
-        list.sort_unstable_by(|a, b| self.text(*a).cmp(self.text(*b)));
-        list
-    }
-
-    /// Sum of [`Known::gain`] of the subjects that start with `prefix`.
-    pub(super) fn gain(&self, prefix: &[u8]) -> i64 {
-        self.table
-            .iter()
-            .filter(|n| self.text(**n).starts_with(prefix))
-            .map(|n| self.known(*n).gain())
-            .sum()
+            .filter(|n| !self.rows.is_dead(*n))
     }
 
     pub(super) fn memory_bytes(&self) -> usize {
-        self.arena.capacity()
-            + self.entries.capacity() * size_of::<Entry>()
+        self.rows.memory_bytes()
             + (self.sorted.capacity() + self.recent.capacity() + self.free.capacity()) * 4
-            + self.table.capacity() * 5
-    }
-
-    /// Bytes in use, whatever is set aside beyond them.
-    pub(super) fn used_bytes(&self) -> usize {
-        self.arena.len() + self.table.len() * (size_of::<Entry>() + 9)
+            + self.table.allocation_size()
     }
 }

@@ -2,14 +2,14 @@
 
 use super::Damaged;
 use super::block::Known;
-use super::memtable::Memtable;
+use super::rows::Rows;
 use super::run::Cursor;
 
 /// A layer being read.
 #[derive(Debug)]
 pub(super) enum Layer<'a> {
     Table {
-        table: &'a Memtable,
+        table: &'a Rows,
         /// What is left, the next at the end.
         rest: Vec<u32>,
     },
@@ -18,7 +18,7 @@ pub(super) enum Layer<'a> {
 
 impl<'a> Layer<'a> {
     /// `table`, from the first of the ordered entries on.
-    pub(super) fn table(table: &'a Memtable, mut ordered: Vec<u32>) -> Self {
+    pub(super) fn table(table: &'a Rows, mut ordered: Vec<u32>) -> Self {
         ordered.reverse();
         Self::Table { table, rest: ordered }
     }

@@ -14,6 +14,7 @@ mod histories;
 mod kept;
 mod memtable;
 mod merged;
+mod rows;
 mod run;
 mod spill;
 #[cfg(test)]
@@ -70,6 +71,7 @@ pub(crate) struct Subjects {
     runs: Vec<Arc<Run>>,
     /// Subjects with live messages.
     live: usize,
+    /// One for all tables: hashes are handed down.
     hasher: Hasher,
     histories: Option<Histories>,
     /// Where runs go; without, everything stays in memory.
@@ -82,14 +84,12 @@ pub(crate) struct Subjects {
 impl Subjects {
     /// No subjects. Their table goes to `place` when it is full, if there is one.
     pub(crate) fn new(place: Option<Place>) -> Self {
-        // One for all tables: hashes are handed down.
-        let hasher = Hasher::default();
         Self {
-            table: Memtable::new(hasher.clone()),
+            table: Memtable::default(),
             frozen: None,
             runs: Vec::new(),
             live: 0,
-            hasher,
+            hasher: Hasher::default(),
             histories: None,
             place,
             background: Background::default(),
@@ -212,10 +212,11 @@ impl Subjects {
         Ok(())
     }
 
-    /// Bytes that do not go to disk with the table: histories, and what of runs is in memory.
+    /// Bytes that do not go to disk with the table: the one before it, histories, and what of runs is in memory.
     pub(crate) fn other_bytes(&self) -> usize {
         let runs: usize = self.runs.iter().map(|run| run.memory_bytes()).sum();
-        runs + self.histories.as_ref().map_or(0, Histories::memory_bytes)
+        let frozen = self.frozen.as_ref().map_or(0, |f| f.memory_bytes());
+        runs + frozen + self.histories.as_ref().map_or(0, Histories::memory_bytes)
     }
 
     /// Calls `each` for every subject behind `after` that passes `filter`, in order.
@@ -281,9 +282,12 @@ impl Subjects {
 
     /// All layers from the first text not before `from` on, the newest first.
     fn layers(&self, from: &[u8]) -> Result<Vec<Layer<'_>>, Damaged> {
-        let mut layers = vec![Layer::table(&self.table, self.table.sorted_from(from).collect())];
+        let mut layers = vec![Layer::table(
+            self.table.rows(),
+            self.table.sorted_from(from).collect(),
+        )];
         if let Some(frozen) = &self.frozen {
-            layers.push(Layer::table(frozen, frozen.ordered_from(from)));
+            layers.push(Layer::table(frozen.rows(), frozen.rows().ordered_from(from)));
         }
         for run in self.runs.iter().rev() {
             layers.push(Layer::Run(Cursor::new(Arc::clone(run), from)?));
@@ -293,7 +297,8 @@ impl Subjects {
 
     /// Messages of the subjects that start with `prefix`.
     pub(crate) fn count_prefix(&self, prefix: &[u8]) -> Result<u64, Damaged> {
-        let mut count = self.table.gain(prefix) + self.frozen.as_ref().map_or(0, |f| f.gain(prefix));
+        let mut count =
+            self.table.rows().gain(prefix) + self.frozen.as_ref().map_or(0, |f| f.rows().gain(prefix));
         for run in &self.runs {
             count += run.gain(prefix)?;
         }
@@ -302,8 +307,7 @@ impl Subjects {
 
     /// Bytes of memory in use, near enough for accounting.
     pub(crate) fn memory_bytes(&self) -> usize {
-        let frozen = self.frozen.as_ref().map_or(0, |f| f.memory_bytes());
-        self.table.memory_bytes() + frozen + self.other_bytes()
+        self.table.memory_bytes() + self.other_bytes()
     }
 }
 

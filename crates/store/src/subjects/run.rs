@@ -13,6 +13,7 @@ use super::bloom::print_of;
 use super::cache::BlockCache;
 use super::footer::Footer;
 use crate::disk::{Disk, DiskFile, read_exact};
+use crate::memory::Memory;
 use crate::seal::{Sealer, Vault};
 
 /// A block is full at this size.
@@ -20,12 +21,12 @@ pub(super) const BLOCK_BYTES: usize = 4 * 1024;
 /// Larger than any block: a subject has 64 KiB at most.
 const BLOCK_BYTES_MAX: u64 = 128 * 1024;
 
-/// Where runs are kept, and the cache in front of them.
+/// Where runs are kept, and the memory they share with everything else of the store, a cache of blocks among it.
 #[derive(Debug, Clone)]
 pub(crate) struct Place {
     pub(super) disk: Arc<dyn Disk>,
     pub(super) dir: PathBuf,
-    pub(super) cache: Arc<BlockCache>,
+    pub(super) memory: Arc<Memory>,
     /// The store's key, if it is encrypted: then runs are as well.
     pub(super) vault: Option<Arc<Vault>>,
     /// Number of the next run in the folder.
@@ -36,13 +37,13 @@ impl Place {
     pub(crate) fn new(
         disk: &Arc<dyn Disk>,
         dir: &Path,
-        cache: Arc<BlockCache>,
+        memory: Arc<Memory>,
         vault: Option<Arc<Vault>>,
     ) -> Self {
         Self {
             disk: Arc::clone(disk),
             dir: dir.to_owned(),
-            cache,
+            memory,
             vault,
             next: Arc::default(),
         }
@@ -117,10 +118,10 @@ impl Run {
     pub(super) fn new(place: &Place, made: Made, footer: Footer) -> Self {
         Self {
             number: made.number,
-            cached_as: place.cache.next_run(),
+            cached_as: place.memory.cache.next_run(),
             path: place.path(made.number),
             file: made.file,
-            cache: Arc::clone(&place.cache),
+            cache: Arc::clone(&place.memory.cache),
             sealer: made.sealer,
             entries: footer.entries,
             footer,

@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::Damaged;
-use super::memtable::Memtable;
 use super::merged::{Layer, Merged};
+use super::rows::Rows;
 use super::run::{Cursor, Place, Run};
 use super::write::RunWriter;
 
@@ -41,7 +41,7 @@ impl From<Damaged> for SpillError {
 }
 
 /// Writes `table` as a run.
-pub(super) fn write_table(place: &Place, table: &Memtable) -> Result<Run, SpillError> {
+pub(super) fn write_table(place: &Place, table: &Rows) -> Result<Run, SpillError> {
     let mut writer = RunWriter::new(place, table.len())?;
     let path = writer.path();
     let written = (|| {

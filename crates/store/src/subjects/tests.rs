@@ -10,6 +10,7 @@ use super::*;
 use crate::codec::{In, Out};
 use crate::disk::Disk;
 use crate::disk::sim::SimDisk;
+use crate::memory::Memory;
 use crate::seal::{Cipher, Vault};
 use crate::worker::Worker;
 
@@ -17,8 +18,8 @@ const DIR: &str = "/stream";
 
 fn place(disk: &SimDisk) -> Place {
     disk.create_dir_all(Path::new(DIR)).unwrap();
-    let (disk, cache): (Arc<dyn Disk>, _) = (Arc::new(disk.clone()), Arc::new(BlockCache::new(64 * 1024)));
-    Place::new(&disk, Path::new(DIR), cache, None)
+    let disk: Arc<dyn Disk> = Arc::new(disk.clone());
+    Place::new(&disk, Path::new(DIR), Memory::new(512 * 1024), None)
 }
 
 #[derive(Debug, Clone)]
@@ -101,7 +102,7 @@ fn kept(subjects: &mut Subjects, worker: &Worker, settle: bool) -> Option<(Place
 /// As a process that knows nothing else finds it.
 fn recalled(place: &Place, kept: &Kept) -> Result<Subjects, PathBuf> {
     let mut subjects = Subjects::new(Some(Place {
-        cache: Arc::new(BlockCache::new(64 * 1024)),
+        memory: Memory::new(512 * 1024),
         ..place.clone()
     }));
     subjects.recall(kept).map(|()| subjects)

@@ -3,6 +3,7 @@
 //! One owner changes it, many read it. Matching neither recurses nor allocates beyond the caller's result.
 
 mod cache;
+mod node;
 mod trie;
 
 use std::fmt::Debug;

@@ -6,7 +6,7 @@ use super::*;
 use crate::matches::matches;
 
 #[derive(Debug, Clone, PartialEq)]
-struct Sub {
+pub(super) struct Sub {
     id: u32,
     subject: String,
     queue: Option<String>,
@@ -28,7 +28,7 @@ impl Subscriber for Sub {
     }
 }
 
-fn sub(id: u32, subject: &str, queue: Option<&str>) -> Sub {
+pub(super) fn sub(id: u32, subject: &str, queue: Option<&str>) -> Sub {
     Sub {
         id,
         subject: subject.into(),

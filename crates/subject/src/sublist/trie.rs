@@ -8,36 +8,15 @@ use std::hash::BuildHasher;
 use hashbrown::HashTable;
 use smallvec::SmallVec;
 
+use super::node::{Group, NONE, Node};
 use super::{MatchSet, QueueMatch, Subscriber};
 use crate::token::{FULL, PARTIAL};
 
-const NONE: u32 = u32::MAX;
 const ROOT: u32 = 0;
-
-#[derive(Debug)]
-struct Group<S> {
-    name: Box<[u8]>,
-    members: Vec<S>,
-}
-
-#[derive(Debug)]
-struct Node<S> {
-    token: Box<[u8]>,
-    plain: SmallVec<[S; 1]>,
-    #[expect(
-        clippy::box_collection,
-        reason = "most nodes have no queue group and pay one word for it"
-    )]
-    groups: Option<Box<Vec<Group<S>>>>,
-    /// Level below, or `NONE`.
-    next: u32,
-}
-
-impl<S> Node<S> {
-    fn is_bare(&self) -> bool {
-        self.plain.is_empty() && self.groups.is_none() && self.next == NONE
-    }
-}
+/// Free nodes up to which nothing is given back.
+const FREE_NODES_MAX: usize = 4_096;
+/// Nodes for each one in use beyond which the free ones are given back.
+const SPARSE: usize = 8;
 
 #[derive(Debug)]
 struct Level {
@@ -190,12 +169,33 @@ impl<S: Subscriber> Trie<S> {
         let Some(&(_, last)) = path.last() else {
             return false;
         };
-        if !take(&mut self.nodes[index(last)], subscriber) {
+        if !self.nodes[index(last)].take(subscriber) {
             return false;
         }
         self.len -= 1;
         self.prune(&path);
+        if self.is_sparse() {
+            self.compact();
+        }
         true
+    }
+
+    fn is_sparse(&self) -> bool {
+        let free = self.free_nodes.len();
+        free > FREE_NODES_MAX && free >= self.nodes.len() / SPARSE * (SPARSE - 1)
+    }
+
+    /// Builds the trie anew from who is left, which gives the memory of all the others back. So many have gone by then
+    /// that each of them paid for a small part of it.
+    fn compact(&mut self) {
+        let old = std::mem::take(self);
+        for node in old.nodes {
+            let groups = node.groups.into_iter().flat_map(|groups| *groups);
+            let members = groups.flat_map(|group| group.members);
+            for subscriber in node.plain.into_iter().chain(members) {
+                self.insert(subscriber);
+            }
+        }
     }
 
     /// Gives back nodes and levels that the removal left empty, from the end of the path upwards.
@@ -306,34 +306,6 @@ fn publishable(subject: &[u8]) -> bool {
     before != b'.'
 }
 
-fn take<S: Subscriber>(node: &mut Node<S>, subscriber: &S) -> bool {
-    let id = subscriber.id();
-    let Some(queue) = subscriber.queue() else {
-        let found = node.plain.iter().position(|s| s.id() == id);
-        if let Some(at) = found {
-            node.plain.swap_remove(at);
-        }
-        return found.is_some();
-    };
-    let Some(groups) = &mut node.groups else {
-        return false;
-    };
-    let Some(g) = groups.iter().position(|g| *g.name == *queue) else {
-        return false;
-    };
-    let Some(at) = groups[g].members.iter().position(|s| s.id() == id) else {
-        return false;
-    };
-    groups[g].members.swap_remove(at);
-    if groups[g].members.is_empty() {
-        groups.swap_remove(g);
-    }
-    if groups.is_empty() {
-        node.groups = None;
-    }
-    true
-}
-
 fn place<T>(arena: &mut Vec<T>, free: &mut Vec<u32>, value: T) -> u32 {
     if let Some(at) = free.pop() {
         arena[index(at)] = value;
@@ -343,4 +315,38 @@ fn place<T>(arena: &mut Vec<T>, free: &mut Vec<u32>, value: T) -> u32 {
     assert!(at != NONE, "fewer than 2^32 nodes fit in memory");
     arena.push(value);
     at
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::sub;
+    use super::*;
+
+    #[test]
+    fn nodes_of_those_who_left_are_given_back() {
+        let many = u32::try_from(FREE_NODES_MAX * SPARSE).unwrap();
+        let all: Vec<_> = (0..many)
+            .map(|n| sub(n, &format!("s.{n}.*"), (n % 3 == 0).then_some("q")))
+            .collect();
+        let mut trie = Trie::default();
+        for round in 0..3 {
+            all.iter().cloned().for_each(|s| trie.insert(s));
+            assert!(trie.nodes.len() > all.len() && trie.levels.len() > all.len());
+            let (stay, leave) = all.split_at(300);
+            assert!(leave.iter().all(|s| trie.remove(s)));
+            assert_eq!(trie.len(), stay.len());
+            assert!(trie.nodes.capacity() < all.len() / 2, "round {round}");
+            assert!(trie.levels.capacity() < all.len() / 2, "round {round}");
+            for s in stay {
+                let mut found = MatchSet::default();
+                trie.match_into(format!("s.{}.x", s.id()).as_bytes(), &mut found);
+                assert_eq!(
+                    (found.plain.len() + found.queues.len(), found.is_empty()),
+                    (1, false)
+                );
+                assert!(trie.remove(s));
+            }
+        }
+        assert_eq!(trie.len(), 0);
+    }
 }

@@ -1,9 +1,10 @@
 //! Log lines in the peer's format, for `tracing`: `[pid] date time [INF] text`. Writes to standard error or a file.
 
+mod file;
+
 use std::fmt::Write as _;
-use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
@@ -17,6 +18,8 @@ use tracing::{Event, Level, Metadata, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::{Context, SubscriberExt};
 
+use file::{LogFile, Rotated, Rotation};
+
 /// Target of lines after which the server ends.
 pub(crate) const FATAL: &str = "natterjack_server::fatal";
 
@@ -24,7 +27,7 @@ pub(crate) const FATAL: &str = "natterjack_server::fatal";
 #[derive(Debug)]
 enum Sink {
     Stderr,
-    File { file: File, path: PathBuf, written: u64 },
+    File(LogFile),
 }
 
 /// The lines of the process, for what changes them while it runs.
@@ -59,14 +62,14 @@ pub(crate) fn configure(settings: &Logging) -> io::Result<()> {
 pub(crate) fn reopen() {
     let Some(lines) = INSTALLED.get() else { return };
     let path = match &*lines.sink.lock() {
-        Sink::File { path, .. } => path.clone(),
+        Sink::File(file) => file.path().to_owned(),
         Sink::Stderr => {
             return tracing::info!("File log re-open ignored, not a file logger");
         }
     };
-    match open(&path) {
-        Ok(sink) => {
-            *lines.sink.lock() = sink;
+    match LogFile::open(&path) {
+        Ok(file) => {
+            *lines.sink.lock() = Sink::File(file);
             tracing::info!("File log re-opened");
         }
         Err(error) => tracing::error!("Unable to re-open the log file: {error}"),
@@ -79,16 +82,6 @@ pub(crate) struct Lines {
     pid: u32,
     settings: ArcSwap<Logging>,
     sink: Mutex<Sink>,
-}
-
-fn open(path: &Path) -> io::Result<Sink> {
-    let file = OpenOptions::new().create(true).append(true).open(path)?;
-    let written = file.metadata()?.len();
-    Ok(Sink::File {
-        file,
-        path: path.to_owned(),
-        written,
-    })
 }
 
 impl Lines {
@@ -105,10 +98,9 @@ impl Lines {
     }
 
     fn sink(settings: &Logging) -> io::Result<Sink> {
-        settings
-            .file
-            .as_ref()
-            .map_or(Ok(Sink::Stderr), |path| open(Path::new(path)))
+        settings.file.as_ref().map_or(Ok(Sink::Stderr), |path| {
+            Ok(Sink::File(LogFile::open(Path::new(path))?))
+        })
     }
 
     fn now(settings: &Logging) -> Zoned {
@@ -147,22 +139,34 @@ impl Lines {
             Sink::Stderr => {
                 let _nobody_to_tell = io::stderr().lock().write_all(line.as_bytes());
             }
-            Sink::File { file, path, written } => {
-                let _nobody_to_tell = file.write_all(line.as_bytes());
-                *written += line.len() as u64;
+            Sink::File(file) => {
+                file.write(line);
                 let settings = self.settings.load();
-                let limit = settings.size_limit_bytes;
-                if limit > 0 && *written > limit {
-                    let stamp = Self::now(&settings);
-                    let old = format!("{}.{}", path.display(), stamp.strftime("%Y.%m.%d.%H.%M.%S.%9f"));
-                    let path = path.clone();
-                    if std::fs::rename(&path, old).is_ok()
-                        && let Ok(fresh) = open(&path)
-                    {
-                        *sink = fresh;
-                    }
+                let rotation = Rotation {
+                    size_limit_bytes: settings.size_limit_bytes,
+                    max_files: settings.max_files,
+                };
+                if file.is_large(rotation) {
+                    self.rotate(file, rotation);
                 }
             }
+        }
+    }
+
+    /// Sets the file aside and says so in the fresh one. Names are in local time, whatever the lines are in.
+    fn rotate(&self, file: &mut LogFile, rotation: Rotation) {
+        for done in file.rotate(rotation, &Zoned::now()) {
+            let line = match done {
+                Rotated::Saved(path) => self.line("INF", &format!("Rotated log, backup saved as {path:?}")),
+                Rotated::Purged(name) => self.line("INF", &format!("Purged log file {name:?}")),
+                Rotated::Kept(path, error) => {
+                    let text = format!(
+                        "Unable to remove backup log file {path:?} ({error}), will attempt next rotation"
+                    );
+                    self.line("ERR", &text)
+                }
+            };
+            file.write(&line);
         }
     }
 }

@@ -203,7 +203,7 @@ impl StreamLog {
     /// messages that are there already are learnt at once if there is room for all of them, else one by one when asked for.
     fn keep_histories(&mut self) {
         let wanted = self.limits.max_per_subject.is_some_and(|max| max > 1);
-        if !self.subjects.set_histories(wanted) || !wanted {
+        if !self.subjects.set_histories(wanted) {
             return;
         }
         let msgs = usize::try_from(self.state.msgs).unwrap_or(usize::MAX);
@@ -213,7 +213,14 @@ impl StreamLog {
         let all = natterjack_subject::FilterSet::all();
         let mut from = self.state.first_seq;
         while let Some(message) = self.find_next(&all, from) {
-            self.subjects.add_history(message.subject(), message.seq());
+            if self
+                .subjects
+                .add_history(message.subject(), message.seq())
+                .is_err()
+            {
+                self.learn_again();
+                return;
+            }
             from = message.seq().next();
         }
     }

@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use natterjack_jetstream::{Admitted, Command, Effects as _, Form, Outcome, check_form};
-use natterjack_jsapi::consumer::{ConsumerInfo, CreateRequest, PriorityPolicy};
+use natterjack_jsapi::consumer::{ConsumerInfo, CreateRequest};
 use natterjack_jsapi::request::{ConsumerList, Pause, Reset, Unpin};
 use natterjack_jsapi::response;
 use natterjack_jsapi::{ApiCall, ApiError, GoTime, Nanos, errors, headers};
@@ -247,10 +247,7 @@ impl Asked {
         }
         let id = Self::lookup(owner, name)?;
         let config = owner.group.consumers().config(id);
-        let pinned = config.is_some_and(|c| {
-            c.priority_policy == PriorityPolicy::PinnedClient && c.priority_groups.contains(&wanted.group)
-        });
-        if !pinned {
+        if !config.is_some_and(|c| c.priority_groups.contains(&wanted.group)) {
             return Err(errors::CONSUMER_INVALID_PRIORITY_GROUP);
         }
         let now = clock::now();

@@ -173,7 +173,6 @@ impl StreamLog {
         if self.storage == Storage::Memory {
             return false;
         }
-        self.subjects.shrink_histories(self.share.histories_max());
         let others = self.subjects.other_bytes() + self.tail_memory_bytes() + self.places_bytes;
         self.share.set(self.subjects.table_bytes(), others)
     }

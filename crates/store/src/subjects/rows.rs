@@ -13,8 +13,11 @@ const PIECE: usize = 512;
 /// Bytes of a piece of texts, unless a single text is longer.
 const TEXTS_BYTES: usize = 64 * 1024;
 
+/// A history gets room in multiples of this, bytes: what grows to a bound is moved a few times only.
+const HISTORY_ROOM: u16 = 8;
+
 /// Where a text lies.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 struct TextAt {
     piece: u32,
     at: u32,
@@ -37,6 +40,14 @@ struct Entry {
 }
 
 const _: () = assert!(size_of::<Entry>() == 40);
+
+/// Where the history of an entry lies among the texts, and the room there is for it.
+#[derive(Debug, Clone, Copy, Default)]
+struct HistoryAt {
+    text: TextAt,
+    len: u16,
+    room: u16,
+}
 
 impl Entry {
     fn text_len(&self) -> usize {
@@ -93,12 +104,25 @@ impl Texts {
         }
     }
 
-    fn of(&self, entry: &Entry) -> &[u8] {
-        let at = place(entry.text.at);
-        let piece = self.pieces.get(place(entry.text.piece));
+    fn at(&self, text: TextAt, len: usize) -> &[u8] {
+        let at = place(text.at);
+        let piece = self.pieces.get(place(text.piece));
         piece
-            .and_then(|piece| piece.get(at..at + entry.text_len()))
+            .and_then(|piece| piece.get(at..at + len))
             .unwrap_or_default()
+    }
+
+    fn of(&self, entry: &Entry) -> &[u8] {
+        self.at(entry.text, entry.text_len())
+    }
+
+    /// Replaces bytes.
+    fn set(&mut self, text: TextAt, bytes: &[u8]) {
+        let at = place(text.at);
+        let piece = self.pieces.get_mut(place(text.piece)).map(own);
+        if let Some(there) = piece.and_then(|piece| piece.get_mut(at..at + bytes.len())) {
+            there.copy_from_slice(bytes);
+        }
     }
 }
 
@@ -107,13 +131,15 @@ impl Texts {
 pub(super) struct Rows {
     pieces: Vec<Arc<Vec<Entry>>>,
     texts: Texts,
+    /// Histories of the entries of a piece each; of those behind its end there are none.
+    histories: Vec<Arc<Vec<HistoryAt>>>,
     /// Numbers given.
     given: usize,
     /// Entries that the pieces have room for.
     room: usize,
     /// Entries that are not dead.
     live: usize,
-    /// Bytes of texts of dead ones.
+    /// Bytes of texts of dead ones, and of histories that have been moved.
     texts_dead: usize,
 }
 
@@ -225,6 +251,52 @@ impl Rows {
         let len = entry.text_len();
         self.texts_dead += len;
         self.live -= 1;
+        if let Some(history) = self.history_mut(n) {
+            let room = std::mem::take(history).room;
+            self.texts_dead += usize::from(room);
+        }
+    }
+
+    fn history_mut(&mut self, n: u32) -> Option<&mut HistoryAt> {
+        let piece = self.histories.get_mut(place(n) / PIECE)?;
+        own(piece).get_mut(place(n) % PIECE)
+    }
+
+    /// All sequences of an entry's subject, if they are known.
+    pub(super) fn history(&self, n: u32) -> &[u8] {
+        let piece = self.histories.get(place(n) / PIECE);
+        let history = piece.and_then(|piece| piece.get(place(n) % PIECE));
+        let history = history.copied().unwrap_or_default();
+        self.texts.at(history.text, usize::from(history.len))
+    }
+
+    /// Replaces them. Gives whether they were moved.
+    pub(super) fn set_history(&mut self, n: u32, history: &[u8]) -> bool {
+        if history.is_empty() && self.histories.len() <= place(n) / PIECE {
+            return false;
+        }
+        while self.histories.len() <= place(n) / PIECE {
+            self.histories.push(Arc::new(vec![HistoryAt::default(); PIECE]));
+        }
+        let Some(there) = self.history_mut(n) else {
+            return false;
+        };
+        let len = u16::try_from(history.len()).unwrap_or(0);
+        let before = *there;
+        there.len = len;
+        if len <= before.room {
+            self.texts.set(before.text, &history[..usize::from(len)]);
+            return false;
+        }
+        let room = len.next_multiple_of(HISTORY_ROOM);
+        let mut bytes = [history, &[0; HISTORY_ROOM as usize]].concat();
+        bytes.truncate(usize::from(room));
+        let text = self.texts.push(&bytes);
+        if let Some(there) = self.history_mut(n) {
+            *there = HistoryAt { text, len, room };
+        }
+        self.texts_dead += usize::from(before.room);
+        true
     }
 
     /// Bytes of texts, and how many of them are of dead entries.
@@ -238,6 +310,15 @@ impl Rows {
         for n in order {
             let text = texts.push(self.text(*n));
             self.entry_mut(*n).text = text;
+            let history = texts.push(self.history(*n));
+            if let Some(there) = self.history_mut(*n) {
+                // No room beyond what is in use: it is given again when it is needed.
+                *there = HistoryAt {
+                    text: history,
+                    room: there.len,
+                    ..*there
+                };
+            }
         }
         self.texts = texts;
         self.texts_dead = 0;
@@ -257,6 +338,11 @@ impl Rows {
         list
     }
 
+    /// Bytes that sorting takes while it lasts.
+    pub(super) const fn sorting_bytes(&self) -> usize {
+        self.live * order::ITEM_BYTES
+    }
+
     /// Sum of [`Known::gain`] of the subjects that start with `prefix`.
     pub(super) fn gain(&self, prefix: &[u8]) -> i64 {
         self.iter()
@@ -266,7 +352,8 @@ impl Rows {
     }
 
     pub(super) const fn memory_bytes(&self) -> usize {
-        self.texts.room + self.room * size_of::<Entry>()
+        let histories = self.histories.len() * PIECE * size_of::<HistoryAt>();
+        self.texts.room + self.room * size_of::<Entry>() + histories
     }
 }
 

@@ -238,10 +238,7 @@ impl Asked {
     }
 
     pub(super) fn consumer_unpin(&self, owner: &mut Owner, name: &str) -> Result<Vec<u8>, ApiError> {
-        if self.request.body.is_empty() {
-            return Err(errors::invalid_json("unexpected end of JSON input"));
-        }
-        let wanted: Unpin = self.parse("JSApiConsumerUnpinRequest")?;
+        let wanted: Unpin = self.whole("JSApiConsumerUnpinRequest")?;
         if wanted.group.is_empty() {
             return Err(errors::invalid_json("consumer group not specified"));
         }
@@ -274,7 +271,11 @@ impl Asked {
     }
 
     fn try_reset(&self, owner: &mut Owner, id: u32) -> Result<Vec<u8>, ApiError> {
-        let wanted: Reset = self.parse("JSApiConsumerResetRequest")?;
+        let wanted: Reset = if self.request.body.is_empty() {
+            Reset::default()
+        } else {
+            self.whole("JSApiConsumerResetRequest")?
+        };
         let now = clock::now();
         let next = owner.group.check_reset(id, wanted.seq)?;
         owner.group.reset_consumer(id, next, now);

@@ -77,7 +77,7 @@ pub(crate) fn run(
 
 fn as_text(report: &Report, exported: Option<u64>) -> String {
     let mut out = String::new();
-    for line in report.damage.iter().chain(&report.repaired) {
+    for line in report.damage.iter().chain(&report.repaired).chain(&report.aside) {
         let _written = writeln!(out, "{line}");
     }
     if let Some(count) = exported {
@@ -104,6 +104,7 @@ fn as_json(report: &Report, exported: Option<u64>) -> String {
         "lost": report.lost,
         "damage": report.damage,
         "repaired": report.repaired,
+        "aside": report.aside,
         "exported": exported,
     })
     .to_string()

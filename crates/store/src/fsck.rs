@@ -1,6 +1,7 @@
 //! Checks a store directory that nobody has open: every entry of the journal, every record, index and checkpoint. Says in
 //! plain words what is damaged and what can be kept. Changes nothing unless asked to.
 
+mod aside;
 mod export;
 
 use std::io;
@@ -41,6 +42,8 @@ pub struct Report {
     pub damage: Vec<String>,
     /// What was mended, in words.
     pub repaired: Vec<String>,
+    /// What damage had set aside before, in words: it is no damage any more.
+    pub aside: Vec<String>,
 }
 
 impl Report {
@@ -81,6 +84,7 @@ pub fn check(disk: &Arc<dyn Disk>, root: &Path, encryption: Option<&Encryption>)
         report.streams += 1;
         check_stream(disk, &pool, &root.join("streams").join(name), &mut report)?;
     }
+    aside::look(disk.as_ref(), &pool, root, &mut report)?;
     report.damage.extend(pool.reports());
     Ok(report)
 }
@@ -91,7 +95,8 @@ fn pool(disk: &Arc<dyn Disk>, root: &Path, encryption: Option<&Encryption>) -> i
 }
 
 /// Checks the store in `root` and mends what can be mended: copies of checkpoints and indexes are made anew, what a crash
-/// cut off is removed, damaged files are kept aside. Damaged messages stay damaged.
+/// cut off is removed, damaged files are kept aside. A segment that is missing and was set aside is taken back, so that its
+/// good messages are there again. Damaged messages stay damaged.
 ///
 /// # Errors
 /// As [`check`], and when the disk cannot be written.
@@ -106,6 +111,9 @@ pub fn repair(disk: &Arc<dyn Disk>, root: &Path, encryption: Option<&Encryption>
         let dir = root.join("streams").join(name);
         let Copies { newest, damaged, .. } = Checkpoint::read(disk.as_ref(), vault, &dir);
         let Some(mut checkpoint) = newest else { continue };
+        if take_back(disk, &pool, (&dir, &mut checkpoint), &mut report)? {
+            checkpoint.write(disk.as_ref(), vault, &dir)?;
+        }
         let runs = damaged_runs(disk, &pool, &dir, &checkpoint);
         if !runs.is_empty() {
             for path in runs {
@@ -144,10 +152,53 @@ pub fn repair(disk: &Arc<dyn Disk>, root: &Path, encryption: Option<&Encryption>
     Ok(report)
 }
 
+/// Puts segments that the checkpoint names, and that are set aside, where they are missed. Whether there were any.
+fn take_back(
+    disk: &Arc<dyn Disk>,
+    pool: &Arc<Pool>,
+    (dir, checkpoint): (&Path, &mut Checkpoint),
+    report: &mut Report,
+) -> io::Result<bool> {
+    let mut any = false;
+    for entry in &checkpoint.segments {
+        let mut segment = laid_out(entry);
+        let [path, _] = segment.paths(dir);
+        let aside = aside::aside(&path);
+        if segment.live() == 0 || disk.open_existing(&path).is_ok() || disk.open_existing(&aside).is_err() {
+            continue;
+        }
+        disk.rename(&aside, &path)?;
+        let content = read_file(disk.as_ref(), &path)?.into();
+        segment.data = Data::open(pool, &path, (entry.base, entry.generation), content)?;
+        find_records(&mut segment);
+        let live = segment.live() as u64;
+        let mut there = Vec::new();
+        let mut cursor = Cursor::whole(&segment);
+        while let Some((slot, found)) = cursor.step() {
+            if found.is_some() {
+                there.push(Seq(entry.base.0 + slot as u64));
+            }
+        }
+        let (good, bad) = (there.len() as u64, live - there.len() as u64);
+        checkpoint.lost.retain(|seq| there.binary_search(seq).is_err());
+        report.lost -= good.min(report.lost);
+        report.messages += good;
+        report.repaired.push(format!(
+            "{}: taken back; {good} messages are there again, {bad} stay lost",
+            path.display()
+        ));
+        any = true;
+    }
+    if any {
+        // What is known of subjects may lack them: the next start reads the records instead.
+        checkpoint.learnt = None;
+        disk.sync_dir(dir)?;
+    }
+    Ok(any)
+}
+
 fn set_aside(disk: &dyn Disk, path: &Path, report: &mut Report) -> io::Result<()> {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(".damaged");
-    let aside = path.with_file_name(name);
+    let aside = aside::aside(path);
     disk.rename(path, &aside)?;
     report
         .repaired
@@ -210,8 +261,18 @@ fn check_stream(disk: &Arc<dyn Disk>, pool: &Arc<Pool>, dir: &Path, report: &mut
         let Ok(data) = read_file(disk, &path) else {
             let live = segment.live() as u64;
             report.lost += live;
+            let aside = aside::aside(&path);
+            let good = aside::count(disk, pool, &aside, &path).unwrap_or(0);
+            let what = if good > 0 {
+                format!(
+                    "{good} of them are in {}, and a repair takes them back",
+                    aside.display()
+                )
+            } else {
+                "nothing of them is kept aside".to_owned()
+            };
             report.damage.push(format!(
-                "{}: cannot be read; {live} messages are lost",
+                "{}: cannot be read; {live} messages are lost; {what}",
                 path.display()
             ));
             continue;

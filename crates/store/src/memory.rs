@@ -16,7 +16,7 @@ const SMALL_BYTES_MAX: usize = 64 * 1024;
 const SMALL_BYTES_MIN: usize = 4 * 1024;
 /// All small tables together take one part in so many of what all may take.
 const SMALL_SHARE: usize = 4;
-/// Histories of subjects take at most one part in so many, whoever's they are.
+/// Histories of what is there already are learnt at once if they take one part in so many at most.
 const HISTORIES_SHARE: usize = 2;
 /// One part in so many caches blocks read back.
 const CACHE_SHARE: usize = 8;
@@ -38,8 +38,8 @@ pub struct MemoryUse {
 }
 
 impl MemoryUse {
-    /// What a stream may take beyond the limit, bytes: a small table, the one before it on its way to disk, a small piece of
-    /// histories, and messages on their way to a segment.
+    /// What a stream may take beyond the limit, bytes: a small table, the one before it on its way to disk,
+    /// and messages on their way to a segment.
     pub const SLACK_PER_STREAM: usize = 6 * SMALL_BYTES_MAX;
 }
 
@@ -142,13 +142,12 @@ impl Share {
         self.is_over() && bytes >= self.of.small_bytes()
     }
 
-    /// What histories of subjects may take here: less while all streams together take too much.
+    /// What histories of subjects that are learnt at once may take.
     pub(crate) fn histories_max(&self) -> usize {
-        let most = self.of.bytes_max / HISTORIES_SHARE;
         if self.is_over() {
-            most.min(self.of.small_bytes())
+            0
         } else {
-            most
+            self.of.bytes_max / HISTORIES_SHARE
         }
     }
 }

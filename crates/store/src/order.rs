@@ -5,6 +5,9 @@ use std::cmp::Ordering;
 /// Bytes of a text that are compared as one number.
 const KEY_BYTES: usize = 8;
 
+/// What sorting takes for an item while it lasts, bytes: its number twice, and with its key.
+pub(crate) const ITEM_BYTES: usize = size_of::<(u64, u32)>() + size_of::<u32>();
+
 /// What `a` and `b` have in common at the start, bytes.
 pub(crate) fn shared(a: &[u8], b: &[u8]) -> usize {
     a.iter().zip(b).take_while(|(a, b)| a == b).count()

@@ -251,10 +251,10 @@ impl World {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2, max_shrink_iters: 5, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 8, max_shrink_iters: 20, ..ProptestConfig::default() })]
 
     #[test]
-    fn what_is_accounted_is_held_and_stays_within_the_budget(steps in proptest::collection::vec(step(), 10..20)) {
+    fn what_is_accounted_is_held_and_stays_within_the_budget(steps in proptest::collection::vec(step(), 10..40)) {
         let mut world = World::new();
         for step in &steps {
             world.run(step);

@@ -10,16 +10,21 @@ use std::sync::{Arc, mpsc};
 
 use natterjack_store::disk::sim::{Crash, SimDisk};
 use natterjack_store::{
-    BatchBuilder, Committed, Disk, EntryBody, GroupId, NewRecord, Seq, Store, StoreOptions, StreamOptions,
-    Unheard, fsck,
+    BatchBuilder, Cipher, Committed, Disk, Encryption, EntryBody, GroupId, Key, NewRecord, Seq, Store,
+    StoreOptions, StreamOptions, Unheard, fsck,
 };
 
 const ROOT: &str = "/s";
 
 /// A store of twenty messages in segments, and one behind them.
 fn make() -> SimDisk {
+    make_with(None)
+}
+
+fn make_with(encryption: Option<&Encryption>) -> SimDisk {
     let disk = SimDisk::default();
     let small = StoreOptions {
+        encryption: encryption.cloned(),
         // Subjects go to disk at every opportunity.
         memory_bytes_max: 1,
         ..StoreOptions::default()
@@ -56,8 +61,12 @@ fn make() -> SimDisk {
 }
 
 fn check(disk: &SimDisk) -> fsck::Report {
+    check_with(disk, None)
+}
+
+fn check_with(disk: &SimDisk, encryption: Option<&Encryption>) -> fsck::Report {
     let disk: Arc<dyn Disk> = Arc::new(disk.clone());
-    fsck::check(&disk, Path::new(ROOT), None).unwrap()
+    fsck::check(&disk, Path::new(ROOT), encryption).unwrap()
 }
 
 fn file(disk: &SimDisk, ending: &str) -> PathBuf {
@@ -128,10 +137,14 @@ fn a_place_without_a_store_is_an_error() {
 
 /// Sequences and payloads that can be taken out.
 fn export(disk: &SimDisk) -> Vec<u64> {
+    export_with(disk, None)
+}
+
+fn export_with(disk: &SimDisk, encryption: Option<&Encryption>) -> Vec<u64> {
     let disk: Arc<dyn Disk> = Arc::new(disk.clone());
     let mut found = Vec::new();
     let mut states = 0;
-    fsck::export(&disk, Path::new(ROOT), None, &mut |piece| {
+    fsck::export(&disk, Path::new(ROOT), encryption, &mut |piece| {
         match piece.content {
             fsck::Content::Message(record) => {
                 assert_eq!((piece.group, record.payload()), (GroupId(1), &[7; 400][..]));
@@ -169,4 +182,78 @@ fn what_can_be_read_is_written_down_and_nothing_else() {
         assert!(damaged.flip(&file(&damaged, name), 60, 3));
     }
     assert_eq!(export(&damaged).len(), 20, "without a checkpoint");
+}
+
+fn keys() -> [Option<Encryption>; 2] {
+    let encryption = Encryption {
+        cipher: Cipher::default(),
+        key: Key::new("a key for tests"),
+        previous: None,
+    };
+    [None, Some(encryption)]
+}
+
+/// A segment that was set aside is spoken of where it is missed, written down from there, and taken back by a repair: all
+/// of its messages but those that are damaged are there again.
+#[test]
+fn a_segment_that_was_set_aside_is_taken_back() {
+    for encryption in keys() {
+        let encryption = encryption.as_ref();
+        let disk = make_with(encryption);
+        let path = file(&disk, ".dat");
+        let mut aside = path.clone().into_os_string();
+        aside.push(".damaged");
+        assert!(disk.flip(&path, 200, 3));
+        let damaged = check_with(&disk, encryption);
+        // In an encrypted block a single bit is put right.
+        assert_eq!(damaged.lost, u64::from(encryption.is_none()));
+        let readable = export_with(&disk, encryption);
+        disk.rename(&path, Path::new(&aside)).unwrap();
+        let missed = check_with(&disk, encryption);
+        assert!(missed.lost > damaged.lost, "{missed:?}");
+        let says = |words: &str| missed.damage.iter().any(|text| text.contains(words));
+        assert!(says("a repair takes them back"), "{missed:?}");
+        assert_eq!(missed.aside.len(), 1);
+        assert_eq!(export_with(&disk, encryption), readable);
+        let shared: Arc<dyn Disk> = Arc::new(disk.clone());
+        let report = fsck::repair(&shared, Path::new(ROOT), encryption).unwrap();
+        assert_eq!((report.lost, report.messages), (damaged.lost, damaged.messages));
+        assert!(report.repaired[0].contains("are there again"), "{report:?}");
+        let again = check_with(&disk, encryption);
+        assert_eq!((again.lost, again.aside.len()), (damaged.lost, 0), "{again:?}");
+        let options = StoreOptions {
+            encryption: encryption.cloned(),
+            ..StoreOptions::default()
+        };
+        let store = Store::open(shared, Path::new(ROOT), &options).unwrap();
+        let (mut group, mut log) = store.open_stream(GroupId(1), &StreamOptions::default()).unwrap();
+        for entry in group.replay() {
+            log.append(&entry, &mut Unheard);
+        }
+        let loaded = (1..=21).filter(|seq| log.load(Seq(*seq)).is_ok());
+        assert!(loaded.eq(readable.iter().copied()));
+        store.shutdown();
+    }
+}
+
+/// A stream that nothing names is set aside whole; it is said to be there and can be written down.
+#[test]
+fn a_stream_that_was_set_aside_can_be_written_down() {
+    for encryption in keys() {
+        let encryption = encryption.as_ref();
+        let disk = make_with(encryption);
+        let dir = Path::new(ROOT).join("streams/00000001");
+        disk.rename(&dir, &dir.with_file_name("00000001.damaged"))
+            .unwrap();
+        let report = check_with(&disk, encryption);
+        assert!(report.is_clean() && report.streams == 0, "{report:?}");
+        assert_eq!(report.aside.len(), 1);
+        assert!(
+            report.aside[0].contains("20 messages in it can be read"),
+            "{report:?}"
+        );
+        let mut found = export_with(&disk, encryption);
+        found.sort_unstable();
+        assert_eq!(found, (1..=21).collect::<Vec<u64>>());
+    }
 }

@@ -117,6 +117,8 @@ pub struct Group {
     /// Why the log refused messages whose followers are still on their way.
     refusal: Option<String>,
     applied: LogIndex,
+    /// The last message whose publisher is not told when it is stored.
+    unheard: Seq,
     json: Vec<u8>,
     restoring: bool,
 }
@@ -149,9 +151,16 @@ impl Group {
             changes_due: None,
             refusal: None,
             applied: LogIndex(0),
+            unheard: Seq::ZERO,
             json: Vec::new(),
             restoring: false,
         }
+    }
+
+    /// The JetStream domain it is in; empty if none.
+    #[must_use]
+    pub fn domain(&self) -> &str {
+        &self.names.domain
     }
 
     /// A group over a store that was opened again, from the state of its checkpoint. Entries behind it follow by
@@ -267,6 +276,19 @@ impl Group {
     #[must_use]
     pub fn is_settled(&self) -> bool {
         self.is_idle() && self.commands.is_empty()
+    }
+
+    /// The message a reader has to wait for. One whose publisher is told when it is stored is not there before; of any
+    /// other, a republished one say, nobody knows when it is, and who published it may ask for it at once.
+    #[must_use]
+    pub fn awaited(&self) -> Option<Seq> {
+        Some(self.unheard).filter(|seq| !self.is_there(*seq))
+    }
+
+    /// Whether nothing up to `seq` is on its way.
+    #[must_use]
+    pub fn is_there(&self, seq: Seq) -> bool {
+        self.stream.store.state().last_seq >= seq || self.is_idle()
     }
 
     /// Whether no message is on its way.

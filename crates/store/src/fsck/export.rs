@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{find_records, laid_out, list_numbers, pool};
+use super::{aside, find_records, laid_out, list_numbers, pool};
 use crate::batch::{Committed, EntryBody};
 use crate::disk::{Disk, read_file};
 use crate::ids::{GroupId, LogIndex, Seq};
@@ -41,7 +41,7 @@ pub enum Content<'a> {
 }
 
 /// Gives every group's state, messages and commands to `each`: groups without messages first, then streams, in the order of
-/// their numbers. What does not verify is left out; [`super::check`] says what that is. A message that was deleted after
+/// their numbers, then streams that damage had set aside. What does not verify is left out; [`super::check`] says what that is. A message that was deleted after
 /// the last checkpoint is given too: only its owner knows what commands mean.
 ///
 /// # Errors
@@ -58,7 +58,9 @@ pub fn export(
     let streams: BTreeSet<GroupId> = numbers(disk.as_ref(), &root.join("streams"))?;
     let known = numbers(disk.as_ref(), &root.join("groups"))?;
     let groups: BTreeSet<GroupId> = known.into_iter().chain(journal.keys().copied()).collect();
-    for group in groups.difference(&streams) {
+    let asides = aside::streams(disk.as_ref(), root)?;
+    let is_aside = |group: &GroupId| asides.iter().any(|(id, _)| id == group);
+    for group in groups.difference(&streams).filter(|group| !is_aside(group)) {
         let dir = root.join("groups").join(format!("{:08x}", group.0));
         let (state, _) = read_group(disk.as_ref(), vault, &dir, &mut |_| {});
         let mut giver = Giver::new(*group, each);
@@ -75,6 +77,16 @@ pub fn export(
             Some(checkpoint) => giver.segments(disk.as_ref(), &pool, &dir, &checkpoint)?,
             None => giver.loose(disk.as_ref(), &pool, &dir)?,
         }
+        giver.entries(&journal.remove(&group).unwrap_or_default())?;
+    }
+    for (group, dir) in asides {
+        let checkpoint = Checkpoint::read_as(disk.as_ref(), vault, &dir, &aside::before(&dir)).newest;
+        let mut giver = Giver::new(group, each);
+        match checkpoint {
+            Some(checkpoint) => giver.segments(disk.as_ref(), &pool, &dir, &checkpoint)?,
+            None => giver.loose(disk.as_ref(), &pool, &dir)?,
+        }
+        // Taken already if the number was given again.
         giver.entries(&journal.remove(&group).unwrap_or_default())?;
     }
     Ok(())
@@ -132,9 +144,9 @@ impl<'a> Giver<'a> {
         for entry in &checkpoint.segments {
             let mut segment = laid_out(entry);
             let [path, _] = segment.paths(dir);
-            let Ok(data) = read_file(disk, &path) else {
-                continue;
-            };
+            let stored = read_file(disk, &path).or_else(|_| read_file(disk, &aside::aside(&path)));
+            let Ok(data) = stored else { continue };
+            let [path, _] = segment.paths(&aside::before(dir));
             segment.data = Data::open(pool, &path, (entry.base, entry.generation), data.into())?;
             find_records(&mut segment);
             let mut cursor = Cursor::whole(&segment);
@@ -155,8 +167,8 @@ impl<'a> Giver<'a> {
             let Some((base, generation)) = parse_name(&name) else {
                 continue;
             };
-            let path = dir.join(&name);
-            let content = read_file(disk, &path)?.into();
+            let content = read_file(disk, &dir.join(&name))?.into();
+            let path = aside::before(dir).join(&name);
             let data = Data::open(pool, &path, (base, generation), content)?;
             let offsets = write::scan(&data, base, data.end());
             for at in offsets.into_iter().filter(|at| *at != crate::segment::HOLE) {

@@ -39,6 +39,8 @@ impl StreamLog {
         self.state.last_seq = seq;
         self.state.last_ts_ns = record.ts_ns();
         self.last_append_ns = record.ts_ns();
+        // One that nobody wants takes the place of those before it all the same.
+        self.roll_up(record, removed);
         if record.flags() & flags::SKIP != 0 {
             if record.flags() & flags::LOST != 0 {
                 self.lost.get_mut().insert(seq, 0);
@@ -46,19 +48,6 @@ impl StreamLog {
             }
             self.push_hole();
             return;
-        }
-        if record.flags() & flags::ROLLUP_ALL != 0 {
-            self.apply_purge(&Purge::default(), removed);
-        } else if record.flags() & flags::ROLLUP_SUBJECT != 0
-            && let Ok(filter) = Filter::parse(record.subject())
-        {
-            self.apply_purge(
-                &Purge {
-                    filter: Some(filter),
-                    ..Purge::default()
-                },
-                removed,
-            );
         }
         let accounted = self.accounted(record);
         if self.state.msgs == 0 {
@@ -79,6 +68,23 @@ impl StreamLog {
             self.trim_subject(record.subject(), before.last, before.count + 1 - max, removed);
         }
         self.enforce(removed);
+    }
+
+    /// Removes what a message that rolls up takes the place of.
+    fn roll_up(&mut self, record: RecordView<'_>, removed: &mut dyn Removed) {
+        if record.flags() & flags::ROLLUP_ALL != 0 {
+            self.apply_purge(&Purge::default(), removed);
+        } else if record.flags() & flags::ROLLUP_SUBJECT != 0
+            && let Ok(filter) = Filter::parse(record.subject())
+        {
+            self.apply_purge(
+                &Purge {
+                    filter: Some(filter),
+                    ..Purge::default()
+                },
+                removed,
+            );
+        }
     }
 
     /// A sequence without message.
@@ -197,7 +203,7 @@ impl StreamLog {
     /// messages that are there already are learnt at once if there is room for all of them, else one by one when asked for.
     fn keep_histories(&mut self) {
         let wanted = self.limits.max_per_subject.is_some_and(|max| max > 1);
-        if !self.subjects.set_histories(wanted) || !wanted {
+        if !self.subjects.set_histories(wanted) {
             return;
         }
         let msgs = usize::try_from(self.state.msgs).unwrap_or(usize::MAX);
@@ -207,7 +213,14 @@ impl StreamLog {
         let all = natterjack_subject::FilterSet::all();
         let mut from = self.state.first_seq;
         while let Some(message) = self.find_next(&all, from) {
-            self.subjects.add_history(message.subject(), message.seq());
+            if self
+                .subjects
+                .add_history(message.subject(), message.seq())
+                .is_err()
+            {
+                self.learn_again();
+                return;
+            }
             from = message.seq().next();
         }
     }

@@ -166,6 +166,11 @@ impl Checkpoint {
 
     /// What the two copies say.
     pub(crate) fn read(disk: &dyn Disk, vault: Option<&Vault>, dir: &Path) -> Copies {
+        Self::read_as(disk, vault, dir, dir)
+    }
+
+    /// The same of a folder that was `made_as` another one: its files open under the names they had there.
+    pub(crate) fn read_as(disk: &dyn Disk, vault: Option<&Vault>, dir: &Path, made_as: &Path) -> Copies {
         let mut copies = Copies::default();
         let mut whole = 0;
         for name in NAMES {
@@ -175,7 +180,7 @@ impl Checkpoint {
             };
             let file = Bytes::from(file);
             copies.plain |= !seal::is_sealed(&file);
-            let Some(found) = Self::decode(vault, &path, &file) else {
+            let Some(found) = Self::decode(vault, &made_as.join(name), &file) else {
                 copies.damaged.push(path);
                 continue;
             };

@@ -92,9 +92,6 @@ const COMPACT_BYTES_MIN: u64 = 1024 * 1024;
 const _: () = assert!(DRAIN_BYTES < SEGMENT_BYTES && SEGMENT_BYTES < CHECKPOINT_BYTES);
 const _: () = assert!(SEGMENT_BYTES < u32::MAX as u64);
 
-/// What a time to live takes in memory, or a lost message, bytes: two numbers, in nodes that are half full.
-const TIMED_BYTES: usize = 32;
-
 /// One stream's store.
 #[derive(Debug)]
 pub(crate) struct StreamLog {
@@ -153,19 +150,6 @@ impl StreamLog {
 
     fn last(&self) -> Seq {
         self.state.last_seq
-    }
-
-    /// Bytes of messages that are not in segments yet.
-    fn tail_memory_bytes(&self) -> usize {
-        let slots = self.tail.capacity() * size_of::<Option<Bytes>>();
-        slots + usize::try_from(self.tail_bytes).unwrap_or(usize::MAX / 2)
-    }
-
-    /// Bytes of what is known of where messages lie and when they end.
-    fn place_memory_bytes(&self) -> usize {
-        let segments: usize = self.segments.iter().map(Segment::memory_bytes).sum();
-        let timed = self.ttl.len() * TIMED_BYTES + self.mortal.len() * size_of::<u64>();
-        segments + timed + self.lost.lock().len() * TIMED_BYTES
     }
 
     /// Index of `seq` in the tail.

@@ -5,10 +5,12 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use natterjack_subject::{Filter, FilterSet};
 
 use super::{Storage, StreamLog};
 use crate::ids::Seq;
+use crate::segment::Segment;
 use crate::store::Context;
 use crate::subjects::{Damaged, Place, SpillError, SubjectState, Subjects};
 
@@ -16,6 +18,9 @@ use crate::subjects::{Damaged, Place, SpillError, SubjectState, Subjects};
 const RETRY_NS: i64 = 1_000_000_000;
 /// While a stream is opened, what the worker has finished is looked for after so many messages.
 const LEARN_STEP: u64 = 4096;
+
+/// What a time to live takes in memory, or a lost message, bytes: two numbers, in nodes that are half full.
+const TIMED_BYTES: usize = 32;
 
 /// No subjects; for a stream on disk they go to its folder when they take much memory.
 pub(super) fn no_subjects(context: &Context, dir: &Path, storage: Storage) -> Subjects {
@@ -149,13 +154,25 @@ impl StreamLog {
         Ok(())
     }
 
+    /// Bytes of messages that are not in segments yet.
+    pub(super) fn tail_memory_bytes(&self) -> usize {
+        let slots = self.tail.capacity() * size_of::<Option<Bytes>>();
+        slots + usize::try_from(self.tail_bytes).unwrap_or(usize::MAX / 2)
+    }
+
+    /// Bytes of what is known of where messages lie and when they end.
+    pub(super) fn place_memory_bytes(&self) -> usize {
+        let segments: usize = self.segments.iter().map(Segment::memory_bytes).sum();
+        let timed = self.ttl.len() * TIMED_BYTES + self.mortal.len() * size_of::<u64>();
+        segments + timed + self.lost.lock().len() * TIMED_BYTES
+    }
+
     /// Notes what the stream takes of the memory all share: what is known of subjects, and messages that are not in segments
     /// yet. Gives whether the table should go to disk.
     pub(super) fn account(&mut self) -> bool {
         if self.storage == Storage::Memory {
             return false;
         }
-        self.subjects.shrink_histories(self.share.histories_max());
         let others = self.subjects.other_bytes() + self.tail_memory_bytes() + self.places_bytes;
         self.share.set(self.subjects.table_bytes(), others)
     }

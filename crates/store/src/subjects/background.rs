@@ -188,6 +188,6 @@ impl Subjects {
         };
         self.table = Memtable::default();
         self.live = 0;
-        self.histories = self.histories.take().map(|_| super::Histories::default());
+        self.has_histories = self.keeps_histories;
     }
 }

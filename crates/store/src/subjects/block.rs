@@ -33,7 +33,7 @@ pub(super) struct BlockWriter {
 }
 
 /// Seven bits a byte, the lowest first.
-fn put(out: &mut Vec<u8>, mut n: u64) {
+pub(super) fn put(out: &mut Vec<u8>, mut n: u64) {
     while n >= 0x80 {
         out.push(u8::try_from(n & 0x7f).unwrap_or(0) | 0x80);
         n >>= 7;
@@ -41,7 +41,8 @@ fn put(out: &mut Vec<u8>, mut n: u64) {
     out.push(u8::try_from(n).unwrap_or(0));
 }
 
-fn take(bytes: &mut &[u8]) -> Option<u64> {
+/// The number that `bytes` begins with, which is taken off.
+pub(super) fn take(bytes: &mut &[u8]) -> Option<u64> {
     let mut n = 0;
     for shift in (0..64).step_by(7) {
         let (byte, rest) = bytes.split_first()?;
@@ -63,8 +64,8 @@ impl BlockWriter {
         self.bytes.len()
     }
 
-    /// Adds an entry; texts ascend.
-    pub(super) fn push(&mut self, text: &[u8], known: &Known) {
+    /// Adds an entry with the subject's history, if that is known; texts ascend.
+    pub(super) fn push(&mut self, text: &[u8], known: &Known, history: &[u8]) {
         let common = shared(&self.last, text);
         put(&mut self.bytes, common as u64);
         put(&mut self.bytes, (text.len() - common) as u64);
@@ -72,10 +73,16 @@ impl BlockWriter {
         self.last.truncate(common);
         self.last.extend_from_slice(&text[common..]);
         let state = &known.state;
-        put(&mut self.bytes, state.count << 1 | u64::from(state.last_stale));
+        let has_history = state.count > 0 && !history.is_empty();
+        let bits = u64::from(has_history) << 1 | u64::from(state.last_stale);
+        put(&mut self.bytes, state.count << 2 | bits);
         if state.count > 0 {
             put(&mut self.bytes, state.last.0);
             put(&mut self.bytes, state.last.0.wrapping_sub(state.first_bound.0));
+        }
+        if has_history {
+            put(&mut self.bytes, history.len() as u64);
+            self.bytes.extend_from_slice(history);
         }
         put(&mut self.bytes, known.below);
         self.gain += known.gain();
@@ -103,15 +110,20 @@ pub(super) fn open(block: &[u8], place: u64) -> Option<&[u8]> {
     (u32::from_le_bytes(*crc) == checksum(content, place)).then_some(content)
 }
 
-fn take_known(bytes: &mut &[u8]) -> Option<Known> {
+fn take_known<'a>(bytes: &mut &'a [u8]) -> Option<(Known, &'a [u8])> {
     let head = take(bytes)?;
-    let count = head >> 1;
+    let count = head >> 2;
     let (mut last, mut first) = (0, 0);
     if count > 0 {
         last = take(bytes)?;
         first = last.wrapping_sub(take(bytes)?);
     }
-    Some(Known {
+    let mut history: &[u8] = &[];
+    if head & 2 != 0 {
+        let len = take_len(bytes)?;
+        (history, *bytes) = bytes.split_at_checked(len)?;
+    }
+    let known = Known {
         state: SubjectState {
             count,
             last: Seq(last),
@@ -119,11 +131,12 @@ fn take_known(bytes: &mut &[u8]) -> Option<Known> {
             first_bound: Seq(first),
         },
         below: take(bytes)?,
-    })
+    };
+    Some((known, history))
 }
 
-/// The next entry of `bytes`, its text put together in `text`, which holds the one before.
-pub(super) fn next(bytes: &mut &[u8], text: &mut Vec<u8>) -> Option<Known> {
+/// The next entry of `bytes` and the history in it, its text put together in `text`, which holds the one before.
+pub(super) fn next<'a>(bytes: &mut &'a [u8], text: &mut Vec<u8>) -> Option<(Known, &'a [u8])> {
     let (common, more) = (take_len(bytes)?, take_len(bytes)?);
     let (suffix, rest) = bytes.split_at_checked(more)?;
     text.truncate(common);
@@ -134,7 +147,7 @@ pub(super) fn next(bytes: &mut &[u8], text: &mut Vec<u8>) -> Option<Known> {
 
 /// Looks for `wanted` without putting texts together: only where an entry shares with the one before exactly what that
 /// one shared with `wanted` can it come closer.
-pub(super) fn find(mut bytes: &[u8], wanted: &[u8]) -> Option<Known> {
+pub(super) fn find<'a>(mut bytes: &'a [u8], wanted: &[u8]) -> Option<(Known, &'a [u8])> {
     let mut matched = 0;
     while !bytes.is_empty() {
         let (common, more) = (take_len(&mut bytes)?, take_len(&mut bytes)?);
@@ -181,23 +194,34 @@ mod tests {
         }
     }
 
+    fn history(known: &Known) -> Vec<u8> {
+        let len = if known.state.count.is_multiple_of(2) {
+            0
+        } else {
+            known.state.count
+        };
+        (1..=len).map(|n| u8::try_from(n).unwrap()).collect()
+    }
+
     proptest! {
         #[test]
         fn what_is_written_is_found(entries in proptest::collection::btree_map("[ab]{1,6}", any::<u32>(), 0..60), others in proptest::collection::vec("[abc]{1,6}", 20)) {
             let entries: BTreeMap<String, Known> = entries.into_iter().map(|(t, n)| (t, known(u64::from(n)))).collect();
             let mut writer = BlockWriter::default();
-            entries.iter().for_each(|(text, known)| writer.push(text.as_bytes(), known));
+            let histories: BTreeMap<&String, Vec<u8>> = entries.iter().map(|(text, known)| (text, history(known))).collect();
+            entries.iter().for_each(|(text, known)| writer.push(text.as_bytes(), known, &histories[text]));
             prop_assert_eq!(writer.gain, entries.values().map(Known::gain).sum::<i64>());
             let mut block = Vec::new();
             writer.finish(9, &mut block);
             prop_assert!(open(&block, 8).is_none());
             let content = open(&block, 9).unwrap();
             for text in entries.keys().chain(&others) {
-                prop_assert_eq!(find(content, text.as_bytes()), entries.get(text).copied());
+                let expected = entries.get(text).map(|known| (*known, histories[text].as_slice()));
+                prop_assert_eq!(find(content, text.as_bytes()), expected);
             }
             let (mut rest, mut text) = (content, Vec::new());
             for (expected, state) in &entries {
-                prop_assert_eq!(next(&mut rest, &mut text), Some(*state));
+                prop_assert_eq!(next(&mut rest, &mut text), Some((*state, histories[expected].as_slice())));
                 prop_assert_eq!(&text, expected.as_bytes());
             }
             prop_assert!(rest.is_empty());

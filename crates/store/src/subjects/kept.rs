@@ -21,6 +21,9 @@ use std::hash::BuildHasher;
 /// A table up to this size is kept in the checkpoint, bytes of memory. Both copies of the checkpoint have it.
 const INSIDE_BYTES_MAX: usize = 128 * 1024;
 
+/// What the checksum of the table in a checkpoint says of its place.
+const TABLE_PLACE: u64 = 1;
+
 /// A run as a checkpoint names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct RunEntry {
@@ -34,6 +37,8 @@ struct RunEntry {
 pub(crate) struct Kept {
     /// Subjects with live messages.
     live: u64,
+    /// The sequences of each are there as well, as far as they are known.
+    has_histories: bool,
     /// The oldest first.
     runs: Vec<RunEntry>,
     /// Entries of the table, as in a block, with their checksum.
@@ -42,7 +47,7 @@ pub(crate) struct Kept {
 
 impl Kept {
     pub(crate) fn encode(&self, out: &mut Out) {
-        out.u64(self.live);
+        out.u64(self.live << 1 | u64::from(self.has_histories));
         out.len(self.runs.len());
         for run in &self.runs {
             out.u64(run.number);
@@ -53,7 +58,7 @@ impl Kept {
     }
 
     pub(crate) fn decode(fields: &mut In<'_>) -> Option<Self> {
-        let live = fields.u64()?;
+        let head = fields.u64()?;
         let count = fields.count()?;
         let mut runs = Vec::new();
         for _ in 0..count {
@@ -64,7 +69,8 @@ impl Kept {
             });
         }
         Some(Self {
-            live,
+            live: head >> 1,
+            has_histories: head & 1 != 0,
             runs,
             table: fields.bytes()?.to_vec(),
         })
@@ -91,6 +97,7 @@ impl Kept {
 pub(crate) struct Keep {
     place: Place,
     live: u64,
+    has_histories: bool,
     runs: Vec<Arc<Run>>,
     frozen: Option<Written>,
     table: Rows,
@@ -119,9 +126,9 @@ impl Keep {
         if self.table_bytes <= INSIDE_BYTES_MAX {
             let mut block = BlockWriter::default();
             for n in self.table.ordered_from(b"") {
-                block.push(self.table.text(n), &self.table.known(n));
+                block.push(self.table.text(n), &self.table.known(n), self.table.history(n));
             }
-            block.finish(0, &mut table);
+            block.finish(TABLE_PLACE, &mut table);
         } else {
             let Ok(run) = spill::write_table(&self.place, &self.table) else {
                 return Ok(None);
@@ -143,6 +150,7 @@ impl Keep {
         };
         Ok(Some(Kept {
             live: self.live,
+            has_histories: self.has_histories,
             runs: runs.iter().map(entry).collect(),
             table,
         }))
@@ -167,6 +175,7 @@ impl Subjects {
             _taken: place.memory.take(table.memory_bytes()),
             place,
             live: self.live as u64,
+            has_histories: self.has_histories,
             runs: self.runs.clone(),
             frozen: self.frozen.as_ref().map(|_| Arc::clone(&self.background.written)),
             table,
@@ -213,17 +222,19 @@ impl Subjects {
         // Without its checksum a table is in a run.
         let mut rest = match kept.table.as_slice() {
             [] => &[][..],
-            table => block::open(table, 0).ok_or(Damaged).map_err(damaged)?,
+            table => block::open(table, TABLE_PLACE).ok_or(Damaged).map_err(damaged)?,
         };
         let mut text = Vec::new();
         while !rest.is_empty() {
-            let known = block::next(&mut rest, &mut text)
+            let (known, history) = block::next(&mut rest, &mut text)
                 .ok_or(Damaged)
                 .map_err(damaged)?;
             let hash = subjects.hasher.hash_one(text.as_slice());
-            subjects.table.insert(&text, hash, known.state, known.below);
+            let n = subjects.table.insert(&text, hash, known.state, known.below);
+            subjects.table.set_history(n, history);
         }
         subjects.live = usize::try_from(kept.live).unwrap_or(usize::MAX);
+        subjects.has_histories = kept.has_histories;
         Ok(subjects)
     }
 }

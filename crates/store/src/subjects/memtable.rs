@@ -60,7 +60,7 @@ impl Memtable {
     }
 
     /// Adds a subject that is not in it, which the layers below know with this count.
-    pub(super) fn insert(&mut self, subject: &[u8], hash: u64, state: SubjectState, below: u64) {
+    pub(super) fn insert(&mut self, subject: &[u8], hash: u64, state: SubjectState, below: u64) -> u32 {
         if self.table.len() == self.table.capacity() {
             self.grow();
         }
@@ -70,6 +70,19 @@ impl Memtable {
         self.table
             .insert_unique(spread(half), n, |n| spread(rows.hash(*n)));
         self.recent.push(n);
+        n
+    }
+
+    /// All sequences of an entry's subject, if they are known.
+    pub(super) fn history(&self, n: u32) -> &[u8] {
+        self.rows.history(n)
+    }
+
+    /// Replaces them.
+    pub(super) fn set_history(&mut self, n: u32, history: &[u8]) {
+        if self.rows.set_history(n, history) {
+            self.relieve();
+        }
     }
 
     /// Fills a larger hash table in the order of the rows, which is much faster than in the order of the smaller one.
@@ -88,6 +101,11 @@ impl Memtable {
             found.remove();
         }
         self.rows.forget(n);
+        self.relieve();
+    }
+
+    /// Moves texts together once many of them are dead.
+    fn relieve(&mut self) {
         let (all, dead) = self.rows.text_bytes();
         if dead > TEXTS_BYTES_MIN && dead * TEXTS_SLACK > all {
             self.merge();

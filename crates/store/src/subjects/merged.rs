@@ -23,6 +23,13 @@ impl<'a> Layer<'a> {
         Self::Table { table, rest: ordered }
     }
 
+    fn history(&self) -> &[u8] {
+        match self {
+            Self::Table { table, rest } => rest.last().map_or(&[], |n| table.history(*n)),
+            Self::Run(cursor) => cursor.history(),
+        }
+    }
+
     fn at(&self) -> Option<(&[u8], Known)> {
         match self {
             Self::Table { table, rest } => rest.last().map(|n| (table.text(*n), table.known(*n))),
@@ -53,10 +60,15 @@ impl<'a> Merged<'a> {
         Self { layers: newest_first }
     }
 
-    /// The next subject: its text into `text`, what the newest layer says of it, and as [`Known::below`] what the oldest
+    /// The next subject: its text into `text`, its history into `history`, what the newest layer says of it, and as [`Known::below`] what the oldest
     /// that has it takes the place of.
-    pub(super) fn next(&mut self, text: &mut Vec<u8>) -> Result<Option<Known>, Damaged> {
+    pub(super) fn next(
+        &mut self,
+        text: &mut Vec<u8>,
+        history: &mut Vec<u8>,
+    ) -> Result<Option<Known>, Damaged> {
         text.clear();
+        history.clear();
         let mut first: Option<&[u8]> = None;
         for (found, _) in self.layers.iter().filter_map(Layer::at) {
             if first.is_none_or(|first| found < first) {
@@ -70,6 +82,9 @@ impl<'a> Merged<'a> {
             let Some(known) = layer.at().filter(|(t, _)| *t == text.as_slice()).map(|at| at.1) else {
                 continue;
             };
+            if merged.is_none() {
+                history.extend_from_slice(layer.history());
+            }
             merged = Some(Known {
                 below: known.below,
                 state: merged.map_or(known.state, |m| m.state),

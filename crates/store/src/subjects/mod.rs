@@ -10,7 +10,7 @@ mod block;
 mod bloom;
 mod cache;
 mod footer;
-mod histories;
+mod history;
 mod kept;
 mod memtable;
 mod merged;
@@ -33,7 +33,6 @@ use crate::ids::Seq;
 use background::Background;
 use block::Known;
 pub(crate) use cache::BlockCache;
-use histories::Histories;
 pub(crate) use kept::{Keep, Kept};
 use memtable::Memtable;
 use merged::{Layer, Merged};
@@ -56,6 +55,16 @@ pub struct SubjectState {
     pub first_bound: Seq,
 }
 
+/// What was found of a subject.
+#[derive(Debug, Clone, Copy)]
+struct Found {
+    hash: u64,
+    /// Its entry in the table.
+    entry: Option<u32>,
+    /// Its state, if it has live messages.
+    before: Option<SubjectState>,
+}
+
 /// A run does not verify: the messages have to be asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Damaged;
@@ -73,7 +82,11 @@ pub(crate) struct Subjects {
     live: usize,
     /// One for all tables: hashes are handed down.
     hasher: Hasher,
-    histories: Option<Histories>,
+    /// Sequences of subjects are remembered, and those of all that is there, as far as there is room.
+    keeps_histories: bool,
+    has_histories: bool,
+    /// The history that is being changed.
+    scratch: Vec<u8>,
     /// Where runs go; without, everything stays in memory.
     place: Option<Place>,
     background: Background,
@@ -90,7 +103,9 @@ impl Subjects {
             runs: Vec::new(),
             live: 0,
             hasher: Hasher::default(),
-            histories: None,
+            keeps_histories: false,
+            has_histories: false,
+            scratch: Vec::new(),
             place,
             background: Background::default(),
             copies: Arc::default(),
@@ -101,11 +116,17 @@ impl Subjects {
         self.live
     }
 
-    /// What the layers below the table say.
-    fn below(&self, subject: &[u8], hash: u64) -> Result<Option<SubjectState>, Damaged> {
+    /// What the layers below the table say, and the subject's history into `history`.
+    fn below(
+        &self,
+        subject: &[u8],
+        hash: u64,
+        history: &mut Vec<u8>,
+    ) -> Result<Option<SubjectState>, Damaged> {
         if let Some(frozen) = &self.frozen
             && let Some(n) = frozen.find(subject, hash)
         {
+            history.extend_from_slice(frozen.history(n));
             return Ok(live(frozen.known(n)));
         }
         if self.runs.is_empty() {
@@ -113,11 +134,41 @@ impl Subjects {
         }
         let print = bloom::print_of(subject);
         for run in self.runs.iter().rev() {
-            if let Some(known) = run.get(subject, print)? {
+            if let Some(known) = run.get(subject, print, history)? {
                 return Ok(live(known));
             }
         }
         Ok(None)
+    }
+
+    /// What is known of `subject` so far, and its history into `history`.
+    fn look(&self, subject: &[u8], history: &mut Vec<u8>) -> Result<Found, Damaged> {
+        history.clear();
+        let hash = self.hasher.hash_one(subject);
+        let entry = self.table.find(subject, hash);
+        let before = match entry {
+            Some(n) => {
+                history.extend_from_slice(self.table.history(n));
+                live(self.table.known(n))
+            }
+            None => self.below(subject, hash, history)?,
+        };
+        Ok(Found { hash, entry, before })
+    }
+
+    /// Says in the table how `subject` is, whose history is `history`.
+    fn say(&mut self, subject: &[u8], found: Found, state: SubjectState, history: &[u8]) {
+        let n = match found.entry {
+            Some(n) => {
+                self.table.set(n, state);
+                n
+            }
+            None => {
+                let below = found.before.map_or(0, |before| before.count);
+                self.table.insert(subject, found.hash, state, below)
+            }
+        };
+        self.table.set_history(n, history);
     }
 
     /// State of `subject`, if it has live messages.
@@ -125,24 +176,22 @@ impl Subjects {
         let hash = self.hasher.hash_one(subject);
         match self.table.find(subject, hash) {
             Some(n) => Ok(live(self.table.known(n))),
-            None => self.below(subject, hash),
+            None => self.below(subject, hash, &mut Vec::new()),
         }
     }
 
     /// Counts a new last message of `subject`; returns the state before.
     pub(crate) fn add(&mut self, subject: &[u8], seq: Seq) -> Result<Option<SubjectState>, Damaged> {
-        let hash = self.hasher.hash_one(subject);
-        let found = self.table.find(subject, hash);
-        let before = match found {
-            Some(n) => live(self.table.known(n)),
-            None => self.below(subject, hash)?,
-        };
+        let mut history = std::mem::take(&mut self.scratch);
+        let found = self.look(subject, &mut history)?;
+        let before = found.before;
         let mut state = before.unwrap_or(SubjectState {
             count: 0,
             last: seq,
             last_stale: false,
             first_bound: seq,
         });
+        self.with_added(&mut history, state.count, seq);
         state.count += 1;
         // A last that was removed may be behind: sequences that were taken back are given again.
         state.last = if state.last_stale {
@@ -151,72 +200,63 @@ impl Subjects {
             state.last.max(seq)
         };
         state.last_stale = false;
-        match found {
-            Some(n) => self.table.set(n, state),
-            None => self
-                .table
-                .insert(subject, hash, state, before.map_or(0, |b| b.count)),
-        }
+        self.say(subject, found, state, &history);
         self.live += usize::from(before.is_none());
-        if let Some(histories) = &mut self.histories {
-            histories.push(subject, hash, seq, before.is_none());
-        }
+        self.scratch = history;
         Ok(before)
     }
 
     /// Counts the removal of message `seq` of `subject`.
     pub(crate) fn remove(&mut self, subject: &[u8], seq: Seq) -> Result<(), Damaged> {
-        let hash = self.hasher.hash_one(subject);
-        let found = self.table.find(subject, hash);
-        let before = match found {
-            Some(n) => live(self.table.known(n)),
-            None => self.below(subject, hash)?,
+        let mut history = std::mem::take(&mut self.scratch);
+        let found = self.look(subject, &mut history)?;
+        let Some(mut state) = found.before else {
+            return Ok(());
         };
-        let Some(mut state) = before else { return Ok(()) };
-        let below = found.map_or(state.count, |n| self.table.known(n).below);
         state.count -= 1;
         state.last_stale |= state.last == seq;
         if state.first_bound == seq {
             state.first_bound = seq.next();
         }
+        self.with_removed(&mut history, seq, &mut state);
         self.live -= usize::from(state.count == 0);
-        match found {
-            Some(n) if state.count == 0 && below == 0 => self.table.forget(n, hash),
-            Some(n) => self.table.set(n, state),
-            None => self.table.insert(subject, hash, state, below),
+        match found.entry {
+            Some(n) if state.count == 0 && self.table.known(n).below == 0 => self.table.forget(n, found.hash),
+            _ => self.say(subject, found, state, &history),
         }
-        if let Some(histories) = &mut self.histories {
-            histories.remove(subject, hash, seq);
-        }
+        self.scratch = history;
         Ok(())
     }
 
     /// Records what a search found to be the last message of `subject`.
     pub(crate) fn set_last(&mut self, subject: &[u8], last: Seq) -> Result<(), Damaged> {
-        let hash = self.hasher.hash_one(subject);
-        let found = self.table.find(subject, hash);
-        let before = match found {
-            Some(n) => live(self.table.known(n)),
-            None => self.below(subject, hash)?,
-        };
-        let Some(before) = before else { return Ok(()) };
-        let state = SubjectState {
-            last,
-            last_stale: false,
-            ..before
-        };
-        match found {
-            Some(n) => self.table.set(n, state),
-            None => self.table.insert(subject, hash, state, before.count),
+        self.change(subject, |state, _| {
+            state.last = last;
+            state.last_stale = false;
+        })
+    }
+
+    /// Changes what is known of `subject`, its history too, if it has live messages.
+    fn change(
+        &mut self,
+        subject: &[u8],
+        change: impl FnOnce(&mut SubjectState, &mut Vec<u8>),
+    ) -> Result<(), Damaged> {
+        let mut history = std::mem::take(&mut self.scratch);
+        let found = self.look(subject, &mut history)?;
+        if let Some(mut state) = found.before {
+            change(&mut state, &mut history);
+            self.say(subject, found, state, &history);
         }
+        self.scratch = history;
         Ok(())
     }
 
-    /// Bytes that do not go to disk with the table: the one before it, histories, and what of runs is in memory.
+    /// Bytes that do not go to disk with the table: the one before it, and what of runs is in memory.
     pub(crate) fn other_bytes(&self) -> usize {
         let runs: usize = self.runs.iter().map(|run| run.memory_bytes()).sum();
         let frozen = self.frozen.as_ref().map_or(0, |f| f.memory_bytes());
-        runs + frozen + self.histories.as_ref().map_or(0, Histories::memory_bytes)
+        runs + frozen
     }
 
     /// Calls `each` for every subject behind `after` that passes `filter`, in order.
@@ -242,8 +282,8 @@ impl Subjects {
             return Ok(());
         }
         let mut merged = Merged::new(self.layers(from)?);
-        let mut text = Vec::new();
-        while let Some(known) = merged.next(&mut text)? {
+        let (mut text, mut history) = (Vec::new(), Vec::new());
+        while let Some(known) = merged.next(&mut text, &mut history)? {
             if !text.starts_with(prefix) {
                 break;
             }

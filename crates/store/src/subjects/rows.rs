@@ -13,8 +13,11 @@ const PIECE: usize = 512;
 /// Bytes of a piece of texts, unless a single text is longer.
 const TEXTS_BYTES: usize = 64 * 1024;
 
+/// A history gets room in multiples of this, bytes: what grows to a bound is moved a few times only.
+const HISTORY_ROOM: u16 = 8;
+
 /// Where a text lies.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 struct TextAt {
     piece: u32,
     at: u32,
@@ -38,6 +41,14 @@ struct Entry {
 
 const _: () = assert!(size_of::<Entry>() == 40);
 
+/// Where the history of an entry lies among the texts, and the room there is for it.
+#[derive(Debug, Clone, Copy, Default)]
+struct HistoryAt {
+    text: TextAt,
+    len: u16,
+    room: u16,
+}
+
 impl Entry {
     fn text_len(&self) -> usize {
         usize::from(self.text_len)
@@ -49,6 +60,30 @@ impl Entry {
 struct Texts {
     pieces: Vec<Arc<Vec<u8>>>,
     bytes: usize,
+    /// Bytes that the pieces have room for.
+    room: usize,
+}
+
+/// `piece` to be changed: if somebody else has it, a copy with as much room takes its place.
+fn own<T: Clone>(piece: &mut Arc<Vec<T>>) -> &mut Vec<T> {
+    if Arc::get_mut(piece).is_none() {
+        let mut copy = Vec::with_capacity(piece.capacity());
+        copy.extend_from_slice(piece);
+        *piece = Arc::new(copy);
+    }
+    Arc::make_mut(piece)
+}
+
+/// Adds `items` to a piece that is never to have room for more than `max`, unless they alone are more; gives how much room
+/// that took.
+fn extend<T: Clone>(piece: &mut Vec<T>, items: &[T], max: usize) -> usize {
+    let before = piece.capacity();
+    let len = piece.len() + items.len();
+    if len > before {
+        piece.reserve_exact((before * 2).min(max).max(len) - piece.len());
+    }
+    piece.extend_from_slice(items);
+    piece.capacity() - before
 }
 
 impl Texts {
@@ -60,7 +95,7 @@ impl Texts {
         let mut at = 0;
         if let Some(piece) = self.pieces.last_mut() {
             at = piece.len();
-            Arc::make_mut(piece).extend_from_slice(text);
+            self.room += extend(own(piece), text, TEXTS_BYTES);
         }
         self.bytes += text.len();
         TextAt {
@@ -69,12 +104,25 @@ impl Texts {
         }
     }
 
-    fn of(&self, entry: &Entry) -> &[u8] {
-        let at = place(entry.text.at);
-        let piece = self.pieces.get(place(entry.text.piece));
+    fn at(&self, text: TextAt, len: usize) -> &[u8] {
+        let at = place(text.at);
+        let piece = self.pieces.get(place(text.piece));
         piece
-            .and_then(|piece| piece.get(at..at + entry.text_len()))
+            .and_then(|piece| piece.get(at..at + len))
             .unwrap_or_default()
+    }
+
+    fn of(&self, entry: &Entry) -> &[u8] {
+        self.at(entry.text, entry.text_len())
+    }
+
+    /// Replaces bytes.
+    fn set(&mut self, text: TextAt, bytes: &[u8]) {
+        let at = place(text.at);
+        let piece = self.pieces.get_mut(place(text.piece)).map(own);
+        if let Some(there) = piece.and_then(|piece| piece.get_mut(at..at + bytes.len())) {
+            there.copy_from_slice(bytes);
+        }
     }
 }
 
@@ -83,11 +131,15 @@ impl Texts {
 pub(super) struct Rows {
     pieces: Vec<Arc<Vec<Entry>>>,
     texts: Texts,
+    /// Histories of the entries of a piece each; of those behind its end there are none.
+    histories: Vec<Arc<Vec<HistoryAt>>>,
     /// Numbers given.
     given: usize,
+    /// Entries that the pieces have room for.
+    room: usize,
     /// Entries that are not dead.
     live: usize,
-    /// Bytes of texts of dead ones.
+    /// Bytes of texts of dead ones, and of histories that have been moved.
     texts_dead: usize,
 }
 
@@ -110,7 +162,7 @@ impl Rows {
     }
 
     fn entry_mut(&mut self, n: u32) -> &mut Entry {
-        &mut Arc::make_mut(&mut self.pieces[place(n) / PIECE])[place(n) % PIECE]
+        &mut own(&mut self.pieces[place(n) / PIECE])[place(n) % PIECE]
     }
 
     /// Entries that are not dead.
@@ -186,7 +238,7 @@ impl Rows {
             self.pieces.push(Arc::default());
         }
         if let Some(piece) = self.pieces.last_mut() {
-            Arc::make_mut(piece).push(entry);
+            self.room += extend(own(piece), &[entry], PIECE);
         }
         self.given += 1;
         index(self.given - 1)
@@ -199,6 +251,52 @@ impl Rows {
         let len = entry.text_len();
         self.texts_dead += len;
         self.live -= 1;
+        if let Some(history) = self.history_mut(n) {
+            let room = std::mem::take(history).room;
+            self.texts_dead += usize::from(room);
+        }
+    }
+
+    fn history_mut(&mut self, n: u32) -> Option<&mut HistoryAt> {
+        let piece = self.histories.get_mut(place(n) / PIECE)?;
+        own(piece).get_mut(place(n) % PIECE)
+    }
+
+    /// All sequences of an entry's subject, if they are known.
+    pub(super) fn history(&self, n: u32) -> &[u8] {
+        let piece = self.histories.get(place(n) / PIECE);
+        let history = piece.and_then(|piece| piece.get(place(n) % PIECE));
+        let history = history.copied().unwrap_or_default();
+        self.texts.at(history.text, usize::from(history.len))
+    }
+
+    /// Replaces them. Gives whether they were moved.
+    pub(super) fn set_history(&mut self, n: u32, history: &[u8]) -> bool {
+        if history.is_empty() && self.histories.len() <= place(n) / PIECE {
+            return false;
+        }
+        while self.histories.len() <= place(n) / PIECE {
+            self.histories.push(Arc::new(vec![HistoryAt::default(); PIECE]));
+        }
+        let Some(there) = self.history_mut(n) else {
+            return false;
+        };
+        let len = u16::try_from(history.len()).unwrap_or(0);
+        let before = *there;
+        there.len = len;
+        if len <= before.room {
+            self.texts.set(before.text, &history[..usize::from(len)]);
+            return false;
+        }
+        let room = len.next_multiple_of(HISTORY_ROOM);
+        let mut bytes = [history, &[0; HISTORY_ROOM as usize]].concat();
+        bytes.truncate(usize::from(room));
+        let text = self.texts.push(&bytes);
+        if let Some(there) = self.history_mut(n) {
+            *there = HistoryAt { text, len, room };
+        }
+        self.texts_dead += usize::from(before.room);
+        true
     }
 
     /// Bytes of texts, and how many of them are of dead entries.
@@ -212,6 +310,15 @@ impl Rows {
         for n in order {
             let text = texts.push(self.text(*n));
             self.entry_mut(*n).text = text;
+            let history = texts.push(self.history(*n));
+            if let Some(there) = self.history_mut(*n) {
+                // No room beyond what is in use: it is given again when it is needed.
+                *there = HistoryAt {
+                    text: history,
+                    room: there.len,
+                    ..*there
+                };
+            }
         }
         self.texts = texts;
         self.texts_dead = 0;
@@ -231,6 +338,11 @@ impl Rows {
         list
     }
 
+    /// Bytes that sorting takes while it lasts.
+    pub(super) const fn sorting_bytes(&self) -> usize {
+        self.live * order::ITEM_BYTES
+    }
+
     /// Sum of [`Known::gain`] of the subjects that start with `prefix`.
     pub(super) fn gain(&self, prefix: &[u8]) -> i64 {
         self.iter()
@@ -239,10 +351,9 @@ impl Rows {
             .sum()
     }
 
-    pub(super) fn memory_bytes(&self) -> usize {
-        let texts: usize = self.texts.pieces.iter().map(|piece| piece.capacity()).sum();
-        let entries: usize = self.pieces.iter().map(|piece| piece.capacity()).sum();
-        texts + entries * size_of::<Entry>()
+    pub(super) const fn memory_bytes(&self) -> usize {
+        let histories = self.histories.len() * PIECE * size_of::<HistoryAt>();
+        self.texts.room + self.room * size_of::<Entry>() + histories
     }
 }
 
@@ -271,6 +382,7 @@ mod tests {
         let shared = || rows.pieces.iter().zip(&copy.pieces);
         assert!(shared().all(|(a, b)| Arc::ptr_eq(a, b)), "nothing was copied");
         assert!(rows.texts.pieces.len() > 1);
+        assert!(rows.memory_bytes() < place(count) * (size_of::<Entry>() + 69) + TEXTS_BYTES);
         rows.set(7, state(9));
         rows.forget(8);
         rows.insert(Some(8), (b"another", 8), state(5), 0);
@@ -289,6 +401,8 @@ mod tests {
             .iter()
             .zip(&copy.pieces)
             .filter(|(a, b)| Arc::ptr_eq(a, b));
+        let room = rows.pieces.iter().map(|piece| piece.capacity()).sum();
+        assert_eq!(rows.room, room, "a copied piece has as much room");
         assert_eq!(kept.count(), 0, "texts moved, so all entries changed");
     }
 

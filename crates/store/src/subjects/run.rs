@@ -196,13 +196,24 @@ impl Run {
         Ok(block)
     }
 
-    /// What it says of `text`, which filters know by `print`.
-    pub(super) fn get(&self, text: &[u8], print: u64) -> Result<Option<Known>, Damaged> {
+    /// What it says of `text`, which filters know by `print`, and its history into `history`.
+    pub(super) fn get(
+        &self,
+        text: &[u8],
+        print: u64,
+        history: &mut Vec<u8>,
+    ) -> Result<Option<Known>, Damaged> {
         debug_assert_eq!(print, print_of(text), "the print is the text's");
         if !self.footer.bloom.may_contain(print) {
             return Ok(None);
         }
-        Ok(block::find(&self.block(self.block_of(text), true)?, text))
+        let block = self.block(self.block_of(text), true)?;
+        let found = block::find(&block, text);
+        Ok(found.map(|(known, bytes)| {
+            history.clear();
+            history.extend_from_slice(bytes);
+            known
+        }))
     }
 
     /// Sum of [`Known::gain`] of the subjects that start with `prefix`: two blocks are read, whatever there is between.
@@ -221,7 +232,7 @@ impl Run {
         for n in [start, end - 1].iter().take(if start == end - 1 { 1 } else { 2 }) {
             let block = self.block(*n, true)?;
             let (mut rest, mut text) = (&*block, Vec::new());
-            while let Some(known) = block::next(&mut rest, &mut text) {
+            while let Some((known, _)) = block::next(&mut rest, &mut text) {
                 sum += if text.starts_with(prefix) { known.gain() } else { 0 };
             }
         }
@@ -244,6 +255,8 @@ pub(super) struct Cursor {
     pub(super) text: Vec<u8>,
     /// The entry it is at; none behind the end.
     pub(super) known: Option<Known>,
+    /// Its history, as it is before what is to be read.
+    history: Range<usize>,
 }
 
 impl Cursor {
@@ -256,12 +269,22 @@ impl Cursor {
             read: 0..0,
             text: Vec::new(),
             known: None,
+            history: 0..0,
         };
         cursor.advance()?;
         while cursor.known.is_some() && cursor.text.as_slice() < from {
             cursor.advance()?;
         }
         Ok(cursor)
+    }
+
+    /// The history of the subject it is at, if that is known.
+    pub(super) fn history(&self) -> &[u8] {
+        let bytes = self
+            .block
+            .as_ref()
+            .and_then(|block| block.get(self.history.clone()));
+        bytes.unwrap_or_default()
     }
 
     pub(super) fn advance(&mut self) -> Result<(), Damaged> {
@@ -278,7 +301,14 @@ impl Cursor {
         }
         let Some(block) = &self.block else { return Ok(()) };
         let mut rest = &block[self.read.clone()];
-        self.known = Some(block::next(&mut rest, &mut self.text).ok_or(Damaged)?);
+        let (known, history) = block::next(&mut rest, &mut self.text).ok_or(Damaged)?;
+        let at = history.as_ptr().addr().wrapping_sub(block.as_ptr().addr());
+        self.history = if history.is_empty() {
+            0..0
+        } else {
+            at..at + history.len()
+        };
+        self.known = Some(known);
         self.read.start = self.read.end - rest.len();
         Ok(())
     }

@@ -45,8 +45,9 @@ pub(super) fn write_table(place: &Place, table: &Rows) -> Result<Run, SpillError
     let mut writer = RunWriter::new(place, table.len())?;
     let path = writer.path();
     let written = (|| {
+        let _taken = place.memory.take(table.sorting_bytes());
         for n in table.ordered_from(b"") {
-            writer.push(table.text(n), &table.known(n))?;
+            writer.push(table.text(n), &table.known(n), table.history(n))?;
         }
         writer.finish()
     })();
@@ -77,6 +78,7 @@ pub(super) struct Merge {
     /// Nothing is below: what is gone needs no entry.
     is_lowest: bool,
     text: Vec<u8>,
+    history: Vec<u8>,
 }
 
 impl Merge {
@@ -96,6 +98,7 @@ impl Merge {
             writer: Some(writer),
             is_lowest,
             text: Vec::new(),
+            history: Vec::new(),
         })
     }
 
@@ -110,12 +113,12 @@ impl Merge {
 
     fn copy_some(&mut self) -> Result<Option<Run>, SpillError> {
         for _ in 0..MERGE_STEP {
-            let next = self.merged.next(&mut self.text)?;
+            let next = self.merged.next(&mut self.text, &mut self.history)?;
             let (Some(known), Some(writer)) = (next, &mut self.writer) else {
                 return Ok(self.writer.take().map(RunWriter::finish).transpose()?);
             };
             if known.state.count > 0 || !self.is_lowest {
-                writer.push(&self.text, &known)?;
+                writer.push(&self.text, &known, &self.history)?;
             }
         }
         Ok(None)

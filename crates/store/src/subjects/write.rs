@@ -58,12 +58,12 @@ impl RunWriter {
     }
 
     /// Adds an entry; texts ascend.
-    pub(super) fn push(&mut self, text: &[u8], known: &Known) -> io::Result<()> {
+    pub(super) fn push(&mut self, text: &[u8], known: &Known, history: &[u8]) -> io::Result<()> {
         if self.block.len() == 0 {
             self.first.clear();
             self.first.extend_from_slice(text);
         }
-        self.block.push(text, known);
+        self.block.push(text, known, history);
         self.footer.bloom.insert(print_of(text));
         self.footer.entries += 1;
         if self.block.len() >= BLOCK_BYTES {

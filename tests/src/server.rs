@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 use tempfile::TempDir;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 
 /// What a start may take until the port is open, on a busy machine and with a store to recover.
@@ -135,6 +137,28 @@ impl Server {
             .to_string_lossy()
             .into_owned();
         Ok(name)
+    }
+
+    /// A page of the monitoring port, which the configuration must have opened (`http_port: -1`), with its head.
+    ///
+    /// # Errors
+    /// There is no such port, or no whole answer.
+    pub async fn page(&self, path: &str) -> Outcome<String> {
+        let pid = self.child.id().ok_or("the server has ended")?;
+        let file = ports_file(self.dir.path(), pid)?.ok_or("no ports file")?;
+        let ports: Value = serde_json::from_slice(&std::fs::read(file)?)?;
+        let url = ports.pointer("/monitoring/0").and_then(Value::as_str);
+        let address = url.and_then(|url| url.strip_prefix("http://"));
+        let mut connection = TcpStream::connect(address.ok_or("no monitoring port")?).await?;
+        // The version in which nobody sends a body in chunks.
+        let request = format!("GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n");
+        within("a page", START_LIMIT, async {
+            connection.write_all(request.as_bytes()).await?;
+            let mut answer = Vec::new();
+            connection.read_to_end(&mut answer).await?;
+            Ok(String::from_utf8_lossy(&answer).into_owned())
+        })
+        .await
     }
 
     /// Whether the process still runs.

@@ -1,5 +1,7 @@
 //! The configuration file as a whole: text to [`Options`], with everything that is wrong.
 
+use std::collections::BTreeMap;
+
 use natterjack_conf::Source;
 
 use crate::options::Options;
@@ -25,10 +27,18 @@ pub fn load(
     source: &mut dyn Source,
     mut options: Options,
 ) -> Result<Loaded, Vec<String>> {
-    let tree = natterjack_conf::parse(text, file, source).map_err(|error| vec![error.to_string()])?;
+    let mut findings = Findings::default();
+    let tree = match natterjack_conf::parse(text, file, source) {
+        Ok(tree) => tree,
+        // A server starts with nothing but its defaults, and says so.
+        Err(empty @ natterjack_conf::Error::Empty { .. }) => {
+            findings.warnings.push(empty.to_string());
+            BTreeMap::new()
+        }
+        Err(error) => return Err(vec![error.to_string()]),
+    };
     options.config_file = Some(file.to_owned());
     options.config_digest = natterjack_conf::digest(&tree);
-    let mut findings = Findings::default();
     top::read(&tree, &mut options, &mut findings);
     options.unsupported = findings.unsupported;
     if findings.errors.is_empty() {

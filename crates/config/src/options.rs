@@ -117,6 +117,8 @@ impl Default for Limits {
 /// Who may connect, outside of accounts.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Authorization {
+    /// Whether the file has the block at all.
+    pub is_configured: bool,
     /// The single user.
     pub user: Option<String>,
     /// The single user's password.
@@ -448,6 +450,20 @@ impl Options {
         } else {
             self.authorization.timeout_ns
         }
+    }
+
+    /// Whether the system account is the only one that is named, and nothing is said about who may connect: then everybody
+    /// may, to the account of those who have no other, as in the peer.
+    #[must_use]
+    pub fn names_only_the_system_account(&self) -> bool {
+        let auth = &self.authorization;
+        let said = auth.is_configured || auth.user.is_some() || auth.token.is_some();
+        let system = match self.system_account.as_str() {
+            "" => "$SYS",
+            name => name,
+        };
+        let only = self.accounts.len() == 1 && self.accounts[0].name == system;
+        only && !said && self.no_auth_user.is_none() && !self.no_system_account
     }
 
     /// Folder for storage: JetStream's own, or the top-level one.

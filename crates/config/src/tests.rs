@@ -78,6 +78,38 @@ fn start_checks() {
 }
 
 #[test]
+fn a_file_without_values_is_only_worth_a_warning() {
+    for text in ["", "# nothing\n", "{}"] {
+        let loaded = load(text, "m.conf", &mut NoSource, Options::default()).unwrap();
+        assert_eq!(loaded.warnings, ["m.conf: config has no values or is empty"]);
+        assert_eq!(loaded.options.port, Options::default().port);
+    }
+}
+
+#[test]
+fn only_the_system_account_leaves_the_server_open() {
+    let open = |text: &str| {
+        let loaded = load(text, "m.conf", &mut NoSource, Options::default()).unwrap();
+        loaded.options.names_only_the_system_account()
+    };
+    let users = "users: [ {user: a, password: b} ]";
+    assert!(open(&format!("accounts {{ $SYS {{ {users} }} }}")));
+    assert!(open(&format!(
+        "accounts {{ S {{ {users} }} }}, system_account: S"
+    )));
+    assert!(open("accounts { S {} }, system_account: S"));
+    for closed in [
+        "port: 4222",
+        "accounts { A { users: [ {user: a, password: b} ] } }",
+        "accounts { $SYS {}, A {} }",
+        "accounts { $SYS {} }, authorization { timeout: 2 }",
+        "accounts { $SYS { users: [ {user: a, password: b} ] } }, no_auth_user: a",
+    ] {
+        assert!(!open(closed), "{closed}");
+    }
+}
+
+#[test]
 fn values_arrive() {
     let config = "
         port: -1, max_payload: 2MB, write_deadline: \"5s\", ping_interval: \"20s\", server_tags: [a, b]

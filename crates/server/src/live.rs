@@ -1,9 +1,10 @@
 //! What of a server may change while it runs: the options and the directory in force. Applies nothing by itself.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use natterjack_auth::{Directory, User};
 use natterjack_config::{Options, options};
+use natterjack_subject::names::random_name;
 
 use crate::account::{Account, AccountLimits, Accounts, GLOBAL_ACCOUNT, SYSTEM_ACCOUNT};
 use crate::jetstream::domain::mappings;
@@ -30,7 +31,29 @@ impl Live {
     pub(crate) fn is_locked(&self) -> bool {
         self.directory.requires_auth() && !self.directory.allows_anonymous()
     }
+
+    /// Whether clients are told to say who they are. Where only the system account has users they are told so although
+    /// they need not, as by the peer.
+    pub(crate) fn asks_who(&self) -> bool {
+        self.is_locked() || self.options.names_only_the_system_account()
+    }
 }
+
+/// Who everybody is that does not say so, where only the system account has users. The same at each reload, so that
+/// nobody has to leave.
+static EVERYBODY: LazyLock<User> = LazyLock::new(|| {
+    let token = |length| {
+        let mut letters = String::new();
+        random_name(length, &mut rand::random, &mut letters);
+        letters
+    };
+    User {
+        name: format!("nats-{}", token(8)),
+        password: token(32),
+        account: GLOBAL_ACCOUNT.into(),
+        ..User::default()
+    }
+});
 
 fn directory(options: &Options) -> Directory {
     let authorization = &options.authorization;
@@ -68,6 +91,10 @@ fn directory(options: &Options) -> Directory {
             Some(key) => directory.nkeys.insert(key, user),
             None => directory.users.insert(user.name.clone(), user),
         };
+    }
+    if options.names_only_the_system_account() {
+        directory.no_auth_user = Some(EVERYBODY.name.clone());
+        directory.users.insert(EVERYBODY.name.clone(), EVERYBODY.clone());
     }
     directory
 }

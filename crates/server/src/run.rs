@@ -67,7 +67,7 @@ pub(crate) fn options(flags: &Flags, strict: bool) -> Result<Options, String> {
             return Err(loaded.warnings.join("\n"));
         }
         for warning in &loaded.warnings {
-            err(&format!("nats-server: {warning}"));
+            err(warning);
         }
         options = loaded.options;
     }

@@ -169,8 +169,13 @@ impl Server {
             self.counters.slow.fetch_add(1, Ordering::Relaxed);
             let account = Arc::clone(&conn.facts.lock().account);
             account.slow_consumers.fetch_add(1, Ordering::Relaxed);
-            let (why, pending) = (reason.text(), conn.outbound.pending());
-            tracing::info!("{label} - Slow Consumer Detected: {why}, {pending} bytes pending");
+            if reason == CloseReason::SlowConsumerPendingBytes {
+                let most = self.live.load().options.limits.max_pending_bytes;
+                tracing::info!("{label} - Slow Consumer Detected: MaxPending of {most} Exceeded");
+            } else {
+                let (why, pending) = (reason.text(), conn.outbound.pending());
+                tracing::info!("{label} - Slow Consumer Detected: {why}, {pending} bytes pending");
+            }
         }
         if reason == CloseReason::StaleConnection {
             self.counters.stale.fetch_add(1, Ordering::Relaxed);
@@ -252,7 +257,7 @@ impl Server {
             host,
             port,
             headers: !options.no_header_support,
-            auth_required: live.is_locked(),
+            auth_required: live.asks_who(),
             ldm: self.lame_duck.load(Ordering::Relaxed),
             max_payload: i64::try_from(options.limits.max_payload_bytes).unwrap_or(i64::MAX),
             jetstream,

@@ -25,6 +25,7 @@ pub(crate) fn read(value: &Value, auth: &mut Authorization, f: &mut Findings) {
         return f.mismatch(value, "map[string]interface {}");
     };
     let block = value;
+    auth.is_configured = true;
     for (name, value) in map {
         match name.to_lowercase().as_str() {
             "user" | "username" => auth.user = f.text(value),

@@ -1,6 +1,7 @@
 //! Monitoring over HTTP: what the server is doing, as JSON in the peer's form, and for Prometheus.
 
 pub(crate) mod accountz;
+mod cmdline;
 pub(crate) mod connz;
 pub(crate) mod cpu;
 pub(crate) mod healthz;
@@ -22,6 +23,8 @@ use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde_json::{Map, Value, json};
 use tokio::net::TcpListener;
+
+pub(crate) use cmdline::cmdline;
 
 use crate::listen;
 use crate::server::Server;
@@ -103,9 +106,7 @@ async fn answer(server: &Arc<Server>, request: &Request<hyper::body::Incoming>) 
         "/ipqueuesz" => Ok(Page::Json(json!({}))),
         "/raftz" => Ok(Page::Compact(StatusCode::NOT_FOUND, json!({}))),
         "/stacksz" => Ok(Page::Text(StatusCode::OK, "no stacks: see /varz\n".into())),
-        "/debug/vars" => Ok(Page::Json(
-            json!({"cmdline": std::env::args().collect::<Vec<_>>()}),
-        )),
+        "/debug/vars" => Ok(Page::Json(json!({"cmdline": cmdline()}))),
         _ => match facts(server, path, &query) {
             Some(page) => page.map(Page::Json),
             None => Err((StatusCode::NOT_FOUND, "404 page not found\n".into())),

@@ -84,8 +84,9 @@ fn disconnect(server: &Server, conn: &Conn, reason: CloseReason) -> Value {
     );
     let rest = json!({
         "client": embed(&client),
-        "sent": {"msgs": msgs, "bytes": bytes},
-        "received": {"msgs": received, "bytes": received_bytes},
+        // As the client sees it.
+        "sent": {"msgs": received, "bytes": received_bytes},
+        "received": {"msgs": msgs, "bytes": bytes},
         "reason": reason.text(),
     });
     extend(&mut event, rest);

@@ -10,7 +10,7 @@ use super::options::Options;
 use super::{events, say, server_info, stats};
 use crate::account::Account;
 use crate::conn::CloseReason;
-use crate::monitor::{Refusal, accountz, connz, facts, healthz, jsz};
+use crate::monitor::{Refusal, accountz, cmdline, connz, facts, healthz, jsz};
 use crate::router::lane::Lane;
 use crate::router::message::Routed;
 use crate::router::sub::{Service, Sub};
@@ -183,7 +183,7 @@ fn of_server(asker: &mut Asker<'_>, what: &str, options: &Options) -> bool {
         "PROFILEZ" => asker.answer(Ok(
             json!({"profile": null, "error": "Profile name not specified"}),
         )),
-        "EXPVARZ" => asker.answer(Ok(json!({"cmdline": std::env::args().collect::<Vec<_>>()}))),
+        "EXPVARZ" => asker.answer(Ok(json!({"cmdline": cmdline()}))),
         "IPQUEUESZ" | "RAFTZ" => asker.answer(Ok(json!({}))),
         _ => match facts(&server, &format!("/{}", what.to_lowercase()), &query) {
             Some(page) => asker.answer(page),

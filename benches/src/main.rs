@@ -23,7 +23,7 @@ struct Arguments {
     /// Times each case runs on each server; medians are shown.
     #[arg(long, default_value_t = 3)]
     rounds: usize,
-    /// Distinct subjects of the case `js_subjects`.
+    /// Distinct subjects of the case `js_subjects`, messages of the cases `reopen`.
     #[arg(long, default_value_t = 1_000_000)]
     subjects: usize,
     /// Write the figures here as well.

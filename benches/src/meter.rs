@@ -38,6 +38,16 @@ impl<'a> Meter<'a> {
         }
     }
 
+    /// Began when the server was started, at `since`.
+    #[must_use]
+    pub const fn of_whole_life(server: &'a Server, since: Instant) -> Self {
+        Self {
+            server,
+            cpu_us: 0.0,
+            since,
+        }
+    }
+
     /// Ends after `messages`.
     #[must_use]
     pub fn stop(&self, messages: u64) -> Sample {

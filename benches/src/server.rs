@@ -1,21 +1,25 @@
 //! A server process of one run: started with an empty store, watched through `/proc`, ended with its value.
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::park_timeout;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-const READY_WITHIN: Duration = Duration::from_secs(20);
+/// Opening a store of ten million messages takes a while.
+const READY_WITHIN: Duration = Duration::from_secs(600);
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 
 /// A running server.
 #[derive(Debug)]
 pub struct Server {
-    child: Child,
-    directory: tempfile::TempDir,
+    child: Mutex<Child>,
+    directory: Arc<tempfile::TempDir>,
+    program: PathBuf,
+    arguments: Vec<String>,
     /// Where clients connect.
     pub address: SocketAddr,
 }
@@ -27,42 +31,77 @@ impl Server {
     /// It does not start.
     pub fn start(program: &Path, jetstream: bool, config: &str) -> Result<Self> {
         let directory = tempfile::tempdir()?;
-        let at = directory.path();
-        let mut command = Command::new(program);
-        command
-            .args(["-a", "127.0.0.1", "-p", "-1", "--ports_file_dir"])
-            .arg(at)
-            .arg("-l")
-            .arg(at.join("log"))
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null());
+        let at = |name: &str| directory.path().join(name).display().to_string();
+        let mut arguments: Vec<String> = ["-a", "127.0.0.1", "-p", "-1", "--ports_file_dir"]
+            .map(String::from)
+            .to_vec();
+        arguments.extend([at(""), "-l".into(), at("log")]);
         if jetstream {
-            command.arg("-js").arg("-sd").arg(at);
+            arguments.extend(["-js".into(), "-sd".into(), at("")]);
         }
         if !config.is_empty() {
-            std::fs::write(at.join("conf"), config)?;
-            command.arg("-c").arg(at.join("conf"));
+            std::fs::write(at("conf"), config)?;
+            arguments.extend(["-c".into(), at("conf")]);
         }
-        let child = command
+        Self::spawn(program.to_owned(), arguments, Arc::new(directory))
+    }
+
+    fn spawn(program: PathBuf, arguments: Vec<String>, directory: Arc<tempfile::TempDir>) -> Result<Self> {
+        let child = Command::new(&program)
+            .args(&arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
             .spawn()
             .with_context(|| format!("cannot start {}", program.display()))?;
         let mut server = Self {
-            child,
+            child: Mutex::new(child),
             directory,
+            program,
+            arguments,
             address: SocketAddr::from(([127, 0, 0, 1], 0)),
         };
         server.address = server.await_port()?;
         Ok(server)
     }
 
-    fn await_port(&mut self) -> Result<SocketAddr> {
+    /// Kills it without a word, and starts another on what it leaves behind.
+    ///
+    /// # Errors
+    /// It does not start again.
+    pub fn kill_and_start(&self) -> Result<Self> {
+        self.end();
+        for entry in std::fs::read_dir(self.directory.path())? {
+            let path = entry?.path();
+            if path.extension().is_some_and(|e| e == "ports") {
+                std::fs::remove_file(path)?;
+            }
+        }
+        Self::spawn(
+            self.program.clone(),
+            self.arguments.clone(),
+            Arc::clone(&self.directory),
+        )
+    }
+
+    fn child(&self) -> MutexGuard<'_, Child> {
+        self.child.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn end(&self) {
+        let mut child = self.child();
+        // One that has ended already has nothing to kill.
+        drop(child.kill());
+        drop(child.wait());
+    }
+
+    fn await_port(&self) -> Result<SocketAddr> {
         let deadline = Instant::now() + READY_WITHIN;
         while Instant::now() < deadline {
             if let Some(address) = self.port()? {
                 return Ok(address);
             }
-            if let Some(status) = self.child.try_wait()? {
+            if let Some(status) = self.child().try_wait()? {
                 bail!("the server ended with {status}\n{}", self.log());
             }
             park_timeout(LOOK_EVERY);
@@ -92,7 +131,7 @@ impl Server {
     }
 
     fn proc_file(&self, name: &str) -> String {
-        std::fs::read_to_string(format!("/proc/{}/{name}", self.child.id())).unwrap_or_default()
+        std::fs::read_to_string(format!("/proc/{}/{name}", self.child().id())).unwrap_or_default()
     }
 
     /// Processor time it has used, microseconds.
@@ -126,8 +165,6 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // One that has ended already has nothing to kill.
-        drop(self.child.kill());
-        drop(self.child.wait());
+        self.end();
     }
 }

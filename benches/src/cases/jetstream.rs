@@ -162,20 +162,49 @@ pub(super) fn pull(server: &Server, kind: &str, acks: bool) -> Result<Sample> {
 pub(super) fn distinct(server: &Server, load: &Load) -> Result<Sample> {
     let mut wire = with_stream(server, "\"subjects\":[\"bench.>\"]")?;
     let meter = Meter::start(server);
+    let done = fill_small(&mut wire, load.subjects, load.subjects)?;
+    Ok(meter.stop(done))
+}
+
+/// Publishes messages of 16 bytes, on so many subjects in turn.
+fn fill_small(wire: &mut Wire, count: usize, subjects: usize) -> Result<u64> {
     let mut n = 0;
-    let done = in_flight(&mut wire, 1024, |out| {
-        if n == load.subjects {
+    in_flight(wire, 1024, |out| {
+        if n == count {
             return false;
         }
-        let region = n % 50;
+        let (region, device) = (n % subjects % 50, n % subjects);
         out.extend_from_slice(
-            format!("PUB bench.region{region:02}.device{n:08}.temp inbox.ack 16\r\n").as_bytes(),
+            format!("PUB bench.region{region:02}.device{device:08}.temp inbox.ack 16\r\n").as_bytes(),
         );
         out.extend_from_slice(b"xxxxxxxxxxxxxxxx\r\n");
         n += 1;
         true
+    })
+}
+
+/// Fills a stream with messages on so many subjects, kills the server, and waits until another tells of all of them: messages
+/// a second are those that it has again.
+pub(super) fn reopen(server: &Server, load: &Load, subjects: usize) -> Result<Sample> {
+    let mut wire = with_stream(server, "\"subjects\":[\"bench.>\"]")?;
+    let filled = fill_small(&mut wire, load.subjects, subjects)?;
+    drop(wire);
+    let since = Instant::now();
+    let again = server.kill_and_start()?;
+    let meter = Meter::of_whole_life(&again, since);
+    let mut wire = Wire::connect(again.address)?;
+    wire.send(b"SUB inbox.> 1\r\n")?;
+    wire.send(b"PUB $JS.API.STREAM.INFO.BENCH inbox.api 0\r\n\r\n")?;
+    let found = wire.message(|_, body| {
+        let info: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
+        info.pointer("/state/messages")
+            .and_then(serde_json::Value::as_u64)
     })?;
-    Ok(meter.stop(done))
+    let sample = meter.stop(filled);
+    if found != Some(filled) {
+        bail!("{found:?} of {filled} messages are there again");
+    }
+    Ok(sample)
 }
 
 fn with_bucket(server: &Server) -> Result<Wire> {

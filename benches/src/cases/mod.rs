@@ -17,7 +17,7 @@ use crate::server::Server;
 pub struct Load {
     /// How long.
     pub span: Duration,
-    /// Distinct subjects of the case that is about memory.
+    /// Distinct subjects of the case that is about memory, and messages of those that open a store again.
     pub subjects: usize,
 }
 
@@ -133,6 +133,8 @@ pub const CASES: &[Case] = &[
     jetstream("kv/put", jetstream::put_keys),
     jetstream("kv/get", jetstream::get_keys),
     jetstream("js_subjects", jetstream::distinct),
+    jetstream("reopen/one", |s, l| jetstream::reopen(s, l, 1)),
+    jetstream("reopen/distinct", |s, l| jetstream::reopen(s, l, l.subjects)),
 ];
 
 /// Whether `span` has passed, asked for every so many rounds.

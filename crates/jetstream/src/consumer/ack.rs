@@ -33,9 +33,9 @@ impl Consumer {
         };
         self.idle_since = Some(now.mono_ns).filter(|_| !self.is_push() || !self.active);
         match AckKind::parse(body) {
-            AckKind::Ack => self.acked(now, ack, &mut outcome, fx),
+            AckKind::Ack => self.acked(now, ack, true, &mut outcome, fx),
             AckKind::Next(pull) => {
-                self.acked(now, ack, &mut outcome, fx);
+                self.acked(now, ack, true, &mut outcome, fx);
                 if let Some(reply) = reply {
                     self.on_pull(now, reply, pull, fx);
                 }
@@ -52,13 +52,20 @@ impl Consumer {
         outcome
     }
 
-    /// Whether the delivery an ack names can exist.
-    const fn was_delivered(&self, ack: &AckSubject<'_>) -> bool {
-        ack.stream_seq < self.state.next_sseq && ack.consumer_seq < self.state.next_cseq
+    /// Whether the message an ack names was delivered, as far as its place in the stream says.
+    fn was_delivered(&self, ack: &AckSubject<'_>) -> bool {
+        ack.stream_seq < self.state.next_sseq.max(self.nothing_before)
     }
 
-    fn acked(&mut self, now: Now, ack: &AckSubject<'_>, outcome: &mut AckOutcome, fx: &mut dyn Effects) {
-        self.last_acked_wall = Some(natterjack_jsapi::GoTime(now.wall_ns));
+    /// Takes an acknowledgement, or a termination, which counts as one but is not sampled.
+    fn acked(
+        &mut self,
+        now: Now,
+        ack: &AckSubject<'_>,
+        sampled: bool,
+        outcome: &mut AckOutcome,
+        fx: &mut dyn Effects,
+    ) {
         if !self.was_delivered(ack) {
             outcome.answer = false;
             return;
@@ -68,11 +75,14 @@ impl Consumer {
         match self.config.ack_policy {
             AckPolicy::None => return,
             AckPolicy::Explicit => {
+                self.last_acked_wall = Some(natterjack_jsapi::GoTime(now.wall_ns));
                 // One delivered as often as allowed is not waited for, but its acknowledgement still counts.
                 if !self.state.pending.contains(sseq) && !self.state.redelivered.contains_key(&sseq) {
                     return;
                 }
-                self.sample_ack(now, (sseq, ack.consumer_seq), ack.delivered, ack.timestamp_ns, fx);
+                if sampled {
+                    self.sample_ack(now, (sseq, ack.consumer_seq), ack.delivered, ack.timestamp_ns, fx);
+                }
                 self.change(Change::Ack { sseq });
                 self.forget_redelivery(sseq);
                 outcome.let_go.push((sseq, sseq));
@@ -81,7 +91,10 @@ impl Consumer {
                 if ack.consumer_seq <= self.state.floor.consumer || sseq <= self.state.floor.stream {
                     return;
                 }
-                self.sample_ack(now, (sseq, ack.consumer_seq), ack.delivered, ack.timestamp_ns, fx);
+                self.last_acked_wall = Some(natterjack_jsapi::GoTime(now.wall_ns));
+                if sampled {
+                    self.sample_ack(now, (sseq, ack.consumer_seq), ack.delivered, ack.timestamp_ns, fx);
+                }
                 let floor = self.state.floor.stream;
                 // What was delivered too often may lie below the floor.
                 let below = self
@@ -91,10 +104,9 @@ impl Consumer {
                     .map(|(s, _)| (*s, *s));
                 outcome.let_go.extend(below);
                 outcome.let_go.push((floor + 1, sseq));
-                self.change(Change::AckAll {
-                    sseq,
-                    cseq: ack.consumer_seq,
-                });
+                // One of before a start over may count further than this one has.
+                let cseq = ack.consumer_seq.min(self.state.next_cseq - 1);
+                self.change(Change::AckAll { sseq, cseq });
                 self.redeliver.retain(|s| *s > sseq);
                 self.redeliver_set = self.redeliver_set.split_off(&(sseq + 1));
             }
@@ -125,7 +137,9 @@ impl Consumer {
 
     fn nak(&mut self, now: Now, ack: &AckSubject<'_>, delay: Option<u64>, fx: &mut dyn Effects) {
         let sseq = ack.stream_seq;
-        if !self.was_delivered(ack) || !self.state.pending.contains(sseq) {
+        let counted =
+            self.state.floor.consumer < ack.consumer_seq && ack.consumer_seq <= self.state.next_cseq;
+        if !counted || !self.state.pending.contains(sseq) {
             return;
         }
         self.advise_nak(now, (sseq, ack.consumer_seq), ack.delivered, fx);
@@ -162,19 +176,9 @@ impl Consumer {
         if !self.acks() {
             return;
         }
-        let sseq = ack.stream_seq;
-        if !self.was_delivered(ack) {
-            outcome.answer = false;
-        } else if self.state.pending.contains(sseq) {
-            let at_limit = self.is_at_limit();
-            self.change(Change::Ack { sseq });
-            self.last_acked_wall = Some(natterjack_jsapi::GoTime(now.wall_ns));
-            self.forget_redelivery(sseq);
-            self.urgent = true;
-            self.runnable |= at_limit;
-            outcome.let_go.push((sseq, sseq));
-        }
+        self.acked(now, ack, false, outcome, fx);
         // Told whatever came of it, as the peer does.
-        self.advise_term(now, (sseq, ack.consumer_seq), ack.delivered, reason, fx);
+        let what = (ack.stream_seq, ack.consumer_seq);
+        self.advise_term(now, what, ack.delivered, reason, fx);
     }
 }

@@ -25,7 +25,7 @@ impl Consumers {
     }
 
     /// Says that a consumer is paused, if it is.
-    pub(crate) fn advise_paused(&self, id: u32, now: Now, fx: &mut dyn Effects) {
+    pub fn advise_paused(&self, id: u32, now: Now, fx: &mut dyn Effects) {
         if let Some(consumer) = self.get(id).filter(|c| c.is_paused(now)) {
             consumer.advise_pause(now, fx);
         }
@@ -46,6 +46,7 @@ impl Consumers {
         consumer.last_delivered_wall = None;
         consumer.last_acked_wall = None;
         consumer.last_list = LastList::default();
+        consumer.held_pending = None;
         consumer.redeliver.clear();
         consumer.redeliver_set.clear();
         consumer.recount(store);

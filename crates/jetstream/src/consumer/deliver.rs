@@ -10,6 +10,9 @@ use super::machine::Consumer;
 use crate::clock::Now;
 use crate::effect::{Delivery, Effects, Handed};
 
+/// Messages that came within this time are not held back when they are replayed.
+const REPLAY_GAP_NS: u64 = 1_000_000;
+
 /// A header block with nothing in it.
 const NO_HEADERS: &[u8] = b"NATS/1.0\r\n\r\n";
 
@@ -60,13 +63,19 @@ impl Consumer {
                 // Who does not wait is told that there is nothing.
                 self.end_requests(now, true, fx);
             }
-            if !ready || paused || self.hold_until > now.mono_ns {
+            if self.hold_until > now.mono_ns {
+                return (Stopped::Idle, let_go);
+            }
+            if !ready || paused {
+                self.replaying &= self.state.next_sseq <= self.replay_end;
                 return (Stopped::Idle, let_go);
             }
             let Some(next) = self.next_message(now, store, fx) else {
-                if !self.is_push() && !self.is_at_limit() {
+                let held = self.hold_until > now.mono_ns;
+                if !self.is_push() && !self.is_at_limit() && !held {
                     self.end_requests(now, true, fx);
                 }
+                self.replaying &= held || self.state.next_sseq <= self.replay_end;
                 return (Stopped::Idle, let_go);
             };
             let seq = next.message.seq().0;
@@ -132,13 +141,14 @@ impl Consumer {
             self.num_pending = 0;
             return None;
         };
-        if self.is_replaying()
+        if self.replaying
             && let Some(before) = self.replay_from
         {
             let gap = u64::try_from(message.ts_ns().saturating_sub(before)).unwrap_or(0);
             self.replay_from = None;
-            if gap > 0 {
+            if gap > REPLAY_GAP_NS {
                 self.hold_until = now.mono_ns.saturating_add(gap);
+                self.held_pending = Some(self.num_pending.saturating_sub(1));
                 return None;
             }
         }
@@ -167,7 +177,8 @@ impl Consumer {
         let message = &next.message;
         let fresh = next.count == 1;
         let pending = if fresh {
-            self.num_pending.saturating_sub(1)
+            let behind = self.num_pending.saturating_sub(1);
+            self.held_pending.take().map_or(behind, |then| then.min(behind))
         } else {
             self.num_pending
         };
@@ -251,7 +262,7 @@ impl Consumer {
             let due = now.mono_ns.saturating_add(self.ack_wait_ns(next.count));
             self.set_due(sseq, due);
         }
-        if self.is_replaying() {
+        if self.replaying {
             self.replay_from = Some(next.message.ts_ns());
         }
         if self.config.rate_limit_bps > 0 {

@@ -149,7 +149,7 @@ impl Consumers {
     /// Forgets requests that nobody listens for any more.
     pub fn drop_deaf(&mut self, id: u32, now: Now, fx: &dyn Effects) {
         if let Some(consumer) = self.get_mut(id) {
-            consumer.drop_deaf(fx);
+            consumer.drop_deaf(now, fx);
         }
         self.touch(id, now);
     }

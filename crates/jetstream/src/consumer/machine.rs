@@ -87,9 +87,15 @@ pub struct Consumer {
     pub(crate) nothing_before: u64,
     /// When the bytes sent so far would have gone out at exactly the rate limit, monotonic.
     pub(crate) rate_mark: u64,
-    /// Replay: time stamp of the message before, and where replaying ends.
+    /// Replay: whether messages keep their distances still, the time stamp of the one before, and from where on it ends
+    /// once there is nothing to deliver.
+    pub(crate) replaying: bool,
     pub(crate) replay_from: Option<i64>,
     pub(crate) replay_end: u64,
+    /// Replay: how many messages were to come behind the one that is held back, when it was its turn.
+    pub(crate) held_pending: Option<u64>,
+    /// When it was last looked for requests nobody listens for, monotonic.
+    pub(crate) looked_for_deaf: u64,
     pub(crate) sample: u8,
     pub(crate) pin: super::priority::Pin,
     pub(crate) deltas: Vec<u8>,
@@ -156,8 +162,11 @@ impl Consumer {
             hold_until: 0,
             rate_mark: 0,
             nothing_before: 0,
+            replaying: config.replay_policy == ReplayPolicy::Original,
             replay_from: None,
             replay_end: parts.replay_end,
+            held_pending: None,
+            looked_for_deaf: now.mono_ns,
             pin: super::priority::Pin::default(),
             deltas: Vec::new(),
             urgent: false,
@@ -281,8 +290,18 @@ impl Consumer {
         self.paused_until.is_some_and(|t| t.0 > now.wall_ns)
     }
 
-    pub(crate) const fn is_replaying(&self) -> bool {
-        matches!(self.config.replay_policy, ReplayPolicy::Original) && self.state.next_sseq <= self.replay_end
+    /// How many messages and requests are taken for a message that is held back: it has its turn and its request already.
+    fn held(&self, now: Now) -> (u64, usize) {
+        let ready = if self.is_push() {
+            self.active && !self.flow.is_full()
+        } else {
+            !self.waiting.is_empty()
+        };
+        if !ready || self.hold_until <= now.mono_ns || self.num_pending == 0 {
+            return (0, 0);
+        }
+        let last = self.waiting.front().is_some_and(|w| w.left == 1);
+        (1, usize::from(last))
     }
 
     /// All about the consumer, as the API shows it.
@@ -298,7 +317,9 @@ impl Consumer {
             .paused_until
             .map_or(0, |t| t.0.saturating_sub(now.wall_ns))
             .max(0);
+        let (held, taken) = self.held(now);
         let waiting = self.waiting.iter().filter(|w| !w.is_expired(now)).count();
+        let waiting = waiting.saturating_sub(taken);
         let once = self.config.max_deliver == 1;
         ConsumerInfo {
             stream_name: names.stream.clone(),
@@ -314,7 +335,7 @@ impl Consumer {
                 i64::try_from(self.state.redelivered.len()).unwrap_or(i64::MAX)
             },
             num_waiting: i64::try_from(waiting).unwrap_or(i64::MAX),
-            num_pending: self.num_pending,
+            num_pending: self.num_pending - held,
             cluster: None,
             push_bound: self.is_push() && self.active,
             paused: remaining > 0,

@@ -5,7 +5,6 @@ use natterjack_jsapi::consumer::PriorityPolicy;
 use natterjack_jsapi::request::Pull;
 
 use super::machine::Consumer;
-use super::pull::status;
 use crate::clock::Now;
 use crate::effect::Effects;
 
@@ -79,8 +78,14 @@ impl Consumer {
         }
     }
 
-    /// Whether request `at` may be served now. Ends one whose pin id is no longer good.
-    pub(crate) fn is_eligible(&mut self, at: usize, fx: &mut dyn Effects) -> bool {
+    /// Whether request `at` names a pin that is not the one there is.
+    pub(crate) fn has_stale_pin(&self, at: usize) -> bool {
+        let id = &self.waiting[at].id;
+        self.config.priority_policy == PriorityPolicy::PinnedClient && !id.is_empty() && *id != self.pin.id
+    }
+
+    /// Whether request `at` may be served now.
+    pub(crate) fn is_eligible(&self, at: usize) -> bool {
         let w = &self.waiting[at];
         match self.config.priority_policy {
             PriorityPolicy::None | PriorityPolicy::Prioritized => true,
@@ -89,14 +94,7 @@ impl Consumer {
                 open || (w.min_pending > 0 && self.num_pending >= w.min_pending)
                     || (w.min_ack_pending > 0 && self.state.pending.len() as u64 >= w.min_ack_pending)
             }
-            PriorityPolicy::PinnedClient => {
-                if !w.id.is_empty() && w.id != self.pin.id {
-                    status(fx, &w.reply, "423 Nats-Wrong-Pin-Id", &w.rest());
-                    self.waiting[at].expires = Some(0);
-                    return false;
-                }
-                !self.pin.is_set() || w.id == self.pin.id
-            }
+            PriorityPolicy::PinnedClient => !self.pin.is_set() || w.id == self.pin.id,
         }
     }
 
@@ -104,6 +102,10 @@ impl Consumer {
     pub(crate) fn pin_for(&mut self, now: Now, at: usize, fx: &mut dyn Effects) -> Option<String> {
         if self.config.priority_policy != PriorityPolicy::PinnedClient {
             return None;
+        }
+        if !self.pin.is_set() && !self.waiting.get(at).is_some_and(|w| w.grouped) {
+            // Served, and told of no pin, as by the peer.
+            return Some(String::new());
         }
         if !self.pin.is_set() {
             let id = natterjack_subject::names::nuid(&mut || fx.random());

@@ -9,6 +9,9 @@ use super::machine::Consumer;
 use crate::clock::Now;
 use crate::effect::Effects;
 
+/// How long a queue that is full refuses before it is looked through for requests nobody listens for any more.
+const DEAF_EVERY_NS: u64 = 1_000_000_000;
+
 /// One request that waits.
 #[derive(Debug, Clone)]
 pub(crate) struct Waiting {
@@ -30,6 +33,8 @@ pub(crate) struct Waiting {
     pub(crate) min_ack_pending: u64,
     pub(crate) id: String,
     pub(crate) priority: i64,
+    /// Whether it was made for a group. One that is a bare number was not.
+    pub(crate) grouped: bool,
 }
 
 impl Waiting {
@@ -82,8 +87,9 @@ impl Consumer {
             return;
         }
         let max = usize::try_from(self.config.max_waiting).unwrap_or(0);
-        if self.waiting.len() >= max {
-            self.drop_deaf(fx);
+        let looked = now.mono_ns.saturating_sub(self.looked_for_deaf);
+        if self.waiting.len() >= max && looked > DEAF_EVERY_NS {
+            self.drop_deaf(now, fx);
         }
         if self.waiting.len() >= max {
             // A client that asked for heartbeats notices their absence.
@@ -109,9 +115,15 @@ impl Consumer {
             min_ack_pending: count(pull.min_ack_pending),
             id: pull.id,
             priority: pull.priority,
+            grouped,
         });
         if self.config.priority_policy == PriorityPolicy::Prioritized {
             self.waiting.make_contiguous().sort_by_key(|w| w.priority);
+        }
+        // The peer looks with each request it takes; only with the last that fits does it show.
+        self.looked_for_deaf = now.mono_ns;
+        if self.waiting.len() >= max {
+            self.drop_deaf(now, fx);
         }
         self.runnable = true;
     }
@@ -156,7 +168,8 @@ impl Consumer {
     }
 
     /// Lets go of requests nobody listens for any more.
-    pub(crate) fn drop_deaf(&mut self, fx: &dyn Effects) {
+    pub(crate) fn drop_deaf(&mut self, now: Now, fx: &dyn Effects) {
+        self.looked_for_deaf = now.mono_ns;
         self.waiting.retain(|w| fx.has_interest(&w.reply, None));
     }
 
@@ -200,7 +213,12 @@ impl Consumer {
                 self.waiting.remove(at);
                 continue;
             }
-            if !self.is_eligible(at, fx) {
+            if self.has_stale_pin(at) {
+                let w = self.waiting.remove(at)?;
+                status(fx, &w.reply, "423 Nats-Wrong-Pin-Id", &w.rest());
+                continue;
+            }
+            if !self.is_eligible(at) {
                 at += 1;
                 continue;
             }

@@ -80,12 +80,16 @@ impl Group {
         if gone.1 {
             rollups.extend(batch.records().filter_map(|(_, r)| rollup(r)));
         }
-        for (seq, subject) in gone.0 {
-            // What was rolled up goes without a word, as what is purged.
-            let quiet = rollups
-                .iter()
-                .any(|(by, only)| seq < *by && only.is_none_or(|s| s == subject));
-            self.consumers.on_removed(now, seq, &subject, quiet, fx);
+        // What was rolled up goes without a word, as what is purged, unless it was a single message.
+        let by = |(seq, subject): &(Seq, Vec<u8>)| {
+            let covers = |(by, only): &(Seq, Option<&[u8]>)| *seq < *by && only.is_none_or(|s| s == *subject);
+            rollups.iter().position(covers)
+        };
+        let mut taken = vec![0u64; rollups.len()];
+        gone.0.iter().filter_map(by).for_each(|at| taken[at] += 1);
+        for one in &gone.0 {
+            let quiet = by(one).is_some_and(|at| taken[at] > 1);
+            self.consumers.on_removed(now, one.0, &one.1, quiet, fx);
         }
         let first = self.stream.store.state().first_seq;
         for (seq, subject) in rollups {
@@ -144,7 +148,7 @@ impl Group {
     fn apply_command(&mut self, command: Command, now: Now, fx: &mut dyn Effects) -> Outcome {
         match command {
             Command::Config(config) => self.apply_config(*config, now, fx),
-            Command::Purge { filter, up_to, keep } => self.apply_purge(&filter, up_to, keep, now),
+            Command::Purge { filter, up_to, keep } => self.apply_purge((&filter, up_to, keep), now, fx),
             Command::Delete { seq, erase } => {
                 let mut gone = Gone(Vec::new(), !self.restoring);
                 self.stream.store.remove(Seq(seq), erase, &mut gone);
@@ -223,12 +227,17 @@ impl Group {
         // the peer waits for what they acknowledge.
         let turned = self.stream.config.retention == Retention::Interest && before != Retention::Interest;
         if turned && self.consumers.is_empty() {
-            self.apply_purge("", 0, 0, now);
+            self.apply_purge(("", 0, 0), now, fx);
         }
         Outcome::Done
     }
 
-    fn apply_purge(&mut self, filter: &str, up_to: u64, keep: u64, now: Now) -> Outcome {
+    fn apply_purge(
+        &mut self,
+        (filter, up_to, keep): (&str, u64, u64),
+        now: Now,
+        fx: &mut dyn Effects,
+    ) -> Outcome {
         // What is no subject matches nothing; only an empty filter means everything.
         let subject = Filter::parse(filter.as_bytes()).ok();
         if subject.is_none() && !filter.is_empty() {
@@ -239,11 +248,16 @@ impl Group {
             up_to: Some(Seq(up_to)).filter(|s| s.0 > 0),
             keep,
         };
-        let mut gone = Gone(Vec::new(), !self.restoring && purge.filter.is_some());
+        // A single message that goes is told of like one that is deleted, as by the peer; more are not.
+        let one_goes = keep > 0 && self.stream.store.state().msgs == keep + 1;
+        let mut gone = Gone(
+            Vec::new(),
+            !self.restoring && (purge.filter.is_some() || one_goes),
+        );
         let count = self.stream.store.purge(&purge, &mut gone);
         if !self.restoring {
-            let mut silent = crate::effect::Silent;
-            self.removed(gone, true, now, &mut silent);
+            let quiet = gone.0.len() != 1;
+            self.removed(gone, quiet, now, fx);
             self.consumers
                 .on_purged(purge.filter.as_ref(), self.stream.store.as_mut(), now);
         }

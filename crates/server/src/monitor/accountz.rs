@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use serde_json::{Map, Value, json};
 
 use super::query::Query;
-use super::{Refusal, bad, extend, with_id};
+use super::{Refusal, bad, extend, subsz, with_id};
 use crate::account::{Account, Traffic};
 use crate::server::Server;
 use crate::system;
@@ -74,13 +74,17 @@ pub(crate) fn detail(server: &Server, name: &str) -> Result<Value, Refusal> {
         detail.insert("mappings".into(), Value::Object(listed.collect()));
     }
     if !is_system && !server.options.no_system_account {
-        detail.insert("imports".into(), imports(server, name, has_jetstream));
+        detail.insert("imports".into(), imports(server, name));
     }
+    detail.insert("name_tag".into(), name.into());
+    let stats = account.sublist.read().stats();
+    detail.insert("sublist_stats".into(), subsz::figures(&stats));
     Ok(detail.into())
 }
 
-fn imports(server: &Server, account: &str, jetstream: bool) -> Value {
-    let api = jetstream.then_some(("$JS.API.>", true));
+fn imports(server: &Server, account: &str) -> Value {
+    // Whether or not the account has JetStream.
+    let api = server.jetstream.get().map(|_| ("$JS.API.>", true));
     let list = IMPORTS.into_iter().chain(api).map(|(subject, share)| {
         json!({
             "subject": system::served_as(account, subject.as_bytes()),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use natterjack_jsapi::{GoTime, Nanos};
+use natterjack_subject::collides;
 use serde_json::{Map, Value, json};
 
 use super::query::Query;
@@ -14,6 +15,10 @@ use crate::clock;
 use crate::conn::Conn;
 use crate::server::Server;
 
+/// A state that no connection has, for requests that name one by a number that is none.
+pub(crate) const NO_STATE: &str = "none";
+/// Name of an option that paths have not.
+pub(crate) const FILTER_SUBJECT: &str = "filter-subject";
 /// Connections of a page.
 const LIMIT: i64 = 1024;
 
@@ -30,12 +35,14 @@ struct Show {
     detail: bool,
 }
 
-fn select(server: &Server, query: &Query) -> Result<Vec<Listed>, Refusal> {
+/// The connections asked for, and how many there are in that state and account.
+fn select(server: &Server, query: &Query) -> Result<(Vec<Listed>, usize), Refusal> {
     let state = query.text("state").unwrap_or("open");
     let (open, ended) = match state {
         "open" => (true, false),
         "closed" => (false, true),
         "any" | "all" => (true, true),
+        NO_STATE => (false, false),
         other => return Err(bad(format!("Error decoding state for {other}"))),
     };
     let mut found = Vec::new();
@@ -53,18 +60,31 @@ fn select(server: &Server, query: &Query) -> Result<Vec<Listed>, Refusal> {
             });
         });
     }
+    if let Some(account) = query.text("acc") {
+        found.retain(|l| &*l.conn.facts.lock().account.name == account);
+    }
+    let total = found.len();
     let cid = query.number("cid", 0)?;
     if cid > 0 {
         found.retain(|l| i64::try_from(l.conn.id) == Ok(cid));
     }
-    if let Some(account) = query.text("acc") {
-        found.retain(|l| &*l.conn.facts.lock().account.name == account);
+    if let Some(filter) = query.text(FILTER_SUBJECT) {
+        if query.text("acc").is_none() {
+            return Err(bad(
+                "filter by subject only valid with account filtering".to_owned()
+            ));
+        }
+        found.retain(|l| {
+            let facts = l.conn.facts.lock();
+            let mut subs = facts.subs.values();
+            subs.any(|s| collides(&s.subject, filter.as_bytes()))
+        });
     }
     if let Some(user) = query.text("user") {
         found.retain(|l| l.conn.facts.lock().user.as_deref() == Some(user));
     }
     sort(&mut found, query.text("sort").unwrap_or("cid"), state)?;
-    Ok(found)
+    Ok((found, total))
 }
 
 fn sort(found: &mut [Listed], by: &str, state: &str) -> Result<(), Refusal> {
@@ -180,6 +200,36 @@ fn entry(listed: &Listed, show: Show) -> Value {
     Value::Object(entry)
 }
 
+/// Which part of the list is wanted: how many are left out, and how many follow.
+fn part(query: &Query) -> Result<(i64, i64), Refusal> {
+    let offset = query.number("offset", 0)?.max(0);
+    let limit = query.number("limit", LIMIT)?;
+    // There is one of each number.
+    let one = query.number("cid", 0)? > 0;
+    let limit = if one {
+        1
+    } else if limit <= 0 {
+        LIMIT
+    } else {
+        limit
+    };
+    Ok((offset, limit))
+}
+
+/// What is told of an account that does not exist.
+pub(crate) fn of_nobody(query: &Query) -> Result<Value, Refusal> {
+    let (offset, limit) = part(query)?;
+    Ok(json!({
+        "server_id": "",
+        "now": clock::wall().to_string(),
+        "num_connections": 0,
+        "total": 0,
+        "offset": offset,
+        "limit": limit,
+        "connections": null,
+    }))
+}
+
 /// The page.
 pub(super) fn page(server: &Server, query: &Query) -> Result<Value, Refusal> {
     let detail = query.text("subs") == Some("detail");
@@ -188,20 +238,21 @@ pub(super) fn page(server: &Server, query: &Query) -> Result<Value, Refusal> {
         subs: !detail && query.switch("subs")?,
         detail,
     };
-    let offset = query.number("offset", 0)?.max(0);
-    let limit = query.number("limit", LIMIT)?;
-    let limit = if limit <= 0 { LIMIT } else { limit };
-    let found = select(server, query)?;
+    let (offset, limit) = part(query)?;
+    let (found, total) = select(server, query)?;
     let count = |n: i64| usize::try_from(n).unwrap_or(0);
+    // Nobody here speaks it.
+    let mqtt = query.text("mqtt_client").is_some();
     let shown: Vec<Value> = found
         .iter()
+        .filter(|_| !mqtt)
         .skip(count(offset))
         .take(count(limit))
         .map(|l| entry(l, show))
         .collect();
     let rest = json!({
         "num_connections": shown.len(),
-        "total": found.len(),
+        "total": total,
         "offset": offset,
         "limit": limit,
         "connections": shown,

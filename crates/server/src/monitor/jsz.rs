@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::query::Query;
-use super::{Refusal, embed, extend, varz, with_id};
+use super::{Refusal, bad, embed, extend, varz, with_id};
 use crate::jetstream::JsAccount;
 use crate::jetstream::stream::Stream;
 use crate::server::Server;
@@ -69,6 +69,21 @@ async fn account(server: &Server, account: &JsAccount, show: Show) -> Value {
     detail
 }
 
+/// What the page has of the account `name`.
+pub(crate) async fn of_account(server: &Server, name: &str, query: &Query) -> Result<Value, Refusal> {
+    if server.jetstream.get().is_none() {
+        return Err(bad("jetstream not enabled".to_owned()));
+    }
+    let mut page = page(server, query).await?;
+    match page.pointer_mut("/account_details/0") {
+        Some(detail) => Ok(detail.take()),
+        None if server.accounts.get(name).is_some() => {
+            Err(bad(format!("account {name:?} not jetstream enabled")))
+        }
+        None => Err(bad(format!("account {name:?} not found"))),
+    }
+}
+
 /// The page.
 pub(crate) async fn page(server: &Server, query: &Query) -> Result<Value, Refusal> {
     let show = Show {
@@ -113,7 +128,9 @@ pub(crate) async fn page(server: &Server, query: &Query) -> Result<Value, Refusa
         for one in &enabled {
             details.push(account(server, one, show).await);
         }
-        page.insert("account_details".into(), details.into());
+        if !details.is_empty() {
+            page.insert("account_details".into(), details.into());
+        }
     }
     page.insert("total".into(), enabled.len().into());
     Ok(Value::Object(page))

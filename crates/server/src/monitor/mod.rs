@@ -1,7 +1,7 @@
 //! Monitoring over HTTP: what the server is doing, as JSON in the peer's form, and for Prometheus.
 
 pub(crate) mod accountz;
-mod connz;
+pub(crate) mod connz;
 pub(crate) mod cpu;
 pub(crate) mod healthz;
 mod index;

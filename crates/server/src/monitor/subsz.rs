@@ -2,10 +2,11 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
+use natterjack_subject::sublist::Stats;
 use serde_json::{Map, Value, json};
 
 use super::query::Query;
-use super::{Refusal, bad, with_id};
+use super::{Refusal, bad, extend, with_id};
 use crate::router::sub::Sub;
 use crate::server::Server;
 
@@ -39,6 +40,20 @@ fn entry_in(account: &str, sub: &Sub, cid: u64) -> Value {
     one.into()
 }
 
+/// The figures of a routing table.
+pub(super) fn figures(stats: &Stats) -> Value {
+    json!({
+        "num_subscriptions": stats.num_subscriptions,
+        "num_cache": stats.num_cache,
+        "num_inserts": stats.num_inserts,
+        "num_removes": stats.num_removes,
+        "num_matches": stats.num_matches,
+        "cache_hit_rate": stats.cache_hit_rate,
+        "max_fanout": stats.max_fanout,
+        "avg_fanout": stats.avg_fanout,
+    })
+}
+
 /// The page.
 pub(super) fn page(server: &Server, query: &Query) -> Result<Value, Refusal> {
     let (subs, test) = (query.switch("subs")?, query.text("test"));
@@ -49,7 +64,7 @@ pub(super) fn page(server: &Server, query: &Query) -> Result<Value, Refusal> {
         return Err(bad(text));
     }
     let wanted = query.text("acc");
-    let mut totals = natterjack_subject::sublist::Stats::default();
+    let mut totals = Stats::default();
     let (mut hits, mut fanout, mut list) = (0.0, 0.0, Vec::new());
     let accounts = server.accounts.all();
     for account in accounts.iter().filter(|a| wanted.is_none_or(|w| &*a.name == w)) {
@@ -65,7 +80,7 @@ pub(super) fn page(server: &Server, query: &Query) -> Result<Value, Refusal> {
         let matches = stats.num_matches as f64;
         hits += stats.cache_hit_rate * matches;
         fanout = f64::max(fanout, stats.avg_fanout);
-        if !subs && test.is_none() {
+        if !subs {
             continue;
         }
         sublist.all(&mut |s| {
@@ -78,29 +93,24 @@ pub(super) fn page(server: &Server, query: &Query) -> Result<Value, Refusal> {
         });
     }
     #[expect(clippy::cast_precision_loss, reason = "a share of very many lookups")]
-    let rate = if totals.num_matches == 0 {
+    let matches = totals.num_matches as f64;
+    totals.cache_hit_rate = if totals.num_matches == 0 {
         0.0
     } else {
-        hits / totals.num_matches as f64
+        hits / matches
     };
+    totals.avg_fanout = fanout;
     let count = |n: i64| usize::try_from(n).unwrap_or(0);
     let total = list.len();
     let shown: Vec<Value> = list.into_iter().skip(count(offset)).take(count(limit)).collect();
-    let mut rest = json!({
-        "num_subscriptions": totals.num_subscriptions,
-        "num_cache": totals.num_cache,
-        "num_inserts": totals.num_inserts,
-        "num_removes": totals.num_removes,
-        "num_matches": totals.num_matches,
-        "cache_hit_rate": rate,
-        "max_fanout": totals.max_fanout,
-        "avg_fanout": fanout,
-        "total": total,
-        "offset": offset,
-        "limit": limit,
-    });
+    let mut page = Map::new();
+    extend(&mut page, figures(&totals));
+    extend(
+        &mut page,
+        json!({"total": total, "offset": offset, "limit": limit}),
+    );
     if !shown.is_empty() {
-        rest["subscriptions_list"] = shown.into();
+        page.insert("subscriptions_list".into(), shown.into());
     }
-    Ok(with_id(server, rest))
+    Ok(with_id(server, page.into()))
 }

@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 use super::{cpu, embed, extend};
 use crate::clock;
 use crate::server::Server;
+use crate::system::feature_flags;
 use natterjack_jsapi::account::ApiStats;
 use natterjack_jsapi::versioning::API_LEVEL;
 
@@ -155,6 +156,7 @@ fn put_traffic(page: &mut Map<String, Value>, server: &Server) {
         "http_req_stats": *server.http_requests.lock(),
         "config_load_time": server.configured.load_full().to_string(),
         "config_digest": server.live.load().options.config_digest,
+        "feature_flags": feature_flags(&server.options),
         "system_account": server.system_account(),
         "slow_consumer_stats": of_clients(slow),
         "stale_connection_stats": of_clients(stale),

@@ -40,12 +40,7 @@ pub(crate) fn server_info(server: &Server) -> Value {
     if !options.metadata.is_empty() {
         info.insert("metadata".into(), json!(options.metadata));
     }
-    let feature = |(name, on): (&str, bool)| {
-        let on = options.feature_flags.get(name).copied().unwrap_or(on);
-        (name.to_owned(), Value::Bool(on))
-    };
-    let features: Map<String, Value> = FEATURES.into_iter().map(feature).collect();
-    info.insert("feature_flags".into(), features.into());
+    info.insert("feature_flags".into(), feature_flags(options));
     info.insert("jetstream".into(), jetstream.into());
     let flags = if jetstream { JETSTREAM_FLAGS } else { 0 };
     info.insert("flags".into(), flags.into());
@@ -53,6 +48,16 @@ pub(crate) fn server_info(server: &Server) -> Value {
     info.insert("seq".into(), sequence.into());
     info.insert("time".into(), clock::wall().to_string().into());
     info.into()
+}
+
+/// Which features are on.
+pub(crate) fn feature_flags(options: &natterjack_config::Options) -> Value {
+    let feature = |(name, on): (&str, bool)| {
+        let on = options.feature_flags.get(name).copied().unwrap_or(on);
+        (name.to_owned(), Value::Bool(on))
+    };
+    let features: Map<String, Value> = FEATURES.into_iter().map(feature).collect();
+    features.into()
 }
 
 /// A client, as events and advisories name it.

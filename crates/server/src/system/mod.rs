@@ -3,6 +3,7 @@
 
 pub(crate) mod encoding;
 mod events;
+mod fields;
 mod info;
 mod options;
 mod requests;
@@ -21,7 +22,7 @@ use crate::router::sub::Sub;
 use crate::server::Server;
 use encoding::Encoding;
 pub(crate) use events::{on_closed, on_connected, on_lame_duck, on_moved, on_refused, on_shutdown};
-pub(crate) use info::{client_info, server_info};
+pub(crate) use info::{client_info, feature_flags, server_info};
 use user_info::UserInfo;
 
 /// Answers what clients of `account` ask.

@@ -3,41 +3,57 @@
 use natterjack_jsapi::json::parse;
 use serde_json::Value;
 
+use super::fields;
+use crate::monitor::connz;
 use crate::monitor::query::Query;
 use crate::server::Server;
 
 /// Options that have another name in the query of a page.
-const RENAMED: [(&str, &str); 5] = [
+const RENAMED: [(&str, &str); 6] = [
     ("subscriptions", "subs"),
     ("account", "acc"),
     ("consumer", "consumers"),
     ("direct_consumer", "direct-consumers"),
     ("leader_only", "leader-only"),
+    ("filter_subject", connz::FILTER_SUBJECT),
 ];
 /// States of connections, by their numbers.
 const STATES: [&str; 3] = ["open", "closed", "any"];
+/// What is neither, of which there is none.
+const NO_STATE: &str = connz::NO_STATE;
 
 /// A request's body.
 #[derive(Debug, Default)]
 pub(super) struct Options(Value);
 
 impl Options {
-    /// Reads `body`, which may be empty.
+    /// Reads `body` of a request for `page`, which may be empty.
     ///
     /// # Errors
     /// Go's words for what is wrong.
-    pub(super) fn parse(body: &[u8]) -> Result<Self, String> {
-        if body.trim_ascii().is_empty() {
+    pub(super) fn parse(page: &str, body: &[u8]) -> Result<Self, String> {
+        if body.is_empty() {
             return Ok(Self::default());
         }
-        // Where the slip is stands in the answers of JetStream only.
-        let words = |text: &str| text.split(" at offset").next().unwrap_or_default().to_owned();
-        parse::parse(body).map_err(|e| words(&e.0))?;
-        serde_json::from_slice(body).map(Self).map_err(|e| e.to_string())
+        // Where the slip is stands in the answers of JetStream only, whose decoder has another word for the end.
+        let words = |text: &str| match text.split(" at offset").next() {
+            Some("unexpected EOF") => "unexpected end of JSON input".to_owned(),
+            words => words.unwrap_or_default().to_owned(),
+        };
+        fields::check(page, &parse::parse(body).map_err(|e| words(&e.0))?)?;
+        let given: Value = serde_json::from_slice(body).map_err(|e| e.to_string())?;
+        let Value::Object(given) = given else {
+            return Ok(Self::default());
+        };
+        let canonical = given.into_iter().map(|(name, value)| {
+            let field = fields::canonical(page, &name).map(str::to_owned);
+            (field.unwrap_or(name), value)
+        });
+        Ok(Self(Value::Object(canonical.collect())))
     }
 
     /// A text.
-    fn text(&self, name: &str) -> &str {
+    pub(super) fn text(&self, name: &str) -> &str {
         self.0[name].as_str().unwrap_or_default()
     }
 
@@ -93,7 +109,7 @@ impl Options {
             match (page, name.as_str()) {
                 ("CONNZ", "state") => {
                     let state = value.as_u64().and_then(|n| STATES.get(usize::try_from(n).ok()?));
-                    pairs.extend(state.map(|s| ("state".to_owned(), (*s).to_owned())));
+                    pairs.push(("state".to_owned(), (*state.unwrap_or(&NO_STATE)).to_owned()));
                 }
                 (_, "subscriptions_detail") if *value == Value::Bool(true) => {
                     pairs.insert(0, ("subs".to_owned(), "detail".to_owned()));
@@ -111,13 +127,15 @@ mod tests {
 
     #[test]
     fn bodies_become_queries() {
-        let options = Options::parse(br#"{"subscriptions":true,"account":"A","state":1,"limit":5}"#).unwrap();
+        let body = br#"{"subscriptions":true,"acc":"A","state":1,"Limit":5}"#;
+        let options = Options::parse("CONNZ", body).unwrap();
         let query = options.query("CONNZ", None);
         assert_eq!(query.text("acc"), Some("A"));
         assert_eq!(query.text("state"), Some("closed"));
         assert_eq!(query.number("limit", 1).unwrap(), 5);
         assert!(query.switch("subs").unwrap());
-        let options = Options::parse(br#"{"subscriptions_detail":true,"subscriptions":true}"#).unwrap();
+        let options =
+            Options::parse("CONNZ", br#"{"subscriptions_detail":true,"subscriptions":true}"#).unwrap();
         let query = options.query("CONNZ", Some("B"));
         assert_eq!(
             (query.text("subs"), query.text("acc")),
@@ -127,10 +145,18 @@ mod tests {
 
     #[test]
     fn bad_bodies_have_the_words_of_go() {
-        let refused = Options::parse(b"{bad").unwrap_err();
-        assert_eq!(
-            refused,
-            "invalid character 'b' looking for beginning of object key string"
-        );
+        for (body, words) in [
+            (
+                "{bad",
+                "invalid character 'b' looking for beginning of object key string",
+            ),
+            (" ", "unexpected end of JSON input"),
+            (
+                "[]",
+                "json: cannot unmarshal array into Go value of type server.VarzEventOptions",
+            ),
+        ] {
+            assert_eq!(Options::parse("VARZ", body.as_bytes()).unwrap_err(), words);
+        }
     }
 }

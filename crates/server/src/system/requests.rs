@@ -10,7 +10,7 @@ use super::options::Options;
 use super::{events, say, server_info, stats};
 use crate::account::Account;
 use crate::conn::CloseReason;
-use crate::monitor::{Refusal, accountz, facts, healthz, jsz};
+use crate::monitor::{Refusal, accountz, connz, facts, healthz, jsz};
 use crate::router::lane::Lane;
 use crate::router::message::Routed;
 use crate::router::sub::{Service, Sub};
@@ -135,26 +135,31 @@ impl Service for OfSystem {
             no_reply: Some(b""),
             encoding: Encoding::accepted(message.headers()),
         };
-        let options = match Options::parse(message.payload()) {
-            Ok(options) => options,
-            // Kicks and the like that nobody can read are not answered.
-            Err(_) if matches!(what, "KICK" | "LDM") => return true,
-            Err(text) => {
-                asker.refuse(&text);
-                return true;
-            }
-        };
-        if about == Some("ACCOUNT") {
-            return of_account(&mut asker, who, what, &options);
-        }
         if what == "IDZ" {
             let server = &asker.lane.server;
             let body = json!({"name": server.name, "host": server.options.host, "id": server.id});
             asker.say(&body);
             return true;
         }
+        let body = message.payload();
+        // Kicks and the like that nobody can read are not answered.
+        let quiet = matches!(what, "KICK" | "LDM" | "CONNS");
+        if matches!(what, "KICK" | "LDM") && body.is_empty() {
+            return true;
+        }
+        let options = match Options::parse(what, body) {
+            Ok(options) => options,
+            Err(_) if quiet => return true,
+            Err(text) => {
+                asker.refuse(&text);
+                return true;
+            }
+        };
         if !options.is_for(&asker.lane.server) {
             return true;
+        }
+        if about == Some("ACCOUNT") {
+            return of_account(&mut asker, who, what, &options);
         }
         of_server(&mut asker, what, &options) || (who != "PING" && admin(&mut asker, what, &options))
     }
@@ -192,10 +197,16 @@ fn of_server(asker: &mut Asker<'_>, what: &str, options: &Options) -> bool {
 fn admin(asker: &mut Asker<'_>, what: &str, options: &Options) -> bool {
     let server = Arc::clone(&asker.lane.server);
     let client = server.connection(options.number("cid"));
-    let known = client.ok_or_else(|| "no such client or leafnode id".to_owned());
+    let known = |none: &str| client.ok_or_else(|| none.to_owned());
     match what {
-        "KICK" => asker.done(known.map(|conn| conn.close(CloseReason::Kicked))),
-        "LDM" => asker.done(known.map(|conn| lame_duck::tell_one(&server, &conn))),
+        "KICK" => {
+            let known = known("no such client or leafnode id");
+            asker.done(known.map(|conn| conn.close(CloseReason::Kicked)));
+        }
+        "LDM" => {
+            let known = known("no such client id");
+            asker.done(known.map(|conn| lame_duck::tell_one(&server, &conn)));
+        }
         "RELOAD" => {
             let (account, reply) = (Arc::clone(&asker.lane.account), asker.reply.to_vec());
             let encoding = asker.encoding;
@@ -234,18 +245,21 @@ fn of_account(asker: &mut Asker<'_>, name: &str, what: &str, options: &Options) 
             }
         }
         ("CONNS", Some(account)) => {
-            if account.clients.load(Relaxed) > 0 {
+            let other = options.text("acc");
+            if (other.is_empty() || other == name) && account.clients.load(Relaxed) > 0 {
                 asker.say(&events::connections(&server, &account));
             }
         }
         ("STATZ" | "CONNS", None) => {}
         ("INFO", _) => asker.answer(accountz::detail(&server, name)),
         ("JSZ", _) => {
-            let query = options.query(what, Some(name));
-            asker.later(async move |server| {
-                let page = jsz::page(&server, &query).await?;
-                Ok(page["account_details"][0].clone())
-            });
+            let (query, name) = (options.query(what, Some(name)), name.to_owned());
+            asker.later(async move |server| jsz::of_account(&server, &name, &query).await);
+        }
+        // Told without saying who tells it.
+        ("CONNZ", None) => {
+            let query = options.query(what, None);
+            asker.answer(connz::of_nobody(&query));
         }
         ("CONNZ" | "SUBSZ" | "LEAFZ", _) => {
             let mut query = options.query(what, Some(name));
@@ -290,7 +304,7 @@ impl Service for OfOneself {
             no_reply: None,
             encoding: Encoding::accepted(message.headers()),
         };
-        match Options::parse(message.payload()) {
+        match Options::parse(what, message.payload()) {
             Ok(options) => of_account(&mut asker, &name, what, &options),
             Err(text) => {
                 asker.refuse(&text);
@@ -306,7 +320,10 @@ struct Subscribers;
 
 impl Service for Subscribers {
     fn on_message(&self, message: &Routed<'_>, lane: &mut Lane) -> bool {
-        let Some(reply) = message.reply else { return true };
+        // As in the peer, which takes the headers for part of the subject, who sends any gets no answer.
+        let (Some(reply), 0) = (message.reply, message.headers_len) else {
+            return true;
+        };
         let mut words = message.payload().trim_ascii().split(|b| *b == b' ');
         let (subject, group) = (words.next().unwrap_or_default(), words.next());
         let found = lane.account.sublist.read().matches(subject);

@@ -60,6 +60,30 @@ impl Entry {
 struct Texts {
     pieces: Vec<Arc<Vec<u8>>>,
     bytes: usize,
+    /// Bytes that the pieces have room for.
+    room: usize,
+}
+
+/// `piece` to be changed: if somebody else has it, a copy with as much room takes its place.
+fn own<T: Clone>(piece: &mut Arc<Vec<T>>) -> &mut Vec<T> {
+    if Arc::get_mut(piece).is_none() {
+        let mut copy = Vec::with_capacity(piece.capacity());
+        copy.extend_from_slice(piece);
+        *piece = Arc::new(copy);
+    }
+    Arc::make_mut(piece)
+}
+
+/// Adds `items` to a piece that is never to have room for more than `max`, unless they alone are more; gives how much room
+/// that took.
+fn extend<T: Clone>(piece: &mut Vec<T>, items: &[T], max: usize) -> usize {
+    let before = piece.capacity();
+    let len = piece.len() + items.len();
+    if len > before {
+        piece.reserve_exact((before * 2).min(max).max(len) - piece.len());
+    }
+    piece.extend_from_slice(items);
+    piece.capacity() - before
 }
 
 impl Texts {
@@ -71,14 +95,7 @@ impl Texts {
         let mut at = 0;
         if let Some(piece) = self.pieces.last_mut() {
             at = piece.len();
-            let piece = Arc::make_mut(piece);
-            let len = at + text.len();
-            if len > piece.capacity() {
-                // Doubled, but not beyond what a piece is to hold.
-                let room = (2 * at).min(TEXTS_BYTES).max(len);
-                piece.reserve_exact(room - at);
-            }
-            piece.extend_from_slice(text);
+            self.room += extend(own(piece), text, TEXTS_BYTES);
         }
         self.bytes += text.len();
         TextAt {
@@ -102,7 +119,7 @@ impl Texts {
     /// Replaces bytes.
     fn set(&mut self, text: TextAt, bytes: &[u8]) {
         let at = place(text.at);
-        let piece = self.pieces.get_mut(place(text.piece)).map(Arc::make_mut);
+        let piece = self.pieces.get_mut(place(text.piece)).map(own);
         if let Some(there) = piece.and_then(|piece| piece.get_mut(at..at + bytes.len())) {
             there.copy_from_slice(bytes);
         }
@@ -118,6 +135,8 @@ pub(super) struct Rows {
     histories: Vec<Arc<Vec<HistoryAt>>>,
     /// Numbers given.
     given: usize,
+    /// Entries that the pieces have room for.
+    room: usize,
     /// Entries that are not dead.
     live: usize,
     /// Bytes of texts of dead ones, and of histories that have been moved.
@@ -143,7 +162,7 @@ impl Rows {
     }
 
     fn entry_mut(&mut self, n: u32) -> &mut Entry {
-        &mut Arc::make_mut(&mut self.pieces[place(n) / PIECE])[place(n) % PIECE]
+        &mut own(&mut self.pieces[place(n) / PIECE])[place(n) % PIECE]
     }
 
     /// Entries that are not dead.
@@ -219,7 +238,7 @@ impl Rows {
             self.pieces.push(Arc::default());
         }
         if let Some(piece) = self.pieces.last_mut() {
-            Arc::make_mut(piece).push(entry);
+            self.room += extend(own(piece), &[entry], PIECE);
         }
         self.given += 1;
         index(self.given - 1)
@@ -240,7 +259,7 @@ impl Rows {
 
     fn history_mut(&mut self, n: u32) -> Option<&mut HistoryAt> {
         let piece = self.histories.get_mut(place(n) / PIECE)?;
-        Arc::make_mut(piece).get_mut(place(n) % PIECE)
+        own(piece).get_mut(place(n) % PIECE)
     }
 
     /// All sequences of an entry's subject, if they are known.
@@ -332,11 +351,9 @@ impl Rows {
             .sum()
     }
 
-    pub(super) fn memory_bytes(&self) -> usize {
-        let texts: usize = self.texts.pieces.iter().map(|piece| piece.capacity()).sum();
-        let entries: usize = self.pieces.iter().map(|piece| piece.capacity()).sum();
-        let histories: usize = self.histories.iter().map(|piece| piece.capacity()).sum();
-        texts + entries * size_of::<Entry>() + histories * size_of::<HistoryAt>()
+    pub(super) const fn memory_bytes(&self) -> usize {
+        let histories = self.histories.len() * PIECE * size_of::<HistoryAt>();
+        self.texts.room + self.room * size_of::<Entry>() + histories
     }
 }
 
@@ -365,6 +382,7 @@ mod tests {
         let shared = || rows.pieces.iter().zip(&copy.pieces);
         assert!(shared().all(|(a, b)| Arc::ptr_eq(a, b)), "nothing was copied");
         assert!(rows.texts.pieces.len() > 1);
+        assert!(rows.memory_bytes() < place(count) * (size_of::<Entry>() + 69) + TEXTS_BYTES);
         rows.set(7, state(9));
         rows.forget(8);
         rows.insert(Some(8), (b"another", 8), state(5), 0);
@@ -383,6 +401,8 @@ mod tests {
             .iter()
             .zip(&copy.pieces)
             .filter(|(a, b)| Arc::ptr_eq(a, b));
+        let room = rows.pieces.iter().map(|piece| piece.capacity()).sum();
+        assert_eq!(rows.room, room, "a copied piece has as much room");
         assert_eq!(kept.count(), 0, "texts moved, so all entries changed");
     }
 

@@ -42,12 +42,7 @@ pub(super) fn fill_defaults(config: &mut ConsumerConfig, around: &Surroundings<'
     if acked && config.ack_wait.0 == 0 {
         config.ack_wait = ACK_WAIT;
     }
-    if let Some(first) = config
-        .backoff
-        .first()
-        .copied()
-        .filter(|_| config.ack_policy != AckPolicy::FlowControl)
-    {
+    if let Some(first) = config.backoff.first().copied() {
         if strict && config.ack_wait != first {
             return Err(errors::pedantic("first backoff value has to equal batch AckWait"));
         }
@@ -104,10 +99,10 @@ fn fill_flow_control(config: &mut ConsumerConfig, strict: bool) {
 fn not_negative(config: &mut ConsumerConfig, strict: bool) -> Result<(), ApiError> {
     for (n, what) in [
         (&mut config.max_batch, "max_batch"),
+        (&mut config.max_expires.0, "max_expires"),
         (&mut config.max_bytes, "max_bytes"),
         (&mut config.idle_heartbeat.0, "idle_heartbeat"),
         (&mut config.inactive_threshold.0, "inactive_threshold"),
-        (&mut config.max_expires.0, "max_expires"),
         (&mut config.priority_timeout.0, "priority_timeout"),
     ] {
         if *n < 0 {

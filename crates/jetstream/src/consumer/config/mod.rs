@@ -6,7 +6,7 @@ mod policy;
 
 use natterjack_jsapi::consumer::{AckPolicy, ConsumerConfig};
 use natterjack_jsapi::stream::{Retention, StreamConfig};
-use natterjack_jsapi::subjects::{NAME_BYTES_MAX, check_name};
+use natterjack_jsapi::subjects::{NAME_BYTES_MAX, NameProblem, check_name};
 use natterjack_jsapi::{ApiError, Nanos, errors, versioning};
 use natterjack_subject::{collides, is_literal, is_subset, is_valid_subject};
 
@@ -55,15 +55,23 @@ fn when(refuse: bool, error: ApiError) -> Result<(), ApiError> {
 pub fn check(config: &mut ConsumerConfig, around: &Surroundings<'_>) -> Result<(), ApiError> {
     // As asked for: corrections below do not lower it.
     let level = versioning::consumer_level(config);
+    // Streams have no more than one copy here.
+    when(
+        config.num_replicas > 1 && around.stream.num_replicas <= 1,
+        errors::STREAM_REPLICAS_NOT_SUPPORTED,
+    )?;
     fill_defaults(config, around)?;
-    check_names(config, around)?;
+    check_names(config)?;
+    check_waits(config)?;
     check_flow_ack(config, around)?;
+    check_backoff(config)?;
     if config.deliver_subject.is_empty() {
         check_pull(config, around)?
     } else {
         check_push(config, around)?
     }
     check_limits(config, around)?;
+    check_direct(config)?;
     check_filters(config)?;
     check_start(config)?;
     check_sampling(config)?;
@@ -71,48 +79,73 @@ pub fn check(config: &mut ConsumerConfig, around: &Surroundings<'_>) -> Result<(
         config.flow_control && config.idle_heartbeat.0 == 0,
         errors::CONSUMER_WITH_FLOW_CONTROL_NEEDS_HEARTBEATS,
     )?;
+    check_metadata(config)?;
     check_groups(config)?;
     check_retention(config, around)?;
+    check_name_lengths(config)?;
     versioning::set_stored(&mut config.metadata, level);
     Ok(())
 }
 
-fn check_names(config: &ConsumerConfig, around: &Surroundings<'_>) -> Result<(), ApiError> {
-    when(config.num_replicas < 0, errors::REPLICAS_COUNT_CANNOT_BE_NEGATIVE)?;
-    // Streams have no more than one copy here.
-    when(
-        config.num_replicas > 1 && around.stream.num_replicas <= 1,
-        errors::STREAM_REPLICAS_NOT_SUPPORTED,
-    )?;
-    if config.description.len() > DESCRIPTION_BYTES_MAX {
-        return Err(errors::consumer_description_too_long(DESCRIPTION_BYTES_MAX));
-    }
-    for (name, what) in [(&config.durable_name, "durable name"), (&config.name, "name")] {
-        if name.is_empty() {
-            continue;
-        }
-        if name.len() > NAME_BYTES_MAX {
-            return Err(errors::consumer_name_too_long(NAME_BYTES_MAX));
-        }
-        if check_name(name).is_err() {
+/// The name that stays and the name, and what errors call them.
+fn names(config: &ConsumerConfig) -> [(&str, &'static str); 2] {
+    [(&config.durable_name, "durable name"), (&config.name, "name")]
+}
+
+fn check_names(config: &ConsumerConfig) -> Result<(), ApiError> {
+    for (name, what) in names(config) {
+        if check_name(name) == Err(NameProblem::Character) {
             return Err(errors::stream_invalid_config(format_args!(
                 "consumer {what} can not contain '.', '*', '>', '\\', '/'"
             )));
         }
     }
-    let metadata: usize = config.metadata.iter().map(|(k, v)| k.len() + v.len()).sum();
-    if metadata > METADATA_BYTES_MAX {
-        return Err(errors::consumer_metadata_length("128KB"));
-    }
+    Ok(())
+}
+
+/// The last thing that is looked at.
+fn check_name_lengths(config: &ConsumerConfig) -> Result<(), ApiError> {
+    let long = names(config).iter().any(|(name, _)| name.len() > NAME_BYTES_MAX);
+    when(long, errors::consumer_name_too_long(NAME_BYTES_MAX))
+}
+
+fn check_waits(config: &ConsumerConfig) -> Result<(), ApiError> {
+    when(config.num_replicas < 0, errors::REPLICAS_COUNT_CANNOT_BE_NEGATIVE)?;
     when(
         config.backoff.iter().any(|b| b.0 < 0),
         errors::CONSUMER_BACK_OFF_NEGATIVE,
     )?;
-    when(config.ack_wait.0 < 0, errors::CONSUMER_ACK_WAIT_NEGATIVE)?;
+    when(config.ack_wait.0 < 0, errors::CONSUMER_ACK_WAIT_NEGATIVE)
+}
+
+fn check_backoff(config: &ConsumerConfig) -> Result<(), ApiError> {
     let backoffs = i64::try_from(config.backoff.len()).unwrap_or(i64::MAX);
     when(
         config.max_deliver >= 0 && backoffs > config.max_deliver,
         errors::CONSUMER_MAX_DELIVER_BACKOFF,
+    )?;
+    when(
+        config.description.len() > DESCRIPTION_BYTES_MAX,
+        errors::consumer_description_too_long(DESCRIPTION_BYTES_MAX),
+    )
+}
+
+fn check_metadata(config: &ConsumerConfig) -> Result<(), ApiError> {
+    let bytes: usize = config.metadata.iter().map(|(k, v)| k.len() + v.len()).sum();
+    when(
+        bytes > METADATA_BYTES_MAX,
+        errors::consumer_metadata_length("128KB"),
+    )
+}
+
+fn check_direct(config: &ConsumerConfig) -> Result<(), ApiError> {
+    when(
+        config.direct && config.deliver_subject.is_empty(),
+        errors::CONSUMER_DIRECT_REQUIRES_PUSH,
+    )?;
+    when(
+        config.direct && !config.durable_name.is_empty(),
+        errors::CONSUMER_DIRECT_REQUIRES_EPHEMERAL,
     )
 }
 
@@ -137,22 +170,17 @@ fn check_push(config: &ConsumerConfig, around: &Surroundings<'_>) -> Result<(), 
     when(
         config.idle_heartbeat.0 > 0 && config.idle_heartbeat < HEARTBEAT_MIN,
         errors::CONSUMER_SMALL_HEARTBEAT,
-    )?;
-    when(
-        config.direct && !config.durable_name.is_empty(),
-        errors::CONSUMER_DIRECT_REQUIRES_EPHEMERAL,
     )
 }
 
 fn check_pull(config: &ConsumerConfig, around: &Surroundings<'_>) -> Result<(), ApiError> {
-    when(config.rate_limit_bps > 0, errors::CONSUMER_PULL_WITH_RATE_LIMIT)?;
-    when(config.idle_heartbeat.0 > 0, errors::CONSUMER_HB_REQUIRES_PUSH)?;
-    when(config.flow_control, errors::CONSUMER_FC_REQUIRES_PUSH)?;
-    when(config.direct, errors::CONSUMER_DIRECT_REQUIRES_PUSH)?;
     when(
         around.stream.retention == Retention::WorkQueue && config.ack_policy == AckPolicy::None,
         errors::CONSUMER_PULL_REQUIRES_ACK,
     )?;
+    when(config.rate_limit_bps > 0, errors::CONSUMER_PULL_WITH_RATE_LIMIT)?;
+    when(config.idle_heartbeat.0 > 0, errors::CONSUMER_HB_REQUIRES_PUSH)?;
+    when(config.flow_control, errors::CONSUMER_FC_REQUIRES_PUSH)?;
     when(config.max_batch < 0, errors::CONSUMER_MAX_REQUEST_BATCH_NEGATIVE)?;
     when(
         config.max_expires.0 != 0 && config.max_expires < Nanos::from_millis(1),

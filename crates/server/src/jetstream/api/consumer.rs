@@ -74,7 +74,14 @@ impl Asked {
             Err(error) => return self.finish(owner, Err(error)),
         };
         match admitted {
-            Admitted::Existing(id) => self.finish_create(owner, id, copies),
+            Admitted::Existing(id) => {
+                // The peer takes it for an update like any other.
+                owner
+                    .group
+                    .consumers()
+                    .advise_paused(id, clock::now(), &mut owner.wire);
+                self.finish_create(owner, id, copies);
+            }
             Admitted::Proposed(command) => owner.propose(command, move |owner, outcome| match outcome {
                 Outcome::Consumer(id) => self.finish_create(owner, id, copies),
                 Outcome::Failed(why) => self.finish(owner, Err(errors::consumer_create(why))),

@@ -47,6 +47,13 @@ pub(super) fn open(folder: &TempDir) -> Store {
     Store::open(Arc::new(OsDisk), folder.path(), &options).unwrap()
 }
 
+/// A folder in memory where there is such a place: nothing here asks what a disk keeps when the power goes.
+fn folder() -> TempDir {
+    tempfile::tempdir_in("/dev/shm")
+        .or_else(|_| tempfile::tempdir())
+        .unwrap()
+}
+
 pub(super) fn names() -> Names {
     Names {
         stream: "S".into(),
@@ -56,7 +63,7 @@ pub(super) fn names() -> Names {
 
 impl Rig {
     pub(super) fn new(plan: &Schedule) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = folder();
         let store = open(&folder);
         let (log, messages) = store
             .create_stream(GroupId(5), &StreamOptions::default())

@@ -160,8 +160,7 @@ impl Rig {
         let late = model.config.ack_policy == AckPolicy::All
             && (seen.cseq <= floor.consumer_seq || seen.sseq <= floor.stream_seq);
         match body {
-            "+TERM" if model.pending.remove(&seen.sseq) => drop(model.done.insert(seen.sseq)),
-            "+ACK" | "+NXT 2" if !late => drop(model.acked(seen.sseq)),
+            "+ACK" | "+NXT 2" | "+TERM" if !late => drop(model.acked(seen.sseq)),
             _ => {}
         }
         let reply = match body {

@@ -265,3 +265,56 @@ fn a_stored_message_is_published_again_elsewhere() -> Outcome {
         Ok(())
     })
 }
+
+#[test]
+fn what_is_published_again_into_a_stream_is_there_with_the_acknowledgement() -> Outcome {
+    run(async {
+        let server = Server::start().await?;
+        let js = server.jetstream().await?;
+        let to = Republish {
+            source: "pub.>".to_owned(),
+            destination: "again.>".to_owned(),
+            headers_only: false,
+        };
+        js.create_stream(Config {
+            republish: Some(to),
+            ..stream(memory_and_file()[1])
+        })
+        .await?;
+        let again = js
+            .create_stream(Config {
+                name: "AGAIN".to_owned(),
+                subjects: vec!["again.>".to_owned()],
+                allow_direct: true,
+                ..Config::default()
+            })
+            .await?;
+        for n in 1..=100 {
+            let ack = js.publish("pub.x", n.to_string().into()).await?.await?;
+            let found = match n % 3 {
+                0 => again.direct_get(ack.sequence).await?.payload,
+                1 => again.get_raw_message(ack.sequence).await?.payload,
+                _ => again.get_last_raw_message_by_subject("again.x").await?.payload,
+            };
+            assert_eq!(found, n.to_string());
+            assert_eq!(again.get_info().await?.state.last_sequence, n);
+        }
+        Ok(())
+    })
+}
+
+#[test]
+fn what_is_published_without_an_acknowledgement_is_there_for_who_asks_next() -> Outcome {
+    run(async {
+        let server = Server::start().await?;
+        let js = server.jetstream().await?;
+        let stream = js.create_stream(stream(memory_and_file()[1])).await?;
+        for n in 1..=100 {
+            js.client().publish("pub.x", n.to_string().into()).await?;
+            assert_eq!(stream.get_raw_message(n).await?.payload, n.to_string());
+        }
+        js.client().publish("pub.x", Bytes::new()).await?;
+        assert!(stream.delete_message(101).await?);
+        Ok(())
+    })
+}

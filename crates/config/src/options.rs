@@ -276,14 +276,14 @@ pub struct JetStream {
     pub max_duplicate_window_ns: u64,
     /// Consumers of a stream that sets no limit.
     pub default_max_consumers: i64,
-    /// Messages waiting to be stored, per stream.
-    pub max_buffered_messages: usize,
-    /// Bytes waiting to be stored, per stream.
-    pub max_buffered_bytes: usize,
-    /// API requests waiting.
-    pub request_queue_limit: usize,
-    /// Information requests waiting.
-    pub info_queue_limit: usize,
+    /// Messages waiting to be stored, per stream; beyond it they are refused. Without it publishers wait.
+    pub max_buffered_messages: Option<usize>,
+    /// Bytes waiting to be stored, per stream; as above.
+    pub max_buffered_bytes: Option<usize>,
+    /// API requests waiting; at it they are dropped. Without it those who ask wait.
+    pub request_queue_limit: Option<usize>,
+    /// Information requests waiting; without it the limit of all requests.
+    pub info_queue_limit: Option<usize>,
     /// Atomic batches of a stream at a time.
     pub max_batch_inflight_per_stream: Option<usize>,
     /// Atomic batches of the server at a time.
@@ -314,10 +314,10 @@ impl Default for JetStream {
             max_request_batch: 0,
             max_duplicate_window_ns: 0,
             default_max_consumers: 1_000,
-            max_buffered_messages: 100_000,
-            max_buffered_bytes: 128 * 1024 * 1024,
-            request_queue_limit: 10_000,
-            info_queue_limit: 10_000,
+            max_buffered_messages: None,
+            max_buffered_bytes: None,
+            request_queue_limit: None,
+            info_queue_limit: None,
             max_batch_inflight_per_stream: None,
             max_batch_inflight_total: None,
             max_batch_size: 1_000,

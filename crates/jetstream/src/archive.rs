@@ -108,9 +108,20 @@ impl Packer {
     }
 }
 
+/// Knows whether there was anything to read.
+struct Seen<R>(R, bool);
+
+impl<R: Read> Read for Seen<R> {
+    fn read(&mut self, out: &mut [u8]) -> std::io::Result<usize> {
+        let read = self.0.read(out)?;
+        self.1 |= read > 0;
+        Ok(read)
+    }
+}
+
 /// Reads an archive.
 pub struct Unpacker<R: Read> {
-    from: Reader<R>,
+    from: Reader<Seen<R>>,
     started: bool,
     ended: bool,
 }
@@ -125,17 +136,25 @@ impl<R: Read> Unpacker<R> {
     /// An archive that `from` yields.
     pub fn new(from: R) -> Self {
         Self {
-            from: Reader::new(from),
+            from: Reader::new(Seen(from, false)),
             started: false,
             ended: false,
         }
     }
 
     fn fill(&mut self, out: &mut [u8]) -> Result<(), BadArchive> {
-        self.from.read_exact(out).map_err(|error| match error.kind() {
-            ErrorKind::UnexpectedEof => BadArchive::Short,
-            _ => BadArchive::Corrupt,
-        })
+        let mut at = 0;
+        while at < out.len() {
+            match self.from.read(&mut out[at..]) {
+                Ok(0) => return Err(BadArchive::Short),
+                Ok(read) => at += read,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(_) if !self.from.get_ref().1 => return Err(BadArchive::Short),
+                // Also one that ends within a block.
+                Err(_) => return Err(BadArchive::Corrupt),
+            }
+        }
+        Ok(())
     }
 
     fn uvarint(&mut self) -> Result<u64, BadArchive> {
@@ -222,6 +241,16 @@ mod tests {
             let bytes = packer.finish();
             prop_assert_eq!(unpack(&bytes), Ok(entries));
             prop_assert!(unpack(&bytes[..bytes.len() / 2]).is_err());
+        }
+
+        #[test]
+        fn what_is_cut_off_says_where(cut in 1usize..40) {
+            let mut packer = Packer::default();
+            packer.add(b"a", (1, 1), &[], &[7; 40]);
+            let bytes = packer.finish();
+            prop_assert_eq!(unpack(&[]), Err(BadArchive::Short));
+            prop_assert_eq!(unpack(&bytes[..bytes.len() - cut]).is_err(), true);
+            prop_assert_eq!(unpack(&bytes[..5]), Err(BadArchive::Corrupt));
         }
 
         #[test]

@@ -4,6 +4,8 @@
 use natterjack_jsapi::account::Limits as AccountLimits;
 use natterjack_subject::names::name_hash;
 
+use crate::allowance::Allowances;
+
 /// Limits of the server that concern streams and consumers; 0 is unlimited where nothing else is said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ServerLimits {
@@ -39,8 +41,8 @@ pub struct Environment {
     pub clustered: bool,
     /// Limits of the server.
     pub limits: ServerLimits,
-    /// Limits of the account, those of the stream's tier where tiers are in force.
-    pub account_limits: AccountLimits,
+    /// Limits of the account.
+    pub allowances: Allowances,
 }
 
 impl Environment {
@@ -52,7 +54,7 @@ impl Environment {
             domain: String::new(),
             clustered: false,
             limits: ServerLimits::default(),
-            account_limits: AccountLimits::unlimited(),
+            allowances: Allowances::of_all(AccountLimits::unlimited()),
         }
     }
 }

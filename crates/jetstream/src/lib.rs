@@ -5,6 +5,7 @@
 //! files, no sockets: all of it runs in a unit test.
 #![forbid(unsafe_code)]
 
+pub mod allowance;
 pub mod archive;
 pub mod batching;
 pub mod clock;
@@ -23,6 +24,7 @@ pub mod stream;
 mod transcript;
 pub mod usage;
 
+pub use allowance::Allowances;
 pub use batching::BatchLimits;
 pub use clock::Now;
 pub use command::Command;

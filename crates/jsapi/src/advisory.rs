@@ -1,9 +1,8 @@
 //! Advisories and metrics: events about streams, consumers and the API. Data and subjects only.
 
 use crate::go_time::GoTime;
+use crate::json::go_struct;
 use crate::json::write::ObjectWriter;
-use crate::json::{GoJson, go_struct};
-use crate::stream::StreamState;
 
 /// Begins all advisory subjects.
 pub const ADVISORY_PREFIX: &str = "$JS.EVENT.ADVISORY.";
@@ -75,22 +74,4 @@ fn typed(
     fields(&mut object);
     object.end();
     out
-}
-
-/// `STREAM.SNAPSHOT_CREATE`.
-#[must_use]
-pub fn snapshot_create(
-    id: &str,
-    time: GoTime,
-    stream: &str,
-    state: &StreamState,
-    client: &ClientInfo,
-) -> Vec<u8> {
-    event("snapshot_create", id, time, |o| {
-        o.text("stream", stream);
-        let mut json = Vec::new();
-        state.encode(&mut json);
-        o.raw("state", &json);
-        o.field("client", client);
-    })
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 
-use super::transcript::Transcript;
+use super::transcript::{Case, Step, Transcript};
 
 /// `tests/conformance/coverage.toml`.
 #[derive(Debug, Deserialize)]
@@ -15,21 +15,37 @@ struct Coverage {
     errors: BTreeMap<String, String>,
     info: BTreeMap<String, String>,
     status: BTreeMap<String, String>,
+    consumer: BTreeMap<String, String>,
 }
 
-/// What is wrong with the list `text`, given the sources of `errors.rs`, `info.rs` and the consumers, and what `read` finds
-/// under a path.
+/// The sources that the list is held against.
+#[derive(Debug, Clone, Copy)]
+struct Sources<'a> {
+    errors: &'a str,
+    info: &'a str,
+    consumers: &'a str,
+    consumer_config: &'a str,
+}
+
+/// What is wrong with the list `text`, given the sources, and what `read` finds under a path.
 fn check(
     text: &str,
-    (errors, info, consumers): (&str, &str, &str),
+    sources: Sources<'_>,
     transcripts: &[Transcript],
     read: impl Fn(&str) -> Option<String>,
 ) -> Result<()> {
     let list: Coverage = toml::from_str(text).context("coverage.toml")?;
-    let texts = error_texts(errors);
-    let variants = members(errors, "pub enum ServerError {", "    ", &[",", " {"]);
-    let fields = members(info, "pub struct Info {", "    pub ", &[":"]);
-    for (wanted, listed) in [(&variants, &list.errors), (&fields, &list.info)] {
+    let texts = error_texts(sources.errors);
+    let variants = members(sources.errors, "pub enum ServerError {", "    ", &[",", " {"]);
+    let fields = members(sources.info, "pub struct Info {", "    pub ", &[":"]);
+    let configured = sources.consumer_config.split("\n    }\n");
+    let configured = configured.map(|part| members(part, "pub struct ConsumerConfig:", "        ", &[":"]));
+    let configured: Vec<String> = configured.flatten().collect();
+    for (wanted, listed) in [
+        (&variants, &list.errors),
+        (&fields, &list.info),
+        (&configured, &list.consumer),
+    ] {
         ensure!(!wanted.is_empty(), "nothing was found in the sources");
         for name in wanted {
             ensure!(listed.contains_key(name), "coverage.toml: {name} is missing");
@@ -45,7 +61,10 @@ fn check(
     for (name, place) in &list.info {
         shown(place, &format!("\"{name}\":"), transcripts, &read)?;
     }
-    for begin in status_lines(consumers) {
+    for (name, place) in &list.consumer {
+        all_ways(place, name, transcripts)?;
+    }
+    for begin in status_lines(sources.consumers) {
         let listed = list.status.keys().any(|line| line.starts_with(&begin));
         ensure!(listed, "coverage.toml: {begin:?} is missing");
     }
@@ -73,16 +92,41 @@ fn shown(
         );
         return Ok(());
     }
-    let (file, case) = place.split_once('/').with_context(|| place.to_owned())?;
-    let found = transcripts.iter().find(|t| t.name == file);
-    let case = found.and_then(|t| t.cases.iter().find(|c| c.name == case));
-    let case = case.with_context(|| format!("there is no case {place:?}"))?;
+    let case = case_at(place, transcripts)?;
     let lines = case.steps.iter().flat_map(|s| &s.recorded);
     ensure!(
         lines.into_iter().any(|l| l.contains(said)),
         "{place} does not say {said:?}"
     );
     Ok(())
+}
+
+/// Whether a case shows a field of a consumer's configuration left out, given, refused, and in an update.
+fn all_ways(place: &str, field: &str, transcripts: &[Transcript]) -> Result<()> {
+    let case = case_at(place, transcripts)?;
+    let creates = case.steps.iter().filter(|s| s.text.contains(".CONSUMER.CREATE."));
+    let creates: Vec<&Step> = creates.collect();
+    let given = |s: &&&Step| s.text.contains(&format!("\"{field}\":"));
+    let update = |s: &&&Step| s.text.contains("\"action\":\"update\"");
+    let refused = |s: &&&Step| s.recorded.iter().any(|line| line.contains("\"error\":"));
+    let any = |what: &dyn Fn(&&&Step) -> bool| creates.iter().any(|s| what(&s));
+    let ways = [
+        ("leaves it out", any(&|s| !given(s) && !update(s) && !refused(s))),
+        ("gives it", any(&|s| given(s) && !update(s) && !refused(s))),
+        ("has it refused", any(&|s| given(s) && !update(s) && refused(s))),
+        ("updates it", any(&|s| given(s) && update(s))),
+    ];
+    for (way, is_there) in ways {
+        ensure!(is_there, "{place}: nothing {way}");
+    }
+    Ok(())
+}
+
+fn case_at<'a>(place: &str, transcripts: &'a [Transcript]) -> Result<&'a Case> {
+    let (file, case) = place.split_once('/').with_context(|| place.to_owned())?;
+    let found = transcripts.iter().find(|t| t.name == file);
+    let case = found.and_then(|t| t.cases.iter().find(|c| c.name == case));
+    case.with_context(|| format!("there is no case {place:?}"))
 }
 
 /// Names of the members of the item that begins with `head`, on lines with this indent, up to one of `ends`.
@@ -152,19 +196,56 @@ mod tests {
             .collect();
         assert!(status_lines(&consumers).len() > 10);
         let list = source("tests/conformance/coverage.toml");
-        check(&list, (&errors, &info, &consumers), &transcripts, read).unwrap();
+        let sources = Sources {
+            errors: &errors,
+            info: &info,
+            consumers: &consumers,
+            consumer_config: &source("crates/jsapi/src/consumer.rs"),
+        };
+        check(&list, sources, &transcripts, read).unwrap();
     }
 
     const ERRORS: &str = "pub enum ServerError {\n    /// A.\n    A,\n    B {\n        x: u8,\n    },\n}\n\
         pub fn text\n Self::A => \"aa\".into(),\n Self::B { x } => {\n format!(\"bb {}\", x)\n";
     const STATUS: &str = "x(\"409 S\");";
+    const CONFIG: &str =
+        "    pub struct ConsumerConfig: \"c\" {\n        /// Q.\n        q: u64 => \"q\", omit;\n    }\n";
+    const FIELD: &str = "=== two\n\
+        req A $JS.API.CONSUMER.CREATE.S {\"config\":{}}\n    MSG | {}\n\
+        req A $JS.API.CONSUMER.CREATE.S {\"config\":{\"q\":1}}\n    MSG | {}\n\
+        req A $JS.API.CONSUMER.CREATE.S {\"config\":{\"q\":-1}}\n    MSG | {\"error\":1}\n\
+        req A $JS.API.CONSUMER.CREATE.S {\"action\":\"update\",\"config\":{\"q\":2}}\n    MSG | {}\n";
     const INFO: &str = "pub struct Info {\n    pub f: u8,\n}\n";
 
     fn checked(errors: &str, transcript: &str) -> Result<()> {
-        let list =
-            format!("[errors]\n{errors}\n[info]\nf = \"not yet: x\"\n[status]\n\"409 S\" = \"t/one\"\n");
+        held(errors, &format!("{transcript}{FIELD}"))
+    }
+
+    fn held(errors: &str, transcript: &str) -> Result<()> {
+        let list = format!(
+            "[errors]\n{errors}\n[info]\nf = \"not yet: x\"\n[status]\n\"409 S\" = \"t/one\"\n[consumer]\nq = \"t/two\"\n"
+        );
         let transcripts = [Transcript::parse("t", transcript).unwrap()];
-        check(&list, (ERRORS, INFO, STATUS), &transcripts, |_| None)
+        let sources = Sources {
+            errors: ERRORS,
+            info: INFO,
+            consumers: STATUS,
+            consumer_config: CONFIG,
+        };
+        check(&list, sources, &transcripts, |_| None)
+    }
+
+    #[test]
+    fn a_field_is_shown_in_all_ways() {
+        let errors = "=== one\nA<\n    -ERR 'aa'\n    -ERR 'bb 1'\n    HMSG | NATS/1.0 409 S |\n";
+        let lists = "A = \"t/one\"\nB = \"t/one\"";
+        assert!(held(lists, &format!("{errors}{FIELD}")).is_ok());
+        for way in [2, 4, 6, 8] {
+            let mut lines: Vec<&str> = FIELD.lines().collect();
+            lines.drain(way - 1..=way);
+            let why = held(lists, &format!("{errors}{}\n", lines.join("\n"))).unwrap_err();
+            assert!(why.to_string().contains("t/two: nothing"), "{way}: {why}");
+        }
     }
 
     #[test]

@@ -105,25 +105,20 @@ fn secret(value: &Value, f: &mut Findings) -> Option<Secret> {
 }
 
 fn queues(key: &str, value: &Value, js: &mut JetStream, f: &mut Findings) -> bool {
-    match key {
-        "max_buffered_size" => {
-            js.max_buffered_bytes = f
-                .storage(key, value)
-                .and_then(|n| usize::try_from(n).ok())
-                .unwrap_or(js.max_buffered_bytes);
-        }
-        "max_buffered_msgs" => js.max_buffered_messages = queue(key, value, js.max_buffered_messages, f),
-        "request_queue_limit" => js.request_queue_limit = queue(key, value, js.request_queue_limit, f),
-        "info_queue_limit" => js.info_queue_limit = queue(key, value, js.info_queue_limit, f),
+    let limit = match key {
+        "max_buffered_size" => &mut js.max_buffered_bytes,
+        "max_buffered_msgs" => &mut js.max_buffered_messages,
+        "request_queue_limit" => &mut js.request_queue_limit,
+        "info_queue_limit" => &mut js.info_queue_limit,
         _ => return false,
-    }
+    };
+    let asked = match key {
+        "max_buffered_size" => f.storage(key, value),
+        _ => f.number(key, value),
+    };
+    // Zero is for what holds without the key.
+    *limit = asked.and_then(|n| usize::try_from(n).ok()).filter(|n| *n > 0);
     true
-}
-
-/// The length of a queue: `otherwise` when none is given that can be one.
-fn queue(key: &str, value: &Value, otherwise: usize, f: &mut Findings) -> usize {
-    let given = f.number(key, value).and_then(|n| usize::try_from(n).ok());
-    given.unwrap_or(otherwise)
 }
 
 /// Keys that matter only to features to come, or tune what this server does not have: read, checked, without effect.

@@ -76,8 +76,10 @@ impl Consumer {
             AckPolicy::None => return,
             AckPolicy::Explicit => {
                 self.last_acked_wall = Some(natterjack_jsapi::GoTime(now.wall_ns));
-                // One delivered as often as allowed is not waited for, but its acknowledgement still counts.
+                // One delivered as often as allowed is not waited for, but its acknowledgement still counts. One that is
+                // not known any more, because the consumer started over behind it, may be what still holds the message.
                 if !self.state.pending.contains(sseq) && !self.state.redelivered.contains_key(&sseq) {
+                    outcome.let_go.push((sseq, sseq));
                     return;
                 }
                 if sampled {

@@ -124,11 +124,8 @@ impl Consumer {
         Some(id)
     }
 
-    /// Takes the pin away: its time is over, or an administrator asked.
+    /// Takes the pin away: its time is over, or an administrator asked, who is answered whether there was one or not.
     pub(crate) fn unpin(&mut self, now: Now, reason: &str, fx: &mut dyn Effects) {
-        if !self.pin.is_set() {
-            return;
-        }
         self.advise_unpinned(now, reason, fx);
         self.pin = Pin::default();
         self.runnable = true;

@@ -178,7 +178,14 @@ impl Group {
         };
         // One without a durable name is never the same as one to be created.
         let fresh = action == ConsumerAction::Create && old.durable_name.is_empty();
-        if bare(old) == bare(&config) && !fresh {
+        // Metadata of the server's kind that a client has made up is compared with nothing, but replaced.
+        let made_up = |c: &ConsumerConfig| {
+            let mut metadata = c.metadata.clone();
+            versioning::set_stored(&mut metadata, 0);
+            metadata
+        };
+        let same_metadata = action == ConsumerAction::Create || made_up(old) == made_up(&config);
+        if bare(old) == bare(&config) && !fresh && same_metadata {
             return Ok(Admitted::Existing(id));
         }
         if action == ConsumerAction::Create {

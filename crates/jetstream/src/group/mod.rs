@@ -117,6 +117,8 @@ pub struct Group {
     /// Why the log refused messages whose followers are still on their way.
     refusal: Option<String>,
     applied: LogIndex,
+    /// The last message whose publisher is not told when it is stored.
+    unheard: Seq,
     json: Vec<u8>,
     restoring: bool,
 }
@@ -149,6 +151,7 @@ impl Group {
             changes_due: None,
             refusal: None,
             applied: LogIndex(0),
+            unheard: Seq::ZERO,
             json: Vec::new(),
             restoring: false,
         }
@@ -273,6 +276,19 @@ impl Group {
     #[must_use]
     pub fn is_settled(&self) -> bool {
         self.is_idle() && self.commands.is_empty()
+    }
+
+    /// The message a reader has to wait for. One whose publisher is told when it is stored is not there before; of any
+    /// other, a republished one say, nobody knows when it is, and who published it may ask for it at once.
+    #[must_use]
+    pub fn awaited(&self) -> Option<Seq> {
+        Some(self.unheard).filter(|seq| !self.is_there(*seq))
+    }
+
+    /// Whether nothing up to `seq` is on its way.
+    #[must_use]
+    pub fn is_there(&self, seq: Seq) -> bool {
+        self.stream.store.state().last_seq >= seq || self.is_idle()
     }
 
     /// Whether no message is on its way.

@@ -30,6 +30,7 @@ impl Group {
         let interest = self.wanted(message.subject);
         let verdict = self.stream.decide(now, message, &mut self.batch, interest);
         let Some(reply) = message.reply.filter(|_| !self.stream.config.no_ack) else {
+            self.unheard = self.stream.overlay.last_seq;
             return Some(verdict);
         };
         match &verdict {
@@ -111,7 +112,10 @@ impl Group {
         let done = self
             .stream
             .commit_batch(now, messages, &mut self.batch, &mut interest);
-        let Some(reply) = reply else { return };
+        let Some(reply) = reply else {
+            self.unheard = self.stream.overlay.last_seq;
+            return;
+        };
         match done {
             Ok(seq) => {
                 let id = String::from_utf8_lossy(id).into_owned();

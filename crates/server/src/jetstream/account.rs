@@ -6,12 +6,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use natterjack_jetstream::Environment;
+use natterjack_jetstream::allowance::{Allowances, Used};
 use natterjack_jetstream::consumer::Names;
 use natterjack_jetstream::meta::{Assignment, Change};
 use natterjack_jetstream::source::Copier;
 use natterjack_jetstream::stream::{Context, Streams};
 use natterjack_jetstream::usage::{Charge, Usage};
-use natterjack_jsapi::account::{AccountInfo, ApiStats, Limits};
+use natterjack_jsapi::account::{AccountInfo, ApiStats};
 use natterjack_jsapi::request::Template;
 use natterjack_jsapi::stream::{Storage, StreamConfig, StreamInfo};
 use natterjack_jsapi::versioning::API_LEVEL;
@@ -41,8 +42,8 @@ pub(crate) struct JsAccount {
     /// Whether JetStream is on for it.
     pub(crate) enabled: bool,
     pub(super) environment: Environment,
-    /// What its streams hold in files and in memory.
-    usage: [Arc<Usage>; 2],
+    /// What its streams hold in files and in memory, by tier.
+    usage: BTreeMap<String, [Arc<Usage>; 2]>,
     streams: RwLock<BTreeMap<String, Arc<Stream>>>,
     /// What templates listen with, by their names.
     pub(super) traps: Mutex<BTreeMap<String, Vec<Arc<Sub>>>>,
@@ -76,25 +77,36 @@ impl Streams for Configs {
                 .any(|wanted| collides(own.as_bytes(), wanted.as_bytes()))
         })
     }
+
+    fn all(&self) -> Vec<&StreamConfig> {
+        self.0.values().map(AsRef::as_ref).collect()
+    }
 }
 
 impl JsAccount {
-    /// JetStream of `account`, with `limits` if it is on for it.
-    pub(super) fn new(jetstream: &Arc<JetStream>, account: Arc<Account>, limits: Option<Limits>) -> Self {
+    /// JetStream of `account`, with what it may use if it is on for it.
+    pub(super) fn new(
+        jetstream: &Arc<JetStream>,
+        account: Arc<Account>,
+        allowances: Option<Allowances>,
+    ) -> Self {
         let mut environment = Environment::new(&account.name);
         environment
             .domain
             .clone_from(&jetstream.server.options.jetstream.domain);
         environment.limits = server_limits(jetstream);
-        let enabled = limits.is_some();
-        if let Some(limits) = limits {
-            environment.account_limits = limits;
+        let enabled = allowances.is_some();
+        if let Some(allowances) = allowances {
+            environment.allowances = allowances;
         }
-        let limits = &environment.account_limits;
-        let usage = [limits.max_storage, limits.max_memory].map(|max| {
-            let max = u64::try_from(max).ok();
-            Arc::new(Usage::new(max, errors::ACCOUNT_RESOURCES_EXCEEDED))
+        let usage = environment.allowances.each().map(|(tier, limits)| {
+            let usage = [limits.max_storage, limits.max_memory].map(|max| {
+                let max = u64::try_from(max).ok();
+                Arc::new(Usage::new(max, errors::ACCOUNT_RESOURCES_EXCEEDED))
+            });
+            (tier.to_owned(), usage)
         });
+        let usage = usage.collect();
         Self {
             jetstream: Arc::clone(jetstream),
             account,
@@ -167,16 +179,33 @@ impl JsAccount {
     }
 
     /// What a stream counts against.
-    pub(super) fn charge(&self, storage: Storage, jetstream: &JetStream) -> Charge {
-        let which = usize::from(storage == Storage::Memory);
-        let limits = [&jetstream.usage[which], &self.usage[which]];
-        Charge::new(limits.map(Arc::clone).to_vec())
+    pub(super) fn charge(&self, config: &StreamConfig, jetstream: &JetStream) -> Charge {
+        let which = usize::from(config.storage == Storage::Memory);
+        let tier = self.environment.allowances.tier(config.num_replicas);
+        let of_account = match self.usage.get(&tier) {
+            Some(usage) => Arc::clone(&usage[which]),
+            // A stream whose tier has gone keeps what it has.
+            None => Arc::new(Usage::new(Some(0), errors::NO_LIMITS)),
+        };
+        Charge::new(vec![Arc::clone(&jetstream.usage[which]), of_account])
     }
 
     /// What it uses.
     pub(crate) fn info(&self) -> AccountInfo {
-        let mut info = AccountInfo {
-            limits: self.environment.account_limits.clone(),
+        let streams: Vec<(Arc<StreamConfig>, u64, u64)> = self
+            .streams()
+            .iter()
+            .map(|stream| {
+                let consumers = stream.consumers.read().len() as u64;
+                (stream.config(), stream.state.lock().bytes, consumers)
+            })
+            .collect();
+        let used = streams.iter().map(|(config, bytes, consumers)| Used {
+            config,
+            bytes: *bytes,
+            consumers: *consumers,
+        });
+        AccountInfo {
             domain: self.environment.domain.clone(),
             api: ApiStats {
                 level: API_LEVEL,
@@ -184,26 +213,8 @@ impl JsAccount {
                 errors: self.api_errors.load(Ordering::Relaxed),
                 ..ApiStats::default()
             },
-            ..AccountInfo::default()
-        };
-        for stream in self.streams() {
-            let config = stream.config();
-            let reserved = u64::try_from(config.max_bytes).unwrap_or(0);
-            let bytes = stream.state.lock().bytes;
-            match config.storage {
-                Storage::File => {
-                    info.storage += bytes;
-                    info.reserved_storage += reserved;
-                }
-                Storage::Memory => {
-                    info.memory += bytes;
-                    info.reserved_memory += reserved;
-                }
-            }
-            info.streams += 1;
-            info.consumers += stream.consumers.read().len() as u64;
+            ..self.environment.allowances.info(used)
         }
-        info
     }
 
     /// Its templates, by name.

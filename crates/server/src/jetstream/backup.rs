@@ -218,9 +218,20 @@ pub(super) fn listen(account: &JsAccount, name: &str) -> Incoming {
     }
 }
 
+/// All chunks of a restore.
+pub(super) struct Taken {
+    /// The file they are in.
+    pub(super) path: PathBuf,
+    /// Their bytes.
+    pub(super) bytes: u64,
+    /// Who is to hear what came of it.
+    pub(super) reply: Vec<u8>,
+}
+
 impl Incoming {
-    /// Takes chunks until the empty one; returns the file they are in and who is to hear what came of it.
-    pub(super) async fn take(&self, account: &JsAccount) -> Option<(PathBuf, Vec<u8>)> {
+    /// Takes chunks until the empty one.
+    pub(super) async fn take(&self, account: &JsAccount) -> Option<Taken> {
+        let mut bytes = 0;
         let mut wire = Wire::new(&account.jetstream.server, &account.account);
         let mut chunks = Chunks::default();
         let mut file = File::create(&self.path).ok()?;
@@ -231,8 +242,10 @@ impl Incoming {
                 self.mailbox.settle(chunk.len() + 64);
                 if chunk.is_empty() {
                     file.sync_data().ok()?;
-                    return Some((self.path.clone(), reply));
+                    let path = self.path.clone();
+                    return Some(Taken { path, bytes, reply });
                 }
+                bytes += chunk.len() as u64;
                 file.write_all(&chunk).ok()?;
                 if !reply.is_empty() {
                     wire.send(&reply, None, &[], &[]);

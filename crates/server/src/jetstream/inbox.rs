@@ -14,6 +14,24 @@ const SHARE_BYTES_MIN: usize = 8 * 1024;
 /// Room kept from one round to the next, bytes.
 const ARENA_BYTES_MAX: usize = 4 * 1024 * 1024;
 
+/// What may wait for a stream, where that is configured; beyond it messages are refused. Otherwise producers wait.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Room {
+    /// Messages.
+    pub(super) messages: usize,
+    /// Their bytes.
+    pub(super) bytes: usize,
+}
+
+/// A message that found no room.
+#[derive(Debug)]
+pub(super) struct Refused {
+    /// Its reply.
+    pub(super) kept: Kept,
+    /// Which limit it met, as the peer's log names it.
+    pub(super) limit: &'static str,
+}
+
 /// Something to be done by the stream's owner.
 pub(super) type Call = Box<dyn FnOnce(&mut Owner) + Send>;
 
@@ -31,6 +49,8 @@ pub(super) struct Kept {
 pub(super) enum Item {
     /// A message for the stream.
     Publish(Kept),
+    /// A message that found no room.
+    Refused(Refused),
     /// Somebody wants messages: the last token of the subject is the consumer.
     Pull(Kept),
     /// An acknowledgement.
@@ -49,6 +69,7 @@ impl std::fmt::Debug for Item {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Publish(_) => "Publish",
+            Self::Refused(_) => "Refused",
             Self::Pull(_) => "Pull",
             Self::Ack(_) => "Ack",
             Self::Flow(_) => "Flow",
@@ -64,6 +85,10 @@ impl std::fmt::Debug for Item {
 pub(super) struct Inbox {
     pub(super) items: Vec<Item>,
     arena: Vec<u8>,
+    /// Messages for the stream.
+    messages: usize,
+    /// Bytes of these.
+    message_bytes: usize,
     /// Bytes as the mailbox counts them.
     pub(super) bytes: usize,
 }
@@ -106,6 +131,34 @@ impl Inbox {
         }
     }
 
+    /// Takes a message for the stream in, or its reply if there is no room for it.
+    pub(super) fn take_in(&mut self, message: &Routed<'_>, room: Room) {
+        let bytes = message.subject.len() + message.reply.map_or(0, <[u8]>::len) + message.body.len();
+        let limit = if self.messages >= room.messages {
+            Some("len")
+        } else if self.message_bytes.saturating_add(bytes) > room.bytes {
+            Some("size")
+        } else {
+            None
+        };
+        if let Some(limit) = limit {
+            // Its place in the mailbox is that of the whole message, which the mailbox counted.
+            let rest = weight(message);
+            let reply = Routed {
+                reply: message.reply,
+                ..Routed::default()
+            };
+            let kept = self.keep(&reply);
+            self.bytes += rest - weight(&reply);
+            self.items.push(Item::Refused(Refused { kept, limit }));
+            return;
+        }
+        self.messages += 1;
+        self.message_bytes += bytes;
+        let kept = self.keep(message);
+        self.items.push(Item::Publish(kept));
+    }
+
     /// A message that was kept.
     pub(super) fn message<'a>(&'a self, kept: &'a Kept) -> Routed<'a> {
         Routed {
@@ -124,7 +177,7 @@ impl Inbox {
     /// Empties it for the next round.
     pub(super) fn clear(&mut self) {
         self.items.clear();
-        self.bytes = 0;
+        (self.messages, self.message_bytes, self.bytes) = (0, 0, 0);
         if self.arena.capacity() > ARENA_BYTES_MAX {
             self.arena = Vec::new();
         } else {

@@ -1,13 +1,14 @@
 //! What accounts and their streams may take: limits out of the configuration, and whether there is room for more.
 
 use natterjack_config::options::AccountJetStream;
-use natterjack_jetstream::BatchLimits;
 use natterjack_jetstream::consumer::Limits as ConsumerLimits;
 use natterjack_jetstream::environment::ServerLimits;
+use natterjack_jetstream::{Allowances, BatchLimits};
 use natterjack_jsapi::account::Limits;
 use natterjack_jsapi::stream::{Storage, StreamConfig};
 use natterjack_jsapi::{ApiError, errors};
 
+use super::inbox::Room;
 use super::{JetStream, JsAccount};
 use crate::account::GLOBAL_ACCOUNT;
 use crate::server::Server;
@@ -24,6 +25,15 @@ pub(super) fn batch_limits(server: &Server) -> BatchLimits {
         options.max_batch_inflight_per_stream,
         options.max_batch_inflight_total,
     )
+}
+
+/// What may wait for a stream, as configured.
+pub(super) fn room(server: &Server) -> Room {
+    let options = &server.options.jetstream;
+    Room {
+        messages: options.max_buffered_messages.unwrap_or(usize::MAX),
+        bytes: options.max_buffered_bytes.unwrap_or(usize::MAX),
+    }
 }
 
 fn account_limits(limits: &AccountJetStream) -> Limits {
@@ -57,10 +67,11 @@ impl JetStream {
     /// The text for the log.
     pub(super) fn check_reserved(&self) -> Result<(), String> {
         let accounts = self.accounts();
-        let limits: Vec<Limits> = accounts
+        let allowances: Vec<Allowances> = accounts
             .iter()
-            .filter_map(|a| self.limits_of(&a.account.name))
+            .filter_map(|a| self.allowances_of(&a.account.name))
             .collect();
+        let limits: Vec<&Limits> = allowances.iter().flat_map(|a| a.each().map(|(_, l)| l)).collect();
         let promised = |of: fn(&Limits) -> i64| {
             let all = limits.iter().filter_map(|l| u64::try_from(of(l)).ok());
             all.fold(0, u64::saturating_add)
@@ -87,67 +98,56 @@ impl JetStream {
     }
 
     /// What an account may use; `None` when JetStream is not on for it.
-    pub(super) fn limits_of(&self, name: &str) -> Option<Limits> {
+    pub(super) fn allowances_of(&self, name: &str) -> Option<Allowances> {
         let live = self.server.live.load();
         let accounts = &live.options.accounts;
         if let Some(account) = accounts.iter().find(|a| a.name == name) {
-            return account.jetstream.as_ref().map(account_limits);
+            let limits = account.jetstream.as_ref().map(account_limits);
+            return limits.map(Allowances::of_all);
         }
-        (name == GLOBAL_ACCOUNT && accounts.is_empty()).then(Limits::unlimited)
+        (name == GLOBAL_ACCOUNT && accounts.is_empty()).then(|| Allowances::of_all(Limits::unlimited()))
     }
 }
 
 impl JsAccount {
-    /// Limits that concern consumers.
-    pub(super) fn consumer_limits(&self) -> ConsumerLimits {
-        let (server, account) = (&self.environment.limits, &self.environment.account_limits);
+    /// Limits that concern the consumers of a stream.
+    ///
+    /// # Errors
+    /// The peer's, when the account has no limits for streams of so many copies.
+    pub(super) fn consumer_limits(&self, of: &StreamConfig) -> Result<ConsumerLimits, ApiError> {
+        let server = &self.environment.limits;
+        let account = self.environment.allowances.limits(of.num_replicas)?;
         let first = |a: i64, b: i64| if a > 0 { a } else { b };
-        ConsumerLimits {
+        Ok(ConsumerLimits {
             max_ack_pending: first(account.max_ack_pending, server.max_ack_pending),
             max_request_batch: server.max_request_batch,
             max_consumers: first(account.max_consumers, server.default_max_consumers),
-        }
+        })
     }
 
-    /// Whether there is room for a stream; `old` is its configuration so far.
+    /// Whether account and server have room for a stream of this configuration, beside those that there are.
     ///
     /// # Errors
     /// The peer's.
-    pub(super) fn check_room(
-        &self,
-        config: &StreamConfig,
-        old: Option<&StreamConfig>,
-    ) -> Result<(), ApiError> {
-        let limits = &self.environment.account_limits;
-        let streams = self.streams();
-        if old.is_none() && usize::try_from(limits.max_streams).is_ok_and(|most| streams.len() >= most) {
-            return Err(errors::MAXIMUM_STREAMS_LIMIT);
-        }
-        // A stream without a limit of its own needs room for something.
-        let wanted = config.max_bytes.max(1);
-        let held: i64 = streams
-            .iter()
-            .map(|s| s.config())
-            .filter(|c| c.storage == config.storage && c.name != config.name)
-            .map(|c| c.max_bytes.max(0))
-            .fold(0, i64::saturating_add);
-        let (of_account, of_server, error) = match config.storage {
-            Storage::File => (
-                limits.max_storage,
-                self.jetstream.store_max,
-                errors::STORAGE_RESOURCES_EXCEEDED,
-            ),
-            Storage::Memory => (
-                limits.max_memory,
-                self.jetstream.memory_max,
-                errors::MEMORY_RESOURCES_EXCEEDED,
-            ),
+    pub(super) fn check_room(&self, config: &StreamConfig) -> Result<(), ApiError> {
+        self.environment
+            .allowances
+            .check_reserved(config, &self.configs())?;
+        let (most, error) = match config.storage {
+            Storage::File => (self.jetstream.store_max, errors::STORAGE_RESOURCES_EXCEEDED),
+            Storage::Memory => (self.jetstream.memory_max, errors::MEMORY_RESOURCES_EXCEEDED),
         };
-        let all = held.saturating_add(wanted);
-        if of_account >= 0 && all > of_account {
-            return Err(error);
-        }
-        if all > i64::try_from(of_server).unwrap_or(i64::MAX) {
+        let same = |other: &StreamConfig, own: bool| own && other.name == config.name;
+        let accounts = self.jetstream.accounts();
+        let held = accounts.iter().flat_map(|account| {
+            let own = account.account.name == self.account.name;
+            let streams = account.streams().into_iter().map(|s| s.config());
+            streams.filter(move |other| other.storage == config.storage && !same(other, own))
+        });
+        let held = held
+            .map(|other| other.max_bytes.max(0))
+            .fold(0, i64::saturating_add);
+        if held.saturating_add(config.max_bytes.max(1)) > i64::try_from(most).unwrap_or(i64::MAX) {
             return Err(error);
         }
         Ok(())

@@ -135,7 +135,7 @@ impl JetStream {
     }
 
     fn bring_up(self: &Arc<Self>, account: Arc<Account>) -> Arc<JsAccount> {
-        let limits = self.limits_of(&account.name);
+        let limits = self.allowances_of(&account.name);
         let name = Arc::clone(&account.name);
         let js = Arc::new(JsAccount::new(self, account, limits));
         self.accounts.lock().insert(name, Arc::clone(&js));
@@ -143,7 +143,7 @@ impl JetStream {
     }
 
     fn open_api(account: Arc<JsAccount>) {
-        let (service, mailbox) = api::Api::new();
+        let (service, mailbox) = api::Api::new(&account.jetstream.server);
         let sub = Sub::service(b"$JS.API.>", Arc::new(service));
         account.account.subscribe(&sub);
         api::listen_templates(&account, &mailbox);
@@ -240,8 +240,13 @@ impl JetStream {
         let mut group = group;
         let config = group.stream().config().clone();
         group.set_batch_limits(self.batch_limits.clone());
-        group.set_charge(account.charge(config.storage, self));
-        let stream = Arc::new(Stream::new(config, assignment, account.long_form()));
+        group.set_charge(account.charge(&config, self));
+        let stream = Arc::new(Stream::new(
+            config,
+            assignment,
+            account.long_form(),
+            limits::room(&self.server),
+        ));
         let wire = Wire::new(&self.server, &account.account);
         let owner = Owner::new(&stream, group, log, wire);
         (stream, owner)

@@ -1,7 +1,9 @@
 //! A stream's task: the only one that touches its group. A round takes all that waits, decides in order, lets consumers
 //! deliver, writes once, and flushes once; entries become durable while the next round gathers.
 
+mod reads;
 mod tending;
+mod turned_away;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -15,6 +17,7 @@ use natterjack_store::LogIndex;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
+use self::reads::Read;
 use super::api;
 use super::inbox::{Inbox, Item, Kept};
 use super::stream::Stream;
@@ -41,9 +44,12 @@ pub(crate) struct Owner {
     flying: VecDeque<LogIndex>,
     waiting: HashMap<Ticket, Then>,
     next_ticket: u64,
+    reads: VecDeque<Read>,
     /// Deliver subjects watched, by consumer.
     pub(super) watched: HashMap<u32, Vec<u8>>,
     upkeep_at: u64,
+    /// When refused messages are next worth a line of the log.
+    say_at: u64,
     wants_checkpoint: bool,
     ended: Option<oneshot::Sender<Ended>>,
 }
@@ -64,8 +70,10 @@ impl Owner {
             flying: VecDeque::new(),
             waiting: HashMap::new(),
             next_ticket: 1,
+            reads: VecDeque::new(),
             watched: HashMap::new(),
             upkeep_at: 0,
+            say_at: 0,
             wants_checkpoint: false,
             ended: None,
         };
@@ -128,6 +136,7 @@ impl Owner {
 
     /// Ends the task once this round is over, and gives what is left to `ended`.
     pub(super) fn end(&mut self, ended: oneshot::Sender<Ended>) {
+        self.read_all();
         self.ended = Some(ended);
         let account = Arc::clone(&self.wire.lane.account);
         for (id, subject) in std::mem::take(&mut self.watched) {
@@ -150,6 +159,7 @@ impl Owner {
                     published += 1;
                     self.publish(inbox, &kept, now);
                 }
+                Item::Refused(refused) => self.turn_away(inbox, &refused, now),
                 Item::Pull(kept) => self.pull(inbox, &kept, now),
                 Item::Ack(kept) => self.ack(inbox, &kept, now),
                 Item::Flow(kept) => self.flow(inbox, &kept, now),
@@ -295,6 +305,7 @@ impl Owner {
             self.log.resume();
         }
         self.resolve(outcome);
+        self.read_on();
     }
 
     fn resolve(&mut self, outcome: Option<(Ticket, Outcome)>) {

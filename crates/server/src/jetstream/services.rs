@@ -28,7 +28,12 @@ fn put(stream: &Stream, message: &Routed<'_>, lane: &mut Lane, item: fn(Kept) ->
 
 /// Puts a message for the stream into its inbox.
 pub(super) fn publish(stream: &Stream, message: &Routed<'_>, lane: &mut Lane) {
-    put(stream, message, lane, Item::Publish);
+    let full = stream.inbox.push(weight(message), |inbox: &mut Inbox| {
+        inbox.take_in(message, stream.room);
+    });
+    if full && lane.gate.is_none() {
+        lane.gate = Some(Arc::clone(&stream.inbox.gate));
+    }
 }
 
 /// Messages for the stream.
@@ -92,7 +97,7 @@ impl Service for Direct {
         let subject = message.subject.get(self.prefix..).unwrap_or_default();
         let (reply, subject, body) = (reply.to_vec(), subject.to_vec(), message.payload().to_vec());
         self.stream
-            .call(move |owner| direct::get(owner, &reply, &subject, &body));
+            .read(move |owner| direct::get(owner, &reply, &subject, &body));
         true
     }
 }

@@ -12,7 +12,7 @@ use natterjack_store::GroupId;
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::{Notify, oneshot};
 
-use super::inbox::{Call, Inbox, Item};
+use super::inbox::{Call, Inbox, Item, Room};
 use super::owner::Owner;
 use crate::account::Watcher;
 use crate::clock;
@@ -38,6 +38,7 @@ pub(crate) struct Stream {
     /// Names of its consumers, and whether each takes acknowledgements.
     pub(crate) consumers: RwLock<HashMap<Box<[u8]>, bool>>,
     pub(super) inbox: Mailbox<Inbox>,
+    pub(super) room: Room,
     pub(super) subs: Mutex<Vec<Arc<Sub>>>,
     /// What it held after its last round.
     pub(crate) state: Mutex<StreamState>,
@@ -52,7 +53,7 @@ pub(crate) struct Stream {
 }
 
 impl Stream {
-    pub(super) fn new(config: StreamConfig, assignment: &Assignment, long_form: String) -> Self {
+    pub(super) fn new(config: StreamConfig, assignment: &Assignment, long_form: String, room: Room) -> Self {
         Self {
             name: config.name.clone(),
             group: assignment.group,
@@ -61,6 +62,7 @@ impl Stream {
             config: RwLock::new(Arc::new(config)),
             consumers: RwLock::default(),
             inbox: Mailbox::new(INBOX_BYTES),
+            room,
             subs: Mutex::default(),
             state: Mutex::default(),
             published: AtomicU64::new(0),
@@ -81,7 +83,12 @@ impl Stream {
         self.inbox.push(0, |inbox| inbox.items.push(Item::Call(call)));
     }
 
-    /// The same, and waits for what comes of it; `None` when the stream has ended.
+    /// The same with something that reads only.
+    pub(super) fn read(&self, read: impl FnOnce(&mut Owner) + Send + 'static) {
+        self.call(move |owner| owner.read(read));
+    }
+
+    /// Has its owner do something, and waits for what comes of it; `None` when the stream has ended.
     pub(super) async fn ask<T: Send + 'static>(
         &self,
         call: impl FnOnce(&mut Owner) -> T + Send + 'static,

@@ -79,6 +79,22 @@ fn tell(server: &Arc<Server>, subject: &str, body: impl FnOnce() -> Value) {
     }
 }
 
+/// Says the advisory that `json` makes on `subject` of the system account, if anybody listens.
+pub(crate) fn advise(server: &Arc<Server>, subject: &str, json: impl FnOnce() -> Vec<u8>) {
+    let Some(account) = server.accounts.get(server.system_account()) else {
+        return;
+    };
+    if account.has_interest(subject.as_bytes(), None) {
+        let mut lane = Lane::new(server, &account);
+        lane.route(&Routed {
+            subject: subject.as_bytes(),
+            body: &json(),
+            ..Routed::default()
+        });
+        lane.flush();
+    }
+}
+
 /// The subject of the system account on which is answered what `account` asks on `subject`.
 pub(crate) fn served_as(account: &str, subject: &[u8]) -> Option<String> {
     let what = match subject {

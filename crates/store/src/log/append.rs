@@ -39,6 +39,8 @@ impl StreamLog {
         self.state.last_seq = seq;
         self.state.last_ts_ns = record.ts_ns();
         self.last_append_ns = record.ts_ns();
+        // One that nobody wants takes the place of those before it all the same.
+        self.roll_up(record, removed);
         if record.flags() & flags::SKIP != 0 {
             if record.flags() & flags::LOST != 0 {
                 self.lost.get_mut().insert(seq, 0);
@@ -46,19 +48,6 @@ impl StreamLog {
             }
             self.push_hole();
             return;
-        }
-        if record.flags() & flags::ROLLUP_ALL != 0 {
-            self.apply_purge(&Purge::default(), removed);
-        } else if record.flags() & flags::ROLLUP_SUBJECT != 0
-            && let Ok(filter) = Filter::parse(record.subject())
-        {
-            self.apply_purge(
-                &Purge {
-                    filter: Some(filter),
-                    ..Purge::default()
-                },
-                removed,
-            );
         }
         let accounted = self.accounted(record);
         if self.state.msgs == 0 {
@@ -79,6 +68,23 @@ impl StreamLog {
             self.trim_subject(record.subject(), before.last, before.count + 1 - max, removed);
         }
         self.enforce(removed);
+    }
+
+    /// Removes what a message that rolls up takes the place of.
+    fn roll_up(&mut self, record: RecordView<'_>, removed: &mut dyn Removed) {
+        if record.flags() & flags::ROLLUP_ALL != 0 {
+            self.apply_purge(&Purge::default(), removed);
+        } else if record.flags() & flags::ROLLUP_SUBJECT != 0
+            && let Ok(filter) = Filter::parse(record.subject())
+        {
+            self.apply_purge(
+                &Purge {
+                    filter: Some(filter),
+                    ..Purge::default()
+                },
+                removed,
+            );
+        }
     }
 
     /// A sequence without message.

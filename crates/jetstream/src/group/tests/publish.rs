@@ -2,10 +2,12 @@
 
 use natterjack_jsapi::Nanos;
 use natterjack_jsapi::stream::{Discard, Retention};
+use natterjack_store::Seq;
 
 use super::{SECOND, World};
 use crate::Command;
 use crate::group::Outcome;
+use crate::stream::Incoming;
 
 #[test]
 fn an_ack_names_stream_and_sequence() {
@@ -107,4 +109,27 @@ fn without_interest_a_message_leaves_no_trace_but_its_number() {
     world.pull(id, "");
     world.ack(id, "$JS.ACK.S.c.1.2.1.0.0", "+ACK");
     assert_eq!(world.group.info(world.now).state.messages, 0);
+}
+
+#[test]
+fn readers_wait_for_what_nobody_is_told_of_and_for_nothing_else() {
+    let mut world = World::new(|_| {});
+    let publish = |world: &mut World, reply: Option<&[u8]>| {
+        let message = Incoming {
+            subject: b"s.a",
+            reply,
+            headers: b"",
+            payload: b"x",
+        };
+        world.group.publish(world.now, &message, &mut world.fx);
+    };
+    publish(&mut world, Some(b"pub"));
+    assert_eq!(world.group.awaited(), None, "its publisher is told");
+    publish(&mut world, None);
+    let awaited = world.group.awaited();
+    assert_eq!(awaited, Some(Seq(2)));
+    world.settle_one();
+    assert!(awaited.is_some_and(|seq| world.group.is_there(seq)));
+    publish(&mut world, Some(b"pub"));
+    assert_eq!(world.group.awaited(), None);
 }

@@ -22,6 +22,8 @@ pub trait Streams: Sync {
     fn config(&self, name: &str) -> Option<&StreamConfig>;
     /// Whether a stream other than `except` keeps a subject that one of `subjects` could name.
     fn overlaps(&self, subjects: &[String], except: &str) -> bool;
+    /// All of them.
+    fn all(&self) -> Vec<&StreamConfig>;
 }
 
 /// No other streams.
@@ -35,6 +37,10 @@ impl Streams for Alone {
 
     fn overlaps(&self, _subjects: &[String], _except: &str) -> bool {
         false
+    }
+
+    fn all(&self) -> Vec<&StreamConfig> {
+        Vec::new()
     }
 }
 
@@ -100,9 +106,11 @@ pub fn check(config: &StreamConfig, context: &Context<'_>) -> Result<StreamConfi
     Ok(config)
 }
 
-/// The account's rules on `max_bytes`.
+/// The account's rules on `max_bytes`, where it has any for streams of so many copies.
 fn bytes_limits(config: &StreamConfig, environment: &Environment) -> Result<(), ApiError> {
-    let limits = &environment.account_limits;
+    let Ok(limits) = environment.allowances.limits(config.num_replicas) else {
+        return Ok(());
+    };
     let limit = match config.storage {
         natterjack_jsapi::stream::Storage::File => limits.storage_max_stream_bytes,
         natterjack_jsapi::stream::Storage::Memory => limits.memory_max_stream_bytes,
@@ -127,7 +135,7 @@ pub enum Create {
 }
 
 /// Checks a create request for the stream called `name` in its subject (jetstream_api.go `jsStreamCreateRequest`).
-/// Accounting (how many streams, how many bytes) is not looked at here.
+/// Whether there is room for it is not looked at here, only whether the account may have one stream more.
 ///
 /// # Errors
 /// The first refusal, in the peer's order.
@@ -145,6 +153,10 @@ pub fn check_create(name: &str, request: &StreamRequest, context: &Context<'_>) 
     if wanted.mirror_direct && wanted.mirror.is_none() {
         return Err(invalid("stream has no mirror but does have mirror direct"));
     }
+    context
+        .environment
+        .allowances
+        .check_count(wanted, context.streams)?;
     let mut config = check(wanted, context)?;
     if config.num_replicas > 1 && !context.environment.clustered {
         return Err(errors::STREAM_REPLICAS_NOT_SUPPORTED);

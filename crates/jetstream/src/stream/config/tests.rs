@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use natterjack_jsapi::account::Limits;
 use natterjack_jsapi::json;
 use natterjack_jsapi::stream::{StreamConfig, StreamRequest};
 use natterjack_subject::collides;
 
 use super::*;
+use crate::allowance::Allowances;
 use crate::environment::Environment;
 
 #[derive(Default)]
@@ -25,6 +27,10 @@ impl Streams for Known {
             .flat_map(|c| &c.subjects);
         let mut pairs = others.flat_map(|o| subjects.iter().map(move |s| (o, s)));
         pairs.any(|(o, s)| collides(o.as_bytes(), s.as_bytes()))
+    }
+
+    fn all(&self) -> Vec<&StreamConfig> {
+        self.0.values().collect()
     }
 }
 
@@ -105,8 +111,11 @@ fn long_texts_are_refused() {
 fn limits_of_server_and_account_hold() {
     let mut environment = Environment::new("$G");
     environment.limits.duplicate_window_ns = 60_000_000_000;
-    environment.account_limits.max_bytes_required = true;
-    environment.account_limits.storage_max_stream_bytes = 100;
+    environment.allowances = Allowances::of_all(Limits {
+        max_bytes_required: true,
+        storage_max_stream_bytes: 100,
+        ..Limits::unlimited()
+    });
     let named = StreamConfig {
         name: "T".into(),
         ..StreamConfig::default()

@@ -1,9 +1,12 @@
 //! What others are told of the API: streams that were made, changed or removed, and every request with its answer. Says
 //! nothing when nobody listens.
 
+use std::sync::Arc;
+
 use natterjack_jetstream::Effects as _;
 use natterjack_jsapi::GoTime;
 use natterjack_jsapi::advisory::{self, ADVISORY_PREFIX, ClientInfo};
+use natterjack_jsapi::json::write::ObjectWriter;
 use natterjack_jsapi::stream::StreamState;
 use natterjack_subject::names::nuid;
 
@@ -76,29 +79,65 @@ pub(super) fn stream_action(wire: &mut Wire, account: &JsAccount, stream: &str, 
     wire.advisory(subject.as_bytes(), &json);
 }
 
-/// Reports that a snapshot begins.
-pub(super) fn snapshot_created(wire: &mut Wire, stream: &str, state: &StreamState, client: &ClientInfo) {
-    let subject = format!("{ADVISORY_PREFIX}STREAM.SNAPSHOT_CREATE.{stream}");
-    if wire.wants_advisory(subject.as_bytes()) {
-        let id = nuid(&mut rand::random);
-        let json = advisory::snapshot_create(&id, clock::wall(), stream, state, client);
-        wire.advisory(subject.as_bytes(), &json);
-    }
+/// A snapshot or restore on its way, as advisories tell of it.
+pub(super) struct Backup {
+    /// Whose stream it is.
+    pub(super) account: Arc<JsAccount>,
+    /// The stream.
+    pub(super) stream: String,
+    /// When it began.
+    pub(super) start: GoTime,
+    /// Who asked for it.
+    pub(super) client: ClientInfo,
 }
 
-/// Reports that a snapshot or a restore is over; `kind` is its name in lower case.
-pub(super) fn backup_done(wire: &mut Wire, stream: &str, kind: &str, start: GoTime, client: &ClientInfo) {
-    let subject = format!("{ADVISORY_PREFIX}STREAM.{}.{stream}", kind.to_uppercase());
-    if !wire.wants_advisory(subject.as_bytes()) {
-        return;
+impl Backup {
+    /// A snapshot begins, of a stream that holds this much.
+    pub(super) fn snapshot_created(&self, wire: &mut Wire, state: &StreamState) {
+        self.tell(wire, "snapshot_create", |o| {
+            o.field("state", state);
+            o.field("client", &self.client);
+        });
     }
-    let id = nuid(&mut rand::random);
-    let end = clock::wall();
-    let json = advisory::event(kind, &id, end, |o| {
-        o.text("stream", stream);
-        o.field("start", &start);
-        o.field("end", &end);
-        o.field("client", client);
-    });
-    wire.advisory(subject.as_bytes(), &json);
+
+    /// A snapshot is over.
+    pub(super) fn snapshot_complete(&self, wire: &mut Wire) {
+        self.tell(wire, "snapshot_complete", |o| {
+            o.field("start", &self.start);
+            o.field("end", &clock::wall());
+            o.field("client", &self.client);
+        });
+    }
+
+    /// A restore begins.
+    pub(super) fn restore_created(&self, wire: &mut Wire) {
+        self.tell(wire, "restore_create", |o| o.field("client", &self.client));
+    }
+
+    /// A restore is over, whatever came of it.
+    pub(super) fn restore_complete(&self, wire: &mut Wire, bytes: u64) {
+        self.tell(wire, "restore_complete", |o| {
+            o.field("start", &self.start);
+            o.field("end", &clock::wall());
+            o.field("bytes", &bytes);
+            o.field("client", &self.client);
+        });
+    }
+
+    fn tell(&self, wire: &mut Wire, kind: &str, fields: impl FnOnce(&mut ObjectWriter<'_>)) {
+        let subject = format!("{ADVISORY_PREFIX}STREAM.{}.{}", kind.to_uppercase(), self.stream);
+        if !wire.wants_advisory(subject.as_bytes()) {
+            return;
+        }
+        let id = nuid(&mut rand::random);
+        let domain = &self.account.jetstream.server.options.jetstream.domain;
+        let json = advisory::event(kind, &id, clock::wall(), |o| {
+            o.text("stream", &self.stream);
+            fields(o);
+            if !domain.is_empty() {
+                o.text("domain", domain);
+            }
+        });
+        wire.advisory(subject.as_bytes(), &json);
+    }
 }

@@ -58,14 +58,18 @@ impl Desk {
         let mut out = Vec::new();
         response::snapshot(&mut out, &*stream.config(), &state);
         self.answer(request, &out);
-        let client = audit::client_info(request.from.as_deref(), &self.account);
-        audit::snapshot_created(&mut self.wire, name, &state, &client);
         let account = Arc::clone(&self.account);
+        let told = audit::Backup {
+            account: Arc::clone(&self.account),
+            stream: name.to_owned(),
+            start: clock::wall(),
+            client: audit::client_info(request.from.as_deref(), &self.account),
+        };
+        told.snapshot_created(&mut self.wire, &state);
         tokio::spawn(async move {
-            let start = clock::wall();
             backup::send(&stream, &account, &wanted, packer, &state).await;
             let mut wire = Wire::new(&account.jetstream.server, &account.account);
-            audit::backup_done(&mut wire, &stream.name, "snapshot_complete", start, &client);
+            told.snapshot_complete(&mut wire);
             wire.lane.flush();
         });
         Ok(())
@@ -75,19 +79,20 @@ impl Desk {
         match self.try_restore(request, name) {
             Ok(config) => {
                 let incoming = backup::listen(&self.account, name);
+                let told = audit::Backup {
+                    account: Arc::clone(&self.account),
+                    stream: name.to_owned(),
+                    start: clock::wall(),
+                    client: audit::client_info(request.from.as_deref(), &self.account),
+                };
+                told.restore_created(&mut self.wire);
                 let mut out = Vec::new();
                 response::restore(&mut out, &incoming.subject);
                 self.answer(request, &out);
                 let account = Arc::clone(&self.account);
-                let client = audit::client_info(request.from.as_deref(), &self.account);
                 tokio::spawn(async move {
-                    let start = clock::wall();
-                    let name = config.name.clone();
-                    take_back(&account, config, &incoming).await;
+                    take_back(&account, config, &incoming, &told).await;
                     incoming.end(&account);
-                    let mut wire = Wire::new(&account.jetstream.server, &account.account);
-                    audit::backup_done(&mut wire, &name, "restore_complete", start, &client);
-                    wire.lane.flush();
                 });
             }
             Err(error) => {
@@ -123,25 +128,34 @@ impl Desk {
         let Create::New(mut config) = check_create(name, &wanted, &context)? else {
             return Err(errors::STREAM_NAME_EXIST_RESTORE_FAILED);
         };
-        self.account.check_room(&config, None)?;
+        self.account.check_room(&config)?;
         config.sealed = sealed;
         Ok(config)
     }
 }
 
-/// Takes the chunks, fills the stream, and tells who sent the last of them.
-async fn take_back(account: &Arc<JsAccount>, config: StreamConfig, incoming: &Incoming) {
-    let Some((path, reply)) = incoming.take(account).await else {
+/// Takes the chunks, fills the stream, and tells who sent the last of them. Of one who stops sending nobody hears.
+async fn take_back(
+    account: &Arc<JsAccount>,
+    config: StreamConfig,
+    incoming: &Incoming,
+    told: &audit::Backup,
+) {
+    let Some(taken) = incoming.take(account).await else {
         return;
     };
     let mut wire = Wire::new(&account.jetstream.server, &account.account);
     let mut out = Vec::new();
-    match account.restore(config, path).await {
-        Ok(info) => response::record(&mut out, "stream_create_response", &info),
+    match account.restore(config, taken.path).await {
+        Ok(info) => {
+            audit::stream_action(&mut wire, account, &info.config.name, "CREATED", "create");
+            response::record(&mut out, "stream_create_response", &info);
+        }
         Err(error) => response::error(&mut out, "stream_create_response", &error),
     }
-    if !reply.is_empty() {
-        wire.answer(&reply, &out);
+    told.restore_complete(&mut wire, taken.bytes);
+    if !taken.reply.is_empty() {
+        wire.answer(&taken.reply, &out);
     }
     wire.lane.flush();
 }

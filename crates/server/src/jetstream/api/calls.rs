@@ -18,6 +18,19 @@ pub(super) const fn clustered_only(call: &ApiCall<'_>) -> bool {
     )
 }
 
+/// Whether a call is about what is there, and is to find all that was published before it.
+pub(super) const fn is_read(call: &ApiCall<'_>) -> bool {
+    matches!(
+        call,
+        ApiCall::StreamInfo { .. }
+            | ApiCall::StreamMsgGet { .. }
+            | ApiCall::StreamMsgDelete { .. }
+            | ApiCall::ConsumerNames { .. }
+            | ApiCall::ConsumerList { .. }
+            | ApiCall::ConsumerInfo { .. }
+    )
+}
+
 /// The stream a call is about.
 pub(super) const fn stream_of<'a>(call: &ApiCall<'a>) -> Option<&'a str> {
     match *call {

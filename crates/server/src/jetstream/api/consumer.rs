@@ -121,7 +121,7 @@ impl Asked {
             let start = owner.group.fit_copier(&mut wanted.config, &name());
             copies = start.map_or(Copies::ByOwn, Copies::ByDurable);
         }
-        let limits = self.account.consumer_limits();
+        let limits = self.account.consumer_limits(owner.group.stream().config())?;
         let admitted = owner.group.admit_consumer(wanted, &limits, name, clock::now())?;
         Ok((admitted, copies))
     }

@@ -12,6 +12,7 @@ pub(super) mod direct;
 mod heading;
 mod list;
 mod message;
+mod queue;
 mod stream;
 mod template;
 
@@ -23,19 +24,22 @@ use natterjack_jsapi::subjects::API_PREFIX;
 use natterjack_jsapi::versioning::API_LEVEL;
 use natterjack_jsapi::{ApiCall, ApiError, errors, json, response};
 
-use self::calls::{check_before, clustered_only, stream_of};
+use self::calls::{check_before, clustered_only, is_read, stream_of};
 pub(super) use self::heading::has_level;
 use self::heading::{identity, level};
+pub(super) use self::queue::Requests;
+use self::queue::{Limits, Waiting};
 pub(super) use self::template::listen_all as listen_templates;
 use super::account::JsAccount;
 use super::owner::Owner;
 use super::stream::Stream;
 use super::wire::Wire;
 use crate::conn::Conn;
-use crate::mailbox::{Mailbox, Pile};
+use crate::mailbox::Mailbox;
 use crate::router::lane::Lane;
 use crate::router::message::Routed;
 use crate::router::sub::Service;
+use crate::server::Server;
 
 /// Calls that streams answer themselves: without a stream nobody is there.
 const SERVED_ELSEWHERE: [&[u8]; 2] = [b"CONSUMER.MSG.NEXT.", b"DIRECT.GET."];
@@ -80,6 +84,11 @@ impl Request {
         json::from_request(&self.body, root, strict).map_err(errors::invalid_json)
     }
 
+    /// Bytes, as the mailbox counts them.
+    const fn weight(&self) -> usize {
+        self.body.len() + 256
+    }
+
     /// Whether the body says nothing.
     fn is_empty(&self) -> bool {
         let body = self.body.trim_ascii();
@@ -87,37 +96,20 @@ impl Request {
     }
 }
 
-/// Something for the desk.
-#[derive(Debug)]
-enum Waiting {
-    /// A request.
-    Call(Request),
-    /// A message whose stream has to be made first.
-    Homeless(template::Homeless),
-}
-
-/// What waits for the desk.
-#[derive(Debug, Default)]
-pub(super) struct Requests(Vec<Waiting>);
-
-impl Pile for Requests {
-    fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-}
-
 /// Takes requests off the account's subjects.
 #[derive(Debug)]
 pub(super) struct Api {
     mailbox: Arc<Mailbox<Requests>>,
+    limits: Limits,
 }
 
 impl Api {
     /// The service, and the mailbox its task reads.
-    pub(super) fn new() -> (Self, Arc<Mailbox<Requests>>) {
+    pub(super) fn new(server: &Server) -> (Self, Arc<Mailbox<Requests>>) {
         let mailbox = Arc::new(Mailbox::new(REQUEST_BYTES_MAX));
         let service = Self {
             mailbox: Arc::clone(&mailbox),
+            limits: Limits::of(server),
         };
         (service, mailbox)
     }
@@ -138,9 +130,12 @@ impl Service for Api {
             identity: identity(message.headers()),
             from: message.from.cloned(),
         };
-        let full = self.mailbox.push(message.body.len() + 256, |requests| {
-            requests.0.push(Waiting::Call(request))
+        let mut dropped = queue::Dropped::default();
+        let full = self.mailbox.push(request.weight(), |requests| {
+            dropped = requests.take_in(request, self.limits);
         });
+        self.mailbox.settle(dropped.bytes);
+        queue::report(&lane.server, dropped);
         if full && lane.gate.is_none() {
             lane.gate = Some(Arc::clone(&self.mailbox.gate));
         }
@@ -159,11 +154,11 @@ pub(super) async fn serve(account: Arc<JsAccount>, mailbox: Arc<Mailbox<Requests
     loop {
         mailbox.arrived().await;
         mailbox.take(&mut requests);
-        for waiting in requests.0.drain(..) {
+        for waiting in requests.drain() {
             let bytes = match waiting {
                 Waiting::Call(request) => {
                     desk.serve(&request).await;
-                    request.body.len() + 256
+                    request.weight()
                 }
                 Waiting::Homeless(homeless) => {
                     let bytes = homeless.bytes();
@@ -241,7 +236,11 @@ impl Desk {
             request: request.clone(),
             kind,
         };
-        stream.call(move |owner| desk.answer(owner));
+        if is_read(call) {
+            stream.read(move |owner| desk.answer(owner));
+        } else {
+            stream.call(move |owner| desk.answer(owner));
+        }
     }
 
     fn refuse_without_stream(&mut self, request: &Request, call: &ApiCall<'_>) {

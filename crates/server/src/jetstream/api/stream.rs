@@ -50,7 +50,7 @@ impl Desk {
         match check_create(name, &wanted, &context)? {
             Create::Existing => {}
             Create::New(config) => {
-                self.account.check_room(&config, None)?;
+                self.account.check_room(&config)?;
                 self.account
                     .create(config, "")
                     .await
@@ -81,7 +81,7 @@ impl Desk {
         let context = self.account.context(&configs, wanted.pedantic);
         let old = configs.get(name);
         let config = check_update(name, old, &wanted, &context)?;
-        self.account.check_room(&config, old)?;
+        self.account.check_room(&config)?;
         let stream = self.stream(name).ok_or(errors::STREAM_NOT_FOUND)?;
         let (sender, receiver) = tokio::sync::oneshot::channel();
         let account = Arc::clone(&self.account.account);

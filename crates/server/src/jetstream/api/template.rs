@@ -10,7 +10,7 @@ use natterjack_jsapi::stream::StreamRequest;
 use natterjack_jsapi::{ApiError, errors, response};
 
 use super::list::page;
-use super::{Desk, Request, Requests, Waiting, audit};
+use super::{Desk, Request, Requests, audit};
 use crate::jetstream::account::JsAccount;
 use crate::jetstream::services;
 use crate::mailbox::Mailbox;
@@ -56,7 +56,7 @@ impl Service for Trap {
             body: message.body.to_vec(),
         };
         let full = self.mailbox.push(homeless.bytes(), |requests| {
-            requests.0.push(Waiting::Homeless(homeless));
+            requests.house(homeless);
         });
         if full && lane.gate.is_none() {
             lane.gate = Some(Arc::clone(&self.mailbox.gate));
@@ -236,7 +236,7 @@ impl Desk {
         let Create::New(config) = check_create(&name, &wanted, &context).map_err(text)? else {
             return Ok(());
         };
-        self.account.check_room(&config, None).map_err(text)?;
+        self.account.check_room(&config).map_err(text)?;
         self.account.create(config, template).await?;
         audit::stream_action(&mut self.wire, &self.account, &name, "CREATED", "create");
         Ok(())

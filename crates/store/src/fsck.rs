@@ -3,6 +3,7 @@
 
 mod aside;
 mod export;
+mod mend;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -26,6 +27,7 @@ use crate::store::{Store, StoreOptions, read_group};
 use crate::subjects::Place;
 
 pub use export::{Content, Exported, export};
+use mend::{set_aside, take_back};
 
 /// What a check found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -150,60 +152,6 @@ pub fn repair(disk: &Arc<dyn Disk>, root: &Path, encryption: Option<&Encryption>
     let store = Store::open(Arc::clone(disk), root, &options)?;
     store.shutdown();
     Ok(report)
-}
-
-/// Puts segments that the checkpoint names, and that are set aside, where they are missed. Whether there were any.
-fn take_back(
-    disk: &Arc<dyn Disk>,
-    pool: &Arc<Pool>,
-    (dir, checkpoint): (&Path, &mut Checkpoint),
-    report: &mut Report,
-) -> io::Result<bool> {
-    let mut any = false;
-    for entry in &checkpoint.segments {
-        let mut segment = laid_out(entry);
-        let [path, _] = segment.paths(dir);
-        let aside = aside::aside(&path);
-        if segment.live() == 0 || disk.open_existing(&path).is_ok() || disk.open_existing(&aside).is_err() {
-            continue;
-        }
-        disk.rename(&aside, &path)?;
-        let content = read_file(disk.as_ref(), &path)?.into();
-        segment.data = Data::open(pool, &path, (entry.base, entry.generation), content)?;
-        find_records(&mut segment);
-        let live = segment.live() as u64;
-        let mut there = Vec::new();
-        let mut cursor = Cursor::whole(&segment);
-        while let Some((slot, found)) = cursor.step() {
-            if found.is_some() {
-                there.push(Seq(entry.base.0 + slot as u64));
-            }
-        }
-        let (good, bad) = (there.len() as u64, live - there.len() as u64);
-        checkpoint.lost.retain(|seq| there.binary_search(seq).is_err());
-        report.lost -= good.min(report.lost);
-        report.messages += good;
-        report.repaired.push(format!(
-            "{}: taken back; {good} messages are there again, {bad} stay lost",
-            path.display()
-        ));
-        any = true;
-    }
-    if any {
-        // What is known of subjects may lack them: the next start reads the records instead.
-        checkpoint.learnt = None;
-        disk.sync_dir(dir)?;
-    }
-    Ok(any)
-}
-
-fn set_aside(disk: &dyn Disk, path: &Path, report: &mut Report) -> io::Result<()> {
-    let aside = aside::aside(path);
-    disk.rename(path, &aside)?;
-    report
-        .repaired
-        .push(format!("{}: kept as {}", path.display(), aside.display()));
-    Ok(())
 }
 
 /// Folders with the number of a group for a name.

@@ -33,6 +33,7 @@ mod codec;
 mod damage;
 mod deleted;
 pub mod disk;
+mod figures;
 pub mod fsck;
 mod ids;
 mod journal;
@@ -49,6 +50,7 @@ mod worker;
 
 pub use batch::{Batch, BatchBuilder, Committed, EntryBody};
 pub use disk::{Disk, DiskFile, OsDisk};
+pub use figures::StoreStats;
 pub use ids::{GroupId, LogIndex, Seq};
 pub use journal::{AppendError, Completion, JournalStats, SyncMode};
 pub use log::{Storage, StreamOptions, accounted};

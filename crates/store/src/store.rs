@@ -13,6 +13,7 @@ use crate::batch::{Committed, EntryBody};
 use crate::codec::{In, Out};
 use crate::damage::Damage;
 use crate::disk::{Disk, make_dir, read_file, replace_file};
+use crate::figures::{Figures, StoreStats};
 use crate::ids::{GroupId, LogIndex, Seq};
 use crate::journal::{AppendError, Completion, Journal, JournalStats, Pending, Settings, SyncMode, recover};
 use crate::log::{Replay, StreamFiles, StreamLog, StreamOptions};
@@ -66,6 +67,7 @@ pub(crate) struct Context {
     pub(crate) journal: Arc<Journal>,
     pub(crate) worker: Worker,
     pub(crate) damage: Arc<Damage>,
+    pub(crate) figures: Figures,
     /// The store's key, and what segments share.
     pub(crate) pool: Arc<Pool>,
     pub(crate) memory: Arc<Memory>,
@@ -137,6 +139,7 @@ impl Store {
             worker: Worker::start()?,
             pool: Arc::new(Pool::new(vault, Arc::clone(&damage))),
             damage,
+            figures: Figures::default(),
             memory: Memory::new(options.memory_bytes_max),
             lossy: recovered.lossy,
             queue_bytes_max: options.queue_bytes_max,
@@ -311,6 +314,12 @@ impl Store {
     #[must_use]
     pub fn journal_stats(&self) -> JournalStats {
         self.context.journal.stats()
+    }
+
+    /// Figures of what is done behind appends.
+    #[must_use]
+    pub fn stats(&self) -> StoreStats {
+        self.context.figures.stats()
     }
 
     /// What its streams take of [`StoreOptions::memory_bytes_max`].

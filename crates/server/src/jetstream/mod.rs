@@ -282,6 +282,16 @@ impl JetStream {
         self.store.journal_stats()
     }
 
+    /// Figures of the work behind appends.
+    pub(crate) fn store_stats(&self) -> natterjack_store::StoreStats {
+        self.store.stats()
+    }
+
+    /// What streams on disk take of the memory budget.
+    pub(crate) fn memory_use(&self) -> natterjack_store::MemoryUse {
+        self.store.memory_use()
+    }
+
     /// Ends all streams and makes everything durable.
     pub(crate) async fn stop(&self) {
         for account in self.accounts() {

@@ -3,8 +3,9 @@
 
 use std::fmt::{Display, Write as _};
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
 
-use natterjack_store::Health;
+use natterjack_store::{Health, JournalStats};
 
 use super::varz;
 use crate::jetstream::JetStream;
@@ -48,6 +49,23 @@ impl Metrics {
     fn one(&mut self, name: &str, what: &str, value: impl Display) {
         self.begin(name, what);
         self.value(name, &[], value);
+    }
+
+    /// How often something took how long: so many up to each bound, and the last beyond all.
+    fn histogram(&mut self, name: &str, what: &str, (bounds, counts): (&[Duration], &[u64]), sum: Duration) {
+        let _fits = write!(
+            self.0,
+            "# HELP natterjack_{name} {what}\n# TYPE natterjack_{name} histogram\n"
+        );
+        let bucket = format!("{name}_bucket");
+        let mut total = 0;
+        for (nth, count) in counts.iter().enumerate() {
+            total += count;
+            let bound = bounds.get(nth).map(|bound| bound.as_secs_f64().to_string());
+            self.value(&bucket, &[("le", bound.as_deref().unwrap_or("+Inf"))], total);
+        }
+        self.value(&format!("{name}_sum"), &[], sum.as_secs_f64());
+        self.value(&format!("{name}_count"), &[], total);
     }
 }
 
@@ -126,7 +144,32 @@ fn put_store(page: &mut Metrics, jetstream: &JetStream) {
         "Reports of damage since the start.",
         reports,
     );
-    let journal = jetstream.journal_stats();
+    put_journal(page, &jetstream.journal_stats());
+    let stats = jetstream.store_stats();
+    page.one(
+        "store_checkpoints_total",
+        "Checkpoints of streams.",
+        stats.checkpoints,
+    );
+    page.one(
+        "store_drained_bytes_total",
+        "Bytes of messages copied from the journal's memory to segments.",
+        stats.drained_bytes,
+    );
+    let memory = jetstream.memory_use();
+    page.one(
+        "memory_budget_used_bytes",
+        "Memory that streams on disk take of the budget.",
+        memory.bytes,
+    );
+    page.one(
+        "memory_budget_bytes",
+        "The budget: jetstream.memory_budget.",
+        memory.bytes_max,
+    );
+}
+
+fn put_journal(page: &mut Metrics, journal: &JournalStats) {
     page.one(
         "journal_rounds_total",
         "Rounds written to the journal.",
@@ -146,6 +189,17 @@ fn put_store(page: &mut Metrics, jetstream: &JetStream) {
         "journal_bytes_total",
         "Bytes written to the journal.",
         journal.bytes,
+    );
+    page.one(
+        "journal_files",
+        "Files of the journal that hold what is needed.",
+        journal.files,
+    );
+    page.histogram(
+        "journal_sync_seconds",
+        "How long forcing the journal to disk took.",
+        (&JournalStats::SYNC_BOUNDS, &journal.sync_counts),
+        journal.sync_time,
     );
 }
 

@@ -11,6 +11,7 @@ mod held;
 pub(crate) mod recover;
 mod reserve;
 mod scan;
+mod stats;
 mod writer;
 
 use std::collections::HashMap;
@@ -28,6 +29,7 @@ use crate::seal::Vault;
 pub(crate) use erase::Erasure;
 use files::Files;
 use held::Contents;
+pub use stats::JournalStats;
 
 /// Name of the file that keeps space back.
 const RESERVE: &str = "RESERVE";
@@ -64,19 +66,6 @@ pub enum AppendError {
 
 /// Called once, from the journal's thread, when an entry is durable or has failed.
 pub type Completion = Box<dyn FnOnce(Result<(), AppendError>) + Send>;
-
-/// Figures about the journal.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct JournalStats {
-    /// Rounds written.
-    pub rounds: u64,
-    /// Syncs.
-    pub syncs: u64,
-    /// Entries.
-    pub frames: u64,
-    /// Bytes, with headers and padding.
-    pub bytes: u64,
-}
 
 pub(crate) struct Pending {
     pub(crate) group: GroupId,

@@ -341,6 +341,7 @@ impl Writer {
         stats.rounds += 1;
         stats.frames += frames.len() as u64;
         stats.bytes += total as u64;
+        stats.files = self.files.full_count() as u64 + 1;
         Ok(())
     }
 
@@ -440,12 +441,13 @@ impl Writer {
         let Some(current) = &self.current else {
             return Ok(());
         };
+        let began = Instant::now();
         if let Err(error) = current.file.sync_data() {
             return Err(self.poison(&error));
         }
         self.synced = self.next_lsn - 1;
         self.dirty_since = None;
-        self.shared.stats.lock().syncs += 1;
+        self.shared.stats.lock().note_sync(began.elapsed());
         Ok(())
     }
 

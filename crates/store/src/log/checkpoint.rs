@@ -277,6 +277,7 @@ impl StreamLog {
         self.jobs.checkpoint = None;
         match outcome {
             Ok(applied) => {
+                self.context.figures.checkpointed();
                 for erase in self
                     .jobs
                     .erase

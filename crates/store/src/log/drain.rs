@@ -456,6 +456,8 @@ impl StreamLog {
             segment.data = appended.data;
             segment.file = appended.file;
         }
+        let bytes = job.records.iter().map(Bytes::len).sum();
+        self.context.figures.drained(bytes);
         self.drop_front(job.covers);
     }
 

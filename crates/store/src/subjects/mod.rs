@@ -12,6 +12,7 @@ mod cache;
 mod footer;
 mod history;
 mod kept;
+mod listing;
 mod memtable;
 mod merged;
 mod rows;
@@ -19,14 +20,13 @@ mod run;
 mod spill;
 #[cfg(test)]
 mod tests;
+mod texts;
 mod write;
 
 use std::hash::BuildHasher;
-use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use natterjack_subject::Filter;
 use parking_lot::Mutex;
 
 use crate::ids::Seq;
@@ -35,8 +35,7 @@ use block::Known;
 pub(crate) use cache::BlockCache;
 pub(crate) use kept::{Keep, Kept};
 use memtable::Memtable;
-use merged::{Layer, Merged};
-use run::{Cursor, Run};
+use run::Run;
 pub(crate) use run::{Place, run_number};
 pub(crate) use spill::SpillError;
 
@@ -257,92 +256,6 @@ impl Subjects {
         let runs: usize = self.runs.iter().map(|run| run.memory_bytes()).sum();
         let frozen = self.frozen.as_ref().map_or(0, |f| f.memory_bytes());
         runs + frozen
-    }
-
-    /// Calls `each` for every subject behind `after` that passes `filter`, in order.
-    pub(crate) fn for_each(
-        &mut self,
-        filter: &Filter,
-        after: &[u8],
-        each: &mut dyn FnMut(&[u8], SubjectState) -> ControlFlow<()>,
-    ) -> Result<(), Damaged> {
-        if filter.is_literal() {
-            if after < filter.as_bytes()
-                && let Some(state) = self.get(filter.as_bytes())?
-            {
-                let _done = each(filter.as_bytes(), state);
-            }
-            return Ok(());
-        }
-        self.table.sort();
-        let prefix = filter.literal_prefix();
-        let from = prefix.max(after);
-        if self.frozen.is_none() && self.runs.is_empty() {
-            self.for_each_in_table(filter, after, each);
-            return Ok(());
-        }
-        let mut merged = Merged::new(self.layers(from)?);
-        let (mut text, mut history) = (Vec::new(), Vec::new());
-        while let Some(known) = merged.next(&mut text, &mut history)? {
-            if !text.starts_with(prefix) {
-                break;
-            }
-            if let Some(state) = live(known)
-                && text.as_slice() > after
-                && filter.matches(&text)
-                && each(&text, state).is_break()
-            {
-                break;
-            }
-        }
-        Ok(())
-    }
-
-    fn for_each_in_table(
-        &self,
-        filter: &Filter,
-        after: &[u8],
-        each: &mut dyn FnMut(&[u8], SubjectState) -> ControlFlow<()>,
-    ) {
-        let prefix = filter.literal_prefix();
-        for n in self.table.sorted_from(prefix.max(after)) {
-            let text = self.table.text(n);
-            if !text.starts_with(prefix) {
-                break;
-            }
-            if let Some(state) = live(self.table.known(n))
-                && text > after
-                && filter.matches(text)
-                && each(text, state).is_break()
-            {
-                break;
-            }
-        }
-    }
-
-    /// All layers from the first text not before `from` on, the newest first.
-    fn layers(&self, from: &[u8]) -> Result<Vec<Layer<'_>>, Damaged> {
-        let mut layers = vec![Layer::table(
-            self.table.rows(),
-            self.table.sorted_from(from).collect(),
-        )];
-        if let Some(frozen) = &self.frozen {
-            layers.push(Layer::table(frozen.rows(), frozen.rows().ordered_from(from)));
-        }
-        for run in self.runs.iter().rev() {
-            layers.push(Layer::Run(Cursor::new(Arc::clone(run), from)?));
-        }
-        Ok(layers)
-    }
-
-    /// Messages of the subjects that start with `prefix`.
-    pub(crate) fn count_prefix(&self, prefix: &[u8]) -> Result<u64, Damaged> {
-        let mut count =
-            self.table.rows().gain(prefix) + self.frozen.as_ref().map_or(0, |f| f.rows().gain(prefix));
-        for run in &self.runs {
-            count += run.gain(prefix)?;
-        }
-        Ok(u64::try_from(count).unwrap_or(0))
     }
 
     /// Bytes of memory in use, near enough for accounting.

@@ -5,23 +5,14 @@ use std::sync::Arc;
 
 use super::SubjectState;
 use super::block::Known;
+use super::texts::{TextAt, Texts, extend, number, own, place};
 use crate::ids::Seq;
 use crate::order;
 
 /// Entries of a piece.
 const PIECE: usize = 512;
-/// Bytes of a piece of texts, unless a single text is longer.
-const TEXTS_BYTES: usize = 64 * 1024;
-
 /// A history gets room in multiples of this, bytes: what grows to a bound is moved a few times only.
 const HISTORY_ROOM: u16 = 8;
-
-/// Where a text lies.
-#[derive(Debug, Clone, Copy, Default)]
-struct TextAt {
-    piece: u32,
-    at: u32,
-}
 
 #[derive(Debug, Clone)]
 struct Entry {
@@ -55,77 +46,6 @@ impl Entry {
     }
 }
 
-/// Texts, one behind the other.
-#[derive(Debug, Clone, Default)]
-struct Texts {
-    pieces: Vec<Arc<Vec<u8>>>,
-    bytes: usize,
-    /// Bytes that the pieces have room for.
-    room: usize,
-}
-
-/// `piece` to be changed: if somebody else has it, a copy with as much room takes its place.
-fn own<T: Clone>(piece: &mut Arc<Vec<T>>) -> &mut Vec<T> {
-    if Arc::get_mut(piece).is_none() {
-        let mut copy = Vec::with_capacity(piece.capacity());
-        copy.extend_from_slice(piece);
-        *piece = Arc::new(copy);
-    }
-    Arc::make_mut(piece)
-}
-
-/// Adds `items` to a piece that is never to have room for more than `max`, unless they alone are more; gives how much room
-/// that took.
-fn extend<T: Clone>(piece: &mut Vec<T>, items: &[T], max: usize) -> usize {
-    let before = piece.capacity();
-    let len = piece.len() + items.len();
-    if len > before {
-        piece.reserve_exact((before * 2).min(max).max(len) - piece.len());
-    }
-    piece.extend_from_slice(items);
-    piece.capacity() - before
-}
-
-impl Texts {
-    fn push(&mut self, text: &[u8]) -> TextAt {
-        let fits = |piece: &Arc<Vec<u8>>| piece.len() + text.len() <= TEXTS_BYTES;
-        if !self.pieces.last().is_some_and(fits) {
-            self.pieces.push(Arc::default());
-        }
-        let mut at = 0;
-        if let Some(piece) = self.pieces.last_mut() {
-            at = piece.len();
-            self.room += extend(own(piece), text, TEXTS_BYTES);
-        }
-        self.bytes += text.len();
-        TextAt {
-            piece: index(self.pieces.len() - 1),
-            at: index(at),
-        }
-    }
-
-    fn at(&self, text: TextAt, len: usize) -> &[u8] {
-        let at = place(text.at);
-        let piece = self.pieces.get(place(text.piece));
-        piece
-            .and_then(|piece| piece.get(at..at + len))
-            .unwrap_or_default()
-    }
-
-    fn of(&self, entry: &Entry) -> &[u8] {
-        self.at(entry.text, entry.text_len())
-    }
-
-    /// Replaces bytes.
-    fn set(&mut self, text: TextAt, bytes: &[u8]) {
-        let at = place(text.at);
-        let piece = self.pieces.get_mut(place(text.piece)).map(own);
-        if let Some(there) = piece.and_then(|piece| piece.get_mut(at..at + bytes.len())) {
-            there.copy_from_slice(bytes);
-        }
-    }
-}
-
 /// Entries under numbers that stay theirs, and their texts.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Rows {
@@ -143,14 +63,6 @@ pub(super) struct Rows {
     texts_dead: usize,
 }
 
-fn place(n: u32) -> usize {
-    n as usize
-}
-
-fn index(n: usize) -> u32 {
-    u32::try_from(n).unwrap_or(u32::MAX)
-}
-
 /// Counts beyond four thousand million are not told apart.
 fn narrow(count: u64) -> u32 {
     u32::try_from(count).unwrap_or(u32::MAX)
@@ -165,19 +77,23 @@ impl Rows {
         &mut own(&mut self.pieces[place(n) / PIECE])[place(n) % PIECE]
     }
 
+    fn text_of(&self, entry: &Entry) -> &[u8] {
+        self.texts.at(entry.text, entry.text_len())
+    }
+
     /// Entries that are not dead.
     pub(super) const fn len(&self) -> usize {
         self.live
     }
 
     pub(super) fn text(&self, n: u32) -> &[u8] {
-        self.texts.of(self.entry(n))
+        self.text_of(self.entry(n))
     }
 
     /// Whether entry `n` is of `subject`, which has this half of a hash.
     pub(super) fn is_of(&self, n: u32, subject: &[u8], hash: u32) -> bool {
         let entry = self.entry(n);
-        entry.hash == hash && self.texts.of(entry) == subject
+        entry.hash == hash && self.text_of(entry) == subject
     }
 
     pub(super) fn hash(&self, n: u32) -> u32 {
@@ -241,7 +157,7 @@ impl Rows {
             self.room += extend(own(piece), &[entry], PIECE);
         }
         self.given += 1;
-        index(self.given - 1)
+        number(self.given - 1)
     }
 
     /// Marks an entry as dead.
@@ -328,7 +244,7 @@ impl Rows {
     pub(super) fn iter(&self) -> impl Iterator<Item = u32> {
         let entries = self.pieces.iter().flat_map(|piece| piece.iter());
         let numbered = entries.enumerate().filter(|(_, entry)| !entry.dead);
-        numbered.map(|(n, _)| index(n))
+        numbered.map(|(n, _)| number(n))
     }
 
     /// Those at and behind `from` in order of their texts.
@@ -360,6 +276,7 @@ impl Rows {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::subjects::texts::TEXTS_BYTES;
 
     fn state(count: u64) -> SubjectState {
         SubjectState {

@@ -1,8 +1,10 @@
 //! Random changes to subjects in memory and with a table that goes to disk all the time, against a plain map.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::path::Path;
 
+use natterjack_subject::Filter;
 use proptest::prelude::*;
 use zeroize::Zeroizing;
 

@@ -174,14 +174,7 @@ pub fn parse_pull(body: &[u8]) -> Result<Pull, json::JsonError> {
         return Ok(one);
     }
     if body.starts_with(b"{") {
-        // The peer reads this body in one piece, so an early end has another text than in streams of JSON.
-        return json::from_request(body, "", false).map_err(|error| {
-            if error.0 == "unexpected EOF" {
-                json::JsonError("unexpected end of JSON input".into())
-            } else {
-                error
-            }
-        });
+        return json::from_whole(body, "");
     }
     let batch = number(body)
         .and_then(|n| i64::try_from(n).ok())

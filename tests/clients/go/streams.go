@@ -16,6 +16,7 @@ var streamCases = []namedCase{
 	{"publish_expectations", expectations},
 	{"asynchronous_publish", publishAsync},
 	{"keys_and_watch", keys},
+	{"copies_of_keys", copies},
 	{"objects", objects},
 }
 
@@ -104,12 +105,61 @@ func keys(b *bench) {
 	must(watch.Stop())
 }
 
+// Buckets that follow another, under their own name and under its, watches that begin in the middle, and the marker that a
+// purge leaves behind for a while.
+func copies(b *bench) {
+	origin := got(b.js.CreateKeyValue(b.ctx, jetstream.KeyValueConfig{Bucket: "origin", History: 5, LimitMarkerTTL: time.Second}))
+	must(origin.PurgeDeletes(b.ctx))
+	for _, value := range []string{"1", "2", "3"} {
+		got(origin.PutString(b.ctx, "a.1", value))
+	}
+	same(uint64(4), got(origin.PutString(b.ctx, "a.2", "4")))
+	copied := got(b.js.CreateKeyValue(b.ctx, jetstream.KeyValueConfig{
+		Bucket: "copy", Sources: []*jetstream.StreamSource{{Name: "origin"}},
+	}))
+	got(b.js.CreateKeyValue(b.ctx, jetstream.KeyValueConfig{
+		Bucket: "mirror", Mirror: &jetstream.StreamSource{Name: "origin"},
+	}))
+	eventually("the copy", soon, func() bool {
+		entry, err := copied.Get(b.ctx, "a.2")
+		return err == nil && string(entry.Value()) == "4"
+	})
+	same("3", string(got(copied.Get(b.ctx, "a.1")).Value()))
+	// The mirror keeps the keys as its origin has them.
+	mirror := got(b.js.Stream(b.ctx, "KV_mirror"))
+	eventually("the mirror", soon, func() bool {
+		last, err := mirror.GetLastMsgForSubject(b.ctx, "$KV.origin.a.2")
+		return err == nil && string(last.Data) == "4" && last.Sequence == 4
+	})
+	got(origin.PutString(b.ctx, "a.3", "5"))
+	eventually("what came later", soon, func() bool {
+		entry, err := copied.Get(b.ctx, "a.3")
+		return err == nil && string(entry.Value()) == "5"
+	})
+	resumed := got(origin.Watch(b.ctx, "a.1", jetstream.ResumeFromRevision(2)))
+	same("2", string((<-resumed.Updates()).Value()))
+	same("3", string((<-resumed.Updates()).Value()))
+	same(true, <-resumed.Updates() == nil)
+	must(origin.Purge(b.ctx, "a.1", jetstream.PurgeTTL(time.Second)))
+	same(jetstream.KeyValuePurge, (<-resumed.Updates()).Operation())
+	must(resumed.Stop())
+	same(1, len(got(origin.History(b.ctx, "a.1"))))
+	eventually("the end of the marker", soon, func() bool {
+		_, err := origin.History(b.ctx, "a.1")
+		return errors.Is(err, jetstream.ErrKeyNotFound)
+	})
+	same(2, len(got(origin.Keys(b.ctx))))
+}
+
 func objects(b *bench) {
 	store := got(b.js.CreateObjectStore(b.ctx, jetstream.ObjectStoreConfig{Bucket: "o"}))
 	body := make([]byte, 3*128*1024+5)
 	rand.New(rand.NewSource(7)).Read(body)
 	same(uint32(4), got(store.PutBytes(b.ctx, "x", body)).Chunks)
 	same(true, bytes.Equal(body, got(store.GetBytes(b.ctx, "x"))))
+	other := got(b.js.CreateObjectStore(b.ctx, jetstream.ObjectStoreConfig{Bucket: "links"}))
+	got(other.AddLink(b.ctx, "to", got(store.GetInfo(b.ctx, "x"))))
+	same(true, bytes.Equal(body, got(other.GetBytes(b.ctx, "to"))))
 	must(store.Delete(b.ctx, "x"))
 	_, err := store.GetBytes(b.ctx, "x")
 	same(true, errors.Is(err, jetstream.ErrObjectNotFound))

@@ -25,6 +25,10 @@ const VOLATILE: &[&str] = &[
 const COUNTED: &[(&str, &str)] = &[("server", "seq"), ("client", "id")];
 /// Durations since something; -1 (never) stays.
 const SINCE: &[&str] = &["active", "pause_remaining"];
+/// Dots of a flow control subject: `$JS.FC.<stream>.<consumer>.<word>`.
+const FLOW_DOTS: usize = 4;
+/// A character more often than this in a row is counted instead of shown.
+const RUN_MAX: usize = 10_000;
 const NUID_LENGTH: usize = 22;
 const KEY_LENGTH: usize = 56;
 const NANOSECONDS_LENGTH: usize = 19;
@@ -182,11 +186,26 @@ impl Names {
             }
         }
         without_word(
-            without_own_identity(without_identity(out)),
+            without_own_identity(without_identity(without_flow_suffix(out))),
             "Nats-Pin-Id: ",
             NUID_LENGTH,
             "<nuid>",
         )
+    }
+}
+
+/// Flow control subjects end in a word that a server makes up.
+fn without_flow_suffix(text: String) -> String {
+    let Some(from) = text.find("$JS.FC.") else {
+        return text;
+    };
+    let length = run_length(&text[from..], |b| b.is_ascii_graphic());
+    let (subject, rest) = text[from..].split_at(length);
+    match subject.rsplit_once('.') {
+        Some((before, _)) if subject.matches('.').count() == FLOW_DOTS => {
+            format!("{}{before}.<flow>{rest}", &text[..from])
+        }
+        _ => text,
     }
 }
 
@@ -285,7 +304,14 @@ fn run_length(text: &str, of: fn(u8) -> bool) -> usize {
 /// Line ends and other invisible bytes made visible.
 fn visible(text: &str) -> String {
     let mut out = String::new();
-    for c in text.chars() {
+    let mut rest = text.chars();
+    while let Some(c) = rest.next() {
+        let same = rest.as_str().chars().take_while(|next| *next == c).count();
+        if same >= RUN_MAX {
+            out.push_str(&format!("\\*{{{c},{}}}", same + 1));
+            rest.by_ref().take(same).for_each(drop);
+            continue;
+        }
         match c {
             '\r' => out.push_str("\\r"),
             '\n' => out.push_str("\\n"),
@@ -317,6 +343,15 @@ mod tests {
             text("id NCEKWA33BV7UFIICWKF43DEU3DSW6JRO3C7Q5TR6K4LQ6V5KTT7ONGXX"),
             "id <key>"
         );
+    }
+
+    #[test]
+    fn flow_control_and_long_runs() {
+        let stalled = "Nats-Consumer-Stalled: $JS.FC.S.c.wUn1\r\n\r\n";
+        assert_eq!(text(stalled), "Nats-Consumer-Stalled: $JS.FC.S.c.<flow>\r\n\r\n");
+        assert_eq!(text("$JS.FC.S.c"), "$JS.FC.S.c");
+        assert_eq!(visible(&format!("a{}b", "x".repeat(20_000))), "a\\*{x,20000}b");
+        assert_eq!(visible(&"x".repeat(5)), "xxxxx");
     }
 
     #[test]

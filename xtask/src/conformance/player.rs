@@ -10,7 +10,7 @@ use super::json::Json;
 use super::normal::Names;
 use super::step::{Action, Request};
 use super::transcript::{Case, Header};
-use super::wire::{Connection, Frame, Read1};
+use super::wire::{Connection, Frame, Message, Read1};
 
 /// How long an answer may take that must come, and how long where the first playing differed.
 pub(super) const ANSWER_WITHIN: Duration = Duration::from_secs(3);
@@ -56,6 +56,8 @@ struct Player<'a> {
     names: Names,
     /// Ack subjects of the messages seen, in order.
     acks: Vec<String>,
+    /// The newest flow control request seen, itself or in a heartbeat.
+    flow: Option<String>,
     requests: usize,
     said: Vec<String>,
 }
@@ -69,6 +71,7 @@ impl<'a> Player<'a> {
             connections: BTreeMap::new(),
             names: Names::new(script),
             acks: Vec::new(),
+            flow: None,
             requests: 0,
             said: Vec::new(),
         }
@@ -112,6 +115,12 @@ impl<'a> Player<'a> {
                 body,
                 answered,
             } => self.ack(*on, *message, body, *answered),
+            Action::Flow(on, headers) => {
+                let subject = self.flow.clone().context("no flow control request was seen")?;
+                let answer = message(&subject, None, headers.as_deref(), b"");
+                self.connection(*on)?.send(&answer);
+                Ok(())
+            }
         }
     }
 
@@ -254,10 +263,8 @@ impl<'a> Player<'a> {
     fn record(&mut self, read: Read1) -> bool {
         match read {
             Read1::Frame(frame) => {
-                if let Frame::Message(message) = &frame
-                    && let Some(reply) = message.reply.as_ref().filter(|r| r.starts_with("$JS.ACK."))
-                {
-                    self.acks.push(reply.clone());
+                if let Frame::Message(message) = &frame {
+                    self.note_replies(message);
                 }
                 self.said.push(self.names.frame(&frame));
                 true
@@ -270,6 +277,22 @@ impl<'a> Player<'a> {
                 self.said.push("<silence>".to_owned());
                 false
             }
+        }
+    }
+
+    /// Keeps the subjects that later steps answer to.
+    fn note_replies(&mut self, message: &Message) {
+        let reply = message.reply.as_deref().unwrap_or_default();
+        if reply.starts_with("$JS.ACK.") {
+            self.acks.push(reply.to_owned());
+        }
+        let headers = String::from_utf8_lossy(&message.headers);
+        let stalled = headers
+            .lines()
+            .find_map(|l| l.strip_prefix("Nats-Consumer-Stalled: "));
+        let asked = stalled.or_else(|| Some(reply).filter(|r| r.starts_with("$JS.FC.")));
+        if let Some(asked) = asked {
+            self.flow = Some(asked.to_owned());
         }
     }
 

@@ -24,6 +24,8 @@ pub(super) enum Action {
         body: Vec<u8>,
         answered: bool,
     },
+    /// `flow A` or `flow A H{Name: value}`: answers the newest flow control request of the case.
+    Flow(char, Option<String>),
     /// `close A`
     Close(char),
 }
@@ -59,6 +61,7 @@ impl Action {
             "open" => Self::Open(on),
             "quiet" => Self::Quiet(on),
             "close" => Self::Close(on),
+            "flow" => Self::Flow(on, take_headers(rest)?.0),
             "wait" => Self::Wait(on, rest.parse()?),
             "req" => Self::Request(Request::parse(on, rest, 1)?),
             "none" => Self::Request(Request::parse(on, rest, 0)?),
@@ -102,15 +105,9 @@ impl Request {
             let (count, after) = counted.split_once(' ').context("a count and a subject")?;
             (answers, rest) = (count.parse()?, after);
         }
-        let (subject, mut body) = rest.split_once(' ').unwrap_or((rest, ""));
+        let (subject, body) = rest.split_once(' ').unwrap_or((rest, ""));
         ensure!(!subject.is_empty(), "a request has a subject");
-        let mut headers = None;
-        if let Some(after) = body.strip_prefix("H{") {
-            let (inside, after) = after.split_once('}').context("`H{` without `}`")?;
-            let lines: Vec<String> = inside.split('|').map(|l| format!("{l}\r\n")).collect();
-            headers = Some(format!("NATS/1.0\r\n{}\r\n", lines.concat()));
-            body = after.strip_prefix(' ').unwrap_or(after);
-        }
+        let (headers, body) = take_headers(body)?;
         let (subject, body) = (subject.to_owned(), unescape(body)?);
         Ok(Self {
             on,
@@ -120,6 +117,17 @@ impl Request {
             body,
         })
     }
+}
+
+/// The header block that `H{Name: value|Other: value}` at the beginning means, and what follows.
+fn take_headers(text: &str) -> Result<(Option<String>, &str)> {
+    let Some(after) = text.strip_prefix("H{") else {
+        return Ok((None, text));
+    };
+    let (inside, after) = after.split_once('}').context("`H{` without `}`")?;
+    let lines: Vec<String> = inside.split('|').map(|l| format!("{l}\r\n")).collect();
+    let block = format!("NATS/1.0\r\n{}\r\n", lines.concat());
+    Ok((Some(block), after.strip_prefix(' ').unwrap_or(after)))
 }
 
 fn publish(rest: &str) -> Result<Vec<u8>> {

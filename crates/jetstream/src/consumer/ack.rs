@@ -94,9 +94,6 @@ impl Consumer {
                     return;
                 }
                 self.last_acked_wall = Some(natterjack_jsapi::GoTime(now.wall_ns));
-                if sampled {
-                    self.sample_ack(now, (sseq, ack.consumer_seq), ack.delivered, ack.timestamp_ns, fx);
-                }
                 let floor = self.state.floor.stream;
                 // What was delivered too often may lie below the floor.
                 let below = self

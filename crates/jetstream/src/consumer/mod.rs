@@ -15,6 +15,7 @@ mod priority;
 mod pull;
 mod push;
 mod rounds;
+mod shown;
 mod start;
 mod state;
 mod stored;

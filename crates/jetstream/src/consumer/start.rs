@@ -5,7 +5,6 @@ use std::collections::VecDeque;
 use natterjack_jsapi::GoTime;
 use natterjack_jsapi::consumer::{ConsumerConfig, DeliverPolicy};
 use natterjack_store::{MsgStore, Seq};
-use natterjack_subject::FilterSet;
 
 use super::machine::filter_set;
 use super::state::State;
@@ -17,16 +16,6 @@ pub(crate) struct LastList {
     pub(crate) seqs: VecDeque<u64>,
     /// Where the list ends.
     pub(crate) resume: u64,
-}
-
-/// Where one that starts at a time begins to look: at the first message that one of its filters lets through at all,
-/// if that lies behind, as in the peer.
-fn closer(set: &FilterSet, from: u64, store: &dyn MsgStore) -> u64 {
-    let firsts = set.filters().iter().filter_map(|filter| {
-        let only = FilterSet::new(vec![filter.clone()]);
-        store.next(&only, Seq(1)).map(|m| m.seq().0)
-    });
-    firsts.filter(|first| *first >= from).min().unwrap_or(from)
 }
 
 /// Where a new consumer starts.
@@ -44,7 +33,7 @@ pub(crate) fn starting_point(config: &ConsumerConfig, store: &mut dyn MsgStore) 
         DeliverPolicy::ByStartSequence => config.opt_start_seq.max(if empty { 0 } else { first }),
         DeliverPolicy::ByStartTime => {
             let time = config.opt_start_time.unwrap_or(GoTime::ZERO);
-            closer(&set, store.seq_at_time(time.0).0.max(first), store)
+            store.seq_at_time(time.0).0.max(first)
         }
         DeliverPolicy::LastPerSubject => {
             let lasts = store

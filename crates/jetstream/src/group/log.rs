@@ -1,7 +1,7 @@
 //! What goes to the log and what comes back: messages gathered in a batch, commands, changes of consumers; who waits for
 //! each. Decides only; the driver writes.
 
-use natterjack_store::{Committed, EntryBody, LogIndex};
+use natterjack_store::{Committed, EntryBody, LogIndex, Seq};
 
 use super::{Group, Outcome, Proposal, Ticket, Waits};
 use crate::clock::Now;
@@ -135,6 +135,9 @@ impl Group {
             self.stream.overlay.subjects.clear();
             self.stream.overlay.counters.clear();
             (self.stream.overlay.msgs, self.stream.overlay.bytes) = (0, 0);
+        }
+        if self.awaited().is_none() {
+            self.unheard = Seq::ZERO;
         }
         self.stream.recharge();
         waits.ticket.map(|t| (t, outcome))

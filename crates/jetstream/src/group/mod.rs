@@ -117,7 +117,7 @@ pub struct Group {
     /// Why the log refused messages whose followers are still on their way.
     refusal: Option<String>,
     applied: LogIndex,
-    /// The last message whose publisher is not told when it is stored.
+    /// The last message on its way whose publisher is not told when it is stored; zero for none.
     unheard: Seq,
     json: Vec<u8>,
     restoring: bool,
@@ -282,13 +282,14 @@ impl Group {
     /// other, a republished one say, nobody knows when it is, and who published it may ask for it at once.
     #[must_use]
     pub fn awaited(&self) -> Option<Seq> {
-        Some(self.unheard).filter(|seq| !self.is_there(*seq))
+        let waits = self.unheard != Seq::ZERO && !self.is_there(self.unheard);
+        waits.then_some(self.unheard)
     }
 
     /// Whether nothing up to `seq` is on its way.
     #[must_use]
     pub fn is_there(&self, seq: Seq) -> bool {
-        self.stream.store.state().last_seq >= seq || self.is_idle()
+        self.is_idle() || self.stream.store.state().last_seq >= seq
     }
 
     /// Whether no message is on its way.

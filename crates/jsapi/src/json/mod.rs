@@ -144,11 +144,28 @@ pub fn from_request<T: GoFields + Default>(
     root: &'static str,
     strict: bool,
 ) -> Result<T, JsonError> {
-    let mut value = T::default();
+    let value = T::default();
     if body.trim_ascii().is_empty() {
         return Ok(value);
     }
-    let json = parse::parse(body)?;
+    decoded(value, &parse::parse(body)?, root, strict)
+}
+
+/// Reads a request body that the peer reads in one piece: errors do not say where, nothing may follow, and unknown names
+/// pass.
+///
+/// # Errors
+/// [`JsonError`] in the peer's words.
+pub fn from_whole<T: GoFields + Default>(body: &[u8], root: &'static str) -> Result<T, JsonError> {
+    decoded(T::default(), &parse::parse_whole(body)?, root, false)
+}
+
+fn decoded<T: GoFields>(
+    mut value: T,
+    json: &Json<'_>,
+    root: &'static str,
+    strict: bool,
+) -> Result<T, JsonError> {
     let mut cx = Decoding {
         root,
         path: Vec::new(),
@@ -157,7 +174,7 @@ pub fn from_request<T: GoFields + Default>(
         error: None,
         unknown: Vec::new(),
     };
-    decode_object(&mut value, &json, &mut cx, root);
+    decode_object(&mut value, json, &mut cx, root);
     cx.error.map_or(Ok(value), |text| Err(JsonError(text)))
 }
 

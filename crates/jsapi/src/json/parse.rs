@@ -64,6 +64,30 @@ pub fn parse(text: &[u8]) -> Result<Json<'_>, JsonError> {
     Ok(value)
 }
 
+/// Reads the one value that `text` is.
+///
+/// # Errors
+/// [`JsonError`] in the words of the peer where it reads a text in one piece.
+pub fn parse_whole(text: &[u8]) -> Result<Json<'_>, JsonError> {
+    if text.len() > TEXT_BYTES_MAX {
+        return Err(JsonError(format!("text is larger than {TEXT_BYTES_MAX} bytes")));
+    }
+    let (at, depth) = (0, 0);
+    let mut reader = Reader { text, at, depth };
+    let value = reader.value().and_then(|value| {
+        reader.blanks();
+        match reader.text.get(reader.at) {
+            Some(_) => Err(reader.unexpected("after top-level value")),
+            None => Ok(value),
+        }
+    });
+    value.map_err(|JsonError(text)| match text.rsplit_once(" at offset ") {
+        _ if text == "unexpected EOF" => JsonError("unexpected end of JSON input".into()),
+        Some((what, _)) => JsonError(what.to_owned()),
+        None => JsonError(text),
+    })
+}
+
 struct Reader<'a> {
     text: &'a [u8],
     at: usize,

@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use natterjack_jetstream::{Admitted, Command, Effects as _, Form, Outcome, check_form};
-use natterjack_jsapi::consumer::{ConsumerInfo, CreateRequest, PriorityPolicy};
+use natterjack_jsapi::consumer::{ConsumerInfo, CreateRequest};
 use natterjack_jsapi::request::{ConsumerList, Pause, Reset, Unpin};
 use natterjack_jsapi::response;
 use natterjack_jsapi::{ApiCall, ApiError, GoTime, Nanos, errors, headers};
@@ -238,19 +238,13 @@ impl Asked {
     }
 
     pub(super) fn consumer_unpin(&self, owner: &mut Owner, name: &str) -> Result<Vec<u8>, ApiError> {
-        if self.request.body.is_empty() {
-            return Err(errors::invalid_json("unexpected end of JSON input"));
-        }
-        let wanted: Unpin = self.parse("JSApiConsumerUnpinRequest")?;
+        let wanted: Unpin = self.whole("JSApiConsumerUnpinRequest")?;
         if wanted.group.is_empty() {
             return Err(errors::invalid_json("consumer group not specified"));
         }
         let id = Self::lookup(owner, name)?;
         let config = owner.group.consumers().config(id);
-        let pinned = config.is_some_and(|c| {
-            c.priority_policy == PriorityPolicy::PinnedClient && c.priority_groups.contains(&wanted.group)
-        });
-        if !pinned {
+        if !config.is_some_and(|c| c.priority_groups.contains(&wanted.group)) {
             return Err(errors::CONSUMER_INVALID_PRIORITY_GROUP);
         }
         let now = clock::now();
@@ -277,7 +271,11 @@ impl Asked {
     }
 
     fn try_reset(&self, owner: &mut Owner, id: u32) -> Result<Vec<u8>, ApiError> {
-        let wanted: Reset = self.parse("JSApiConsumerResetRequest")?;
+        let wanted: Reset = if self.request.body.is_empty() {
+            Reset::default()
+        } else {
+            self.whole("JSApiConsumerResetRequest")?
+        };
         let now = clock::now();
         let next = owner.group.check_reset(id, wanted.seq)?;
         owner.group.reset_consumer(id, next, now);

@@ -18,8 +18,8 @@ use crate::clock;
 use crate::jetstream::owner::Owner;
 use crate::jetstream::{services, upstream};
 
-/// Deleted sequences shown at most.
-const DELETED_MAX: usize = 100_000;
+/// Deleted sequences shown at most. The peer has no such bound; this is as much as the largest message can hold.
+const DELETED_MAX: usize = 4_000_000;
 
 /// What STREAM.PURGE asks for, if it can be asked for of any stream.
 pub(super) fn wanted_purge(request: &Request, strict: bool) -> Result<Purge, ApiError> {
@@ -167,7 +167,7 @@ impl Asked {
             if seen > 0 {
                 at = Page {
                     total: seen,
-                    offset: skip.min(seen),
+                    offset: skip,
                     limit: INFO_SUBJECTS_MAX,
                 };
             }

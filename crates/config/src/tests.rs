@@ -110,6 +110,19 @@ fn only_the_system_account_leaves_the_server_open() {
 }
 
 #[test]
+fn nothing_is_the_default() {
+    let text = "max_payload: 0, max_pending: 0, max_control_line: 0, ping_interval: \"0s\", ping_max: 0
+        write_deadline: \"0s\", max_closed_clients: 0";
+    let options = load(text, "m.conf", &mut NoSource, Options::default())
+        .unwrap()
+        .options;
+    assert_eq!(
+        format!("{:?}", options.limits),
+        format!("{:?}", Options::default().limits)
+    );
+}
+
+#[test]
 fn values_arrive() {
     let config = "
         port: -1, max_payload: 2MB, write_deadline: \"5s\", ping_interval: \"20s\", server_tags: [a, b]

@@ -33,6 +33,11 @@ fn set<T>(into: &mut T, value: Option<T>) {
     }
 }
 
+/// What is more than nothing: where the peer takes 0 for what is not said.
+fn positive<T: Default + PartialEq>(value: Option<T>) -> Option<T> {
+    value.filter(|n| *n != T::default())
+}
+
 fn client(key: &str, value: &Value, o: &mut Options, f: &mut Findings) -> bool {
     match key {
         "host" | "net" => set(&mut o.host, f.text(value)),
@@ -117,27 +122,27 @@ fn limits(key: &str, value: &Value, o: &mut Options, f: &mut Findings) -> bool {
         },
         "max_control_line" => match f.integer(value) {
             Some(n) if n > i64::from(i32::MAX) => f.error(value, "max_control_line value is too big"),
-            Some(n) => set(&mut l.max_control_line_bytes, usize::try_from(n).ok()),
+            Some(n) => set(&mut l.max_control_line_bytes, positive(usize::try_from(n).ok())),
             None => {}
         },
         "max_payload" => match f.integer(value) {
             Some(n) if n > i64::from(i32::MAX) => f.error(value, "max_payload value is too big"),
-            Some(n) => set(&mut l.max_payload_bytes, usize::try_from(n).ok()),
+            Some(n) => set(&mut l.max_payload_bytes, positive(usize::try_from(n).ok())),
             None => {}
         },
-        "max_pending" => set(&mut l.max_pending_bytes, f.size(value)),
-        "write_deadline" => set(&mut l.write_deadline_ns, f.duration(key, value)),
+        "max_pending" => set(&mut l.max_pending_bytes, positive(f.size(value))),
+        "write_deadline" => set(&mut l.write_deadline_ns, positive(f.duration(key, value))),
         "write_timeout" => match f.text(value).as_deref() {
             Some(policy @ ("default" | "close" | "retry")) => l.write_retry = policy == "retry",
             None => {}
             Some(_) => f.error(value, "write_timeout must be 'default', 'close' or 'retry'"),
         },
-        "ping_interval" => set(&mut l.ping_interval_ns, f.duration(key, value)),
+        "ping_interval" => set(&mut l.ping_interval_ns, positive(f.duration(key, value))),
         "ping_max" => set(
             &mut l.ping_max,
-            f.count(value).and_then(|n| u32::try_from(n).ok()),
+            positive(f.count(value)).and_then(|n| u32::try_from(n).ok()),
         ),
-        "max_closed_clients" => set(&mut l.max_closed_clients, f.size(value)),
+        "max_closed_clients" => set(&mut l.max_closed_clients, positive(f.size(value))),
         "lame_duck_duration" => match f.go_duration(key, value) {
             Some(shown) if shown.0 < 30_000_000_000 => f.error(
                 value,

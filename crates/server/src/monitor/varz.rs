@@ -109,7 +109,7 @@ fn put_settings(page: &mut Map<String, Value>, server: &Server) {
     let limits = &options.limits;
     let http = server.monitoring.get();
     let settings = json!({
-        "max_connections": limits.max_connections,
+        "max_connections": i64::try_from(limits.max_connections).ok().filter(|n| *n > 0).unwrap_or(-1),
         "ping_interval": limits.ping_interval_ns,
         "ping_max": limits.ping_max,
         "http_host": http.map_or_else(String::new, |a| a.ip().to_string()),

@@ -107,7 +107,7 @@ pub(crate) fn read(disk: &Arc<dyn Disk>, dir: &Path, vault: Option<&Vault>) -> i
         }
     }
     for item in found {
-        recovered.take(item, &mut contents);
+        recovered.take(item, synced, &mut contents);
     }
     recovered.start.files = contents.into_iter().collect();
     Ok(recovered)
@@ -157,14 +157,18 @@ fn whole_until(found: &[Found], first: u64, synced: u64) -> usize {
 }
 
 impl Recovered {
-    fn take(&mut self, item: Found, contents: &mut HashMap<u64, Contents>) {
+    fn take(&mut self, item: Found, synced: u64, contents: &mut HashMap<u64, Contents>) {
         let (group, index) = (item.frame.group, item.frame.index);
         let content = contents.entry(item.file).or_insert_with(unread);
         let place = format!("journal {}: the entry at {}", files::name(item.file), item.offset);
-        if item.how != How::Whole {
+        // A write that was cut short can leave what was there before, and that can differ in a single bit: above the synced
+        // mark this is no damage. What is put right there is written again before anything new is.
+        let cut_short = item.how == How::Mended && item.frame.lsn > synced;
+        if item.how != How::Whole && !cut_short {
             content.damaged = true;
         }
         let body = match item.how {
+            How::Mended if cut_short => item.frame.entry(item.body),
             How::Whole => item.frame.entry(item.body),
             How::Mended | How::Guessed => {
                 self.damage

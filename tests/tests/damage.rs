@@ -2,9 +2,8 @@
 //! out. Never damages more than one place at a time.
 
 use async_nats::jetstream::stream::{Config, Stream};
-use natterjack_tests::{Options, Outcome, Server, eventually, finish, is_original, server_binary};
+use natterjack_tests::{Outcome, Server, eventually, finish, is_original, server_binary};
 use serde_json::Value;
-use std::io::{Read as _, Write as _};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -53,27 +52,6 @@ fn flip(dir: &Path, n: u64) -> Outcome {
     Ok(file.write_all_at(&[body(n).as_bytes()[0] ^ 4], at as u64)?)
 }
 
-/// What `/healthz` says.
-fn health(port: u16) -> Outcome<String> {
-    page(port, "healthz")
-}
-
-/// A page of the monitoring port.
-fn page(port: u16, name: &str) -> Outcome<String> {
-    let mut connection = std::net::TcpStream::connect(("127.0.0.1", port))?;
-    connection.set_read_timeout(Some(LIMIT))?;
-    let request = format!("GET /{name} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
-    connection.write_all(request.as_bytes())?;
-    let mut answer = String::new();
-    connection.read_to_string(&mut answer)?;
-    Ok(answer)
-}
-
-fn free_port() -> Outcome<u16> {
-    let listener = std::net::TcpListener::bind(("127.0.0.1", 0))?;
-    Ok(listener.local_addr()?.port())
-}
-
 /// All but `lost` are there, and the state of the stream names those.
 async fn look(server: &Server, stream: &Stream, lost: &[u64]) -> Outcome {
     for n in 1..=MESSAGES {
@@ -103,12 +81,7 @@ async fn a_flipped_bit_costs_one_message_and_is_told_everywhere() -> Outcome {
     if is_original().await? {
         return Ok(());
     }
-    let port = free_port()?;
-    let options = Options {
-        args: vec!["-m".into(), port.to_string()],
-        ..Options::default()
-    };
-    let mut server = Server::launch(options).await?;
+    let mut server = Server::with_config("http_port: -1\n").await?;
     let context = server.jetstream().await?;
     let config = Config {
         name: "S".into(),
@@ -119,7 +92,7 @@ async fn a_flipped_bit_costs_one_message_and_is_told_everywhere() -> Outcome {
     for n in 1..=MESSAGES {
         context.publish("s", body(n).into()).await?.await?;
     }
-    assert!(health(port)?.contains("200 OK"));
+    assert!(server.page("/healthz").await?.contains("200 OK"));
     eventually("the last message in a segment", LIMIT, || {
         let found = find(server.dir(), MESSAGES);
         async move { found }
@@ -130,13 +103,13 @@ async fn a_flipped_bit_costs_one_message_and_is_told_everywhere() -> Outcome {
     server.restart().await?;
     // Nobody has read it: it is looked for in the background.
     eventually("damage that nobody read", LIMIT, || async {
-        let told = health(port)?.contains("message 7 is damaged");
+        let told = server.page("/healthz").await?.contains("message 7 is damaged");
         Ok(told.then_some(()))
     })
     .await?;
     let stream = server.jetstream().await?.get_stream("S").await?;
     look(&server, &stream, &[7]).await?;
-    let metrics = page(port, "metrics")?;
+    let metrics = server.page("/metrics").await?;
     let lines = [
         "natterjack_stream_lost_messages{account=\"$G\",stream=\"S\"} 1",
         "natterjack_stream_messages{account=\"$G\",stream=\"S\"} 50",
@@ -146,7 +119,7 @@ async fn a_flipped_bit_costs_one_message_and_is_told_everywhere() -> Outcome {
     for line in lines {
         assert!(metrics.lines().any(|l| l == line), "{line}: {metrics}");
     }
-    let ill = health(port)?;
+    let ill = server.page("/healthz").await?;
     assert!(
         ill.contains("503") && ill.contains("message 7 is damaged"),
         "{ill}"

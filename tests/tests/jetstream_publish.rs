@@ -231,21 +231,25 @@ fn a_message_with_a_lifetime_goes_away() -> Outcome {
     })
 }
 
+/// A stream whose messages are published again on `again.>`.
+fn republished() -> Config {
+    let to = Republish {
+        source: "pub.>".to_owned(),
+        destination: "again.>".to_owned(),
+        headers_only: false,
+    };
+    Config {
+        republish: Some(to),
+        ..stream(memory_and_file()[1])
+    }
+}
+
 #[test]
 fn a_stored_message_is_published_again_elsewhere() -> Outcome {
     run(async {
         let server = Server::start().await?;
         let js = server.jetstream().await?;
-        let to = Republish {
-            source: "pub.>".to_owned(),
-            destination: "again.>".to_owned(),
-            headers_only: false,
-        };
-        js.create_stream(Config {
-            republish: Some(to),
-            ..stream(memory_and_file()[1])
-        })
-        .await?;
+        js.create_stream(republished()).await?;
         let mut inbox = js.client().subscribe("again.>").await?;
         fill(&js, "pub.x", 1..=2).await?;
         for expected in ["1", "2"] {
@@ -271,16 +275,7 @@ fn what_is_published_again_into_a_stream_is_there_with_the_acknowledgement() -> 
     run(async {
         let server = Server::start().await?;
         let js = server.jetstream().await?;
-        let to = Republish {
-            source: "pub.>".to_owned(),
-            destination: "again.>".to_owned(),
-            headers_only: false,
-        };
-        js.create_stream(Config {
-            republish: Some(to),
-            ..stream(memory_and_file()[1])
-        })
-        .await?;
+        js.create_stream(republished()).await?;
         let again = js
             .create_stream(Config {
                 name: "AGAIN".to_owned(),

@@ -1,22 +1,12 @@
 //! The page for Prometheus on the real binary: what the store does and takes is on it, and its figures agree with each other.
 
-use std::io::{Read as _, Write as _};
 use std::time::Duration;
 
 use async_nats::jetstream::stream::Config;
-use natterjack_tests::{Options, Outcome, Server, eventually, is_original};
+use natterjack_tests::{Outcome, Server, eventually, is_original};
 
 const MESSAGES: usize = 200;
 const LIMIT: Duration = Duration::from_secs(60);
-
-fn page(port: u16) -> Outcome<String> {
-    let mut connection = std::net::TcpStream::connect(("127.0.0.1", port))?;
-    connection.set_read_timeout(Some(LIMIT))?;
-    connection.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
-    let mut answer = String::new();
-    connection.read_to_string(&mut answer)?;
-    Ok(answer)
-}
 
 /// The value of a figure, labels and all.
 fn value(page: &str, name: &str) -> Outcome<f64> {
@@ -38,14 +28,7 @@ async fn the_page_says_what_the_store_does_and_takes() -> Outcome {
     if is_original().await? {
         return Ok(());
     }
-    let port = std::net::TcpListener::bind(("127.0.0.1", 0))?
-        .local_addr()?
-        .port();
-    let options = Options {
-        args: vec!["-m".into(), port.to_string()],
-        ..Options::default()
-    };
-    let mut server = Server::launch(options).await?;
+    let mut server = Server::with_config("http_port: -1\n").await?;
     let context = server.jetstream().await?;
     let config = Config {
         name: "S".into(),
@@ -57,7 +40,7 @@ async fn the_page_says_what_the_store_does_and_takes() -> Outcome {
         let subject = format!("s.{n}");
         context.publish(subject, vec![7; 100].into()).await?.await?;
     }
-    let said = page(port)?;
+    let said = server.page("/metrics").await?;
     // Each was acknowledged before the next was sent.
     let syncs = value(&said, "journal_syncs_total")?;
     assert!(syncs >= MESSAGES as f64, "{said}");
@@ -78,7 +61,7 @@ async fn the_page_says_what_the_store_does_and_takes() -> Outcome {
     assert!(0.0 < used && used < budget, "{said}");
     // Messages go to a segment when nothing comes for a while.
     eventually("messages in segments", LIMIT, || async {
-        let said = page(port)?;
+        let said = server.page("/metrics").await?;
         let drained = value(&said, "store_drained_bytes_total")? >= 100.0 * MESSAGES as f64;
         let _counted = value(&said, "store_checkpoints_total")?;
         Ok(drained.then_some(()))

@@ -1,7 +1,7 @@
 //! What was found damaged or went wrong, for logs, health and metrics. Damage is kept aside, never deleted.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use parking_lot::Mutex;
 
@@ -10,6 +10,16 @@ use crate::ids::{GroupId, Seq};
 
 /// Reports kept at most.
 const REPORTS_MAX: usize = 1000;
+
+/// What stands behind the name of what is set aside.
+pub(crate) const ASIDE: &str = ".damaged";
+
+/// The name under which `path` is set aside.
+pub(crate) fn aside(path: &Path) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(ASIDE);
+    path.with_file_name(name)
+}
 
 /// Everything found so far.
 #[derive(Debug, Default)]
@@ -45,9 +55,7 @@ impl Damage {
 
     /// Renames a damaged file so that it is kept and no longer read.
     pub(crate) fn quarantine(&self, disk: &dyn Disk, path: &Path) {
-        let mut name = path.file_name().unwrap_or_default().to_owned();
-        name.push(".damaged");
-        let aside = path.with_file_name(name);
+        let aside = aside(path);
         match disk.rename(path, &aside) {
             Ok(()) => self.note(format!(
                 "{}: does not verify, or nothing names it any more; kept as {}",

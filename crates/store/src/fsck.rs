@@ -12,6 +12,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::batch::EntryBody;
+use crate::damage;
 use crate::disk::{Disk, read_file};
 use crate::ids::Seq;
 use crate::journal::recover;
@@ -209,7 +210,7 @@ fn check_stream(disk: &Arc<dyn Disk>, pool: &Arc<Pool>, dir: &Path, report: &mut
         let Ok(data) = read_file(disk, &path) else {
             let live = segment.live() as u64;
             report.lost += live;
-            let aside = aside::aside(&path);
+            let aside = damage::aside(&path);
             let good = aside::count(disk, pool, &aside, &path).unwrap_or(0);
             let what = if good > 0 {
                 format!(

@@ -18,12 +18,6 @@ impl Consumer {
         String::from_utf8_lossy(self.ack_prefix.get(self.path_at..).unwrap_or_default()).into_owned()
     }
 
-    fn tell_domain(&self, o: &mut ObjectWriter<'_>) {
-        if !self.names.domain.is_empty() {
-            o.text("domain", &self.names.domain);
-        }
-    }
-
     fn advise(
         &self,
         now: Now,
@@ -44,7 +38,7 @@ impl Consumer {
             o.text("stream", &self.names.stream);
             o.text("consumer", &self.name);
             fields(o);
-            self.tell_domain(o);
+            o.omit("domain", &self.names.domain);
         });
         fx.advisory(subject.as_bytes(), &json);
     }
@@ -139,7 +133,7 @@ impl Consumer {
             o.field("stream_seq", &sseq);
             o.field("ack_time", &Nanos(now.wall_ns.saturating_sub(stored_ns)));
             o.field("deliveries", &deliveries);
-            self.tell_domain(o);
+            o.omit("domain", &self.names.domain);
         });
         fx.advisory(subject.as_bytes(), &json);
     }

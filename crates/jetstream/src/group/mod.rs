@@ -157,12 +157,6 @@ impl Group {
         }
     }
 
-    /// The JetStream domain it is in; empty if none.
-    #[must_use]
-    pub fn domain(&self) -> &str {
-        &self.names.domain
-    }
-
     /// A group over a store that was opened again, from the state of its checkpoint. Entries behind it follow by
     /// [`Self::replay`], then [`Self::restored`].
     #[must_use]

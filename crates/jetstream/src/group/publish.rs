@@ -135,9 +135,7 @@ impl Group {
         let event_id = nuid(&mut || fx.random());
         let json = advisory::event("stream_batch_abandoned", &event_id, GoTime(now.wall_ns), |o| {
             o.text("stream", stream);
-            if !self.names.domain.is_empty() {
-                o.text("domain", &self.names.domain);
-            }
+            o.omit("domain", &self.names.domain);
             o.text("batch", &String::from_utf8_lossy(id));
             o.text("reason", why.reason());
         });

@@ -47,14 +47,12 @@ impl Owner {
             return;
         }
         let id = natterjack_subject::names::nuid(&mut rand::random);
-        let domain = self.group.domain();
+        let domain = &self.wire.lane.server.options.jetstream.domain;
         let json = advisory::event("consumer_action", &id, clock::wall(), |o| {
             o.text("stream", &stream);
             o.text("consumer", &changed.name);
             o.text("action", action);
-            if !domain.is_empty() {
-                o.text("domain", domain);
-            }
+            o.omit("domain", domain);
         });
         self.wire.advisory(subject.as_bytes(), &json);
     }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::Report;
+use crate::damage::ASIDE;
 use crate::disk::{Disk, read_file};
 use crate::ids::GroupId;
 use crate::record::Message;
@@ -13,22 +14,12 @@ use crate::segment::data::Data;
 use crate::segment::pool::Pool;
 use crate::segment::{HOLE, parse_name, write};
 
-/// What stands behind the name of what is set aside.
-const ENDING: &str = ".damaged";
-
-/// The name under which `path` is set aside.
-pub(super) fn aside(path: &Path) -> PathBuf {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(ENDING);
-    path.with_file_name(name)
-}
-
 /// Streams that were set aside whole, because nothing named them any more: their numbers and folders.
 pub(super) fn streams(disk: &dyn Disk, root: &Path) -> io::Result<Vec<(GroupId, PathBuf)>> {
     let dir = root.join("streams");
     let mut names = disk.list(&dir)?;
     names.sort_unstable();
-    let number = |name: &String| u32::from_str_radix(name.strip_suffix(ENDING)?, 16).ok();
+    let number = |name: &String| u32::from_str_radix(name.strip_suffix(ASIDE)?, 16).ok();
     let found = names.iter().filter_map(|name| {
         let id = GroupId(number(name)?);
         Some((id, dir.join(name)))
@@ -39,7 +30,7 @@ pub(super) fn streams(disk: &dyn Disk, root: &Path) -> io::Result<Vec<(GroupId, 
 /// Where a stream that is set aside was before: its files open under the names they were made with.
 pub(super) fn before(dir: &Path) -> PathBuf {
     let name = dir.file_name().unwrap_or_default().to_string_lossy();
-    dir.with_file_name(name.strip_suffix(ENDING).unwrap_or(&name))
+    dir.with_file_name(name.strip_suffix(ASIDE).unwrap_or(&name))
 }
 
 /// Adds to the report what is set aside in the store.
@@ -67,7 +58,7 @@ pub(super) fn look(disk: &dyn Disk, pool: &Arc<Pool>, root: &Path, report: &mut 
 fn look_in(disk: &dyn Disk, dir: &Path, report: &mut Report) -> io::Result<()> {
     let mut names = disk.list(dir)?;
     names.sort_unstable();
-    for name in names.iter().filter_map(|name| name.strip_suffix(ENDING)) {
+    for name in names.iter().filter_map(|name| name.strip_suffix(ASIDE)) {
         let what = match name.rsplit_once('.').map_or(name, |(_, ending)| ending) {
             "idx" | "run" => "an index; it is made from the records, and this can be removed",
             "dat" => "messages of a segment",
@@ -79,7 +70,7 @@ fn look_in(disk: &dyn Disk, dir: &Path, report: &mut Report) -> io::Result<()> {
             }
             _ => "nothing here knows what it is",
         };
-        let path = dir.join(format!("{name}{ENDING}"));
+        let path = dir.join(format!("{name}{ASIDE}"));
         report
             .aside
             .push(format!("{}: kept aside: {what}", path.display()));

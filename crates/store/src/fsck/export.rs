@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::{aside, find_records, laid_out, list_numbers, pool};
 use crate::batch::{Committed, EntryBody};
+use crate::damage;
 use crate::disk::{Disk, read_file};
 use crate::ids::{GroupId, LogIndex, Seq};
 use crate::journal::recover;
@@ -144,7 +145,7 @@ impl<'a> Giver<'a> {
         for entry in &checkpoint.segments {
             let mut segment = laid_out(entry);
             let [path, _] = segment.paths(dir);
-            let stored = read_file(disk, &path).or_else(|_| read_file(disk, &aside::aside(&path)));
+            let stored = read_file(disk, &path).or_else(|_| read_file(disk, &damage::aside(&path)));
             let Ok(data) = stored else { continue };
             let [path, _] = segment.paths(&aside::before(dir));
             segment.data = Data::open(pool, &path, (entry.base, entry.generation), data.into())?;

@@ -4,7 +4,8 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{Report, aside, find_records, laid_out};
+use super::{Report, find_records, laid_out};
+use crate::damage::aside;
 use crate::disk::{Disk, read_file};
 use crate::ids::Seq;
 use crate::log::Checkpoint;
@@ -23,7 +24,7 @@ pub(super) fn take_back(
     for entry in &checkpoint.segments {
         let mut segment = laid_out(entry);
         let [path, _] = segment.paths(dir);
-        let aside = aside::aside(&path);
+        let aside = aside(&path);
         if segment.live() == 0 || disk.open_existing(&path).is_ok() || disk.open_existing(&aside).is_err() {
             continue;
         }
@@ -59,7 +60,7 @@ pub(super) fn take_back(
 
 /// Keeps a damaged file under another name.
 pub(super) fn set_aside(disk: &dyn Disk, path: &Path, report: &mut Report) -> io::Result<()> {
-    let aside = aside::aside(path);
+    let aside = aside(path);
     disk.rename(path, &aside)?;
     report
         .repaired

@@ -163,12 +163,14 @@ impl Recovered {
         let place = format!("journal {}: the entry at {}", files::name(item.file), item.offset);
         // A write that was cut short can leave what was there before, and that can differ in a single bit: above the synced
         // mark this is no damage. What is put right there is written again before anything new is.
-        let cut_short = item.how == How::Mended && item.frame.lsn > synced;
-        if item.how != How::Whole && !cut_short {
+        let how = match item.how {
+            How::Mended if item.frame.lsn > synced => How::Whole,
+            how => how,
+        };
+        if how != How::Whole {
             content.damaged = true;
         }
-        let body = match item.how {
-            How::Mended if cut_short => item.frame.entry(item.body),
+        let body = match how {
             How::Whole => item.frame.entry(item.body),
             How::Mended | How::Guessed => {
                 self.damage

@@ -54,9 +54,7 @@ pub(super) fn report(wire: &mut Wire, account: &JsAccount, request: &Request, re
             o.text("request", &String::from_utf8_lossy(&request.body));
         }
         o.text("response", &String::from_utf8_lossy(response));
-        if !domain.is_empty() {
-            o.text("domain", domain);
-        }
+        o.omit("domain", domain);
     });
     wire.advisory(AUDIT.as_bytes(), &json);
 }
@@ -72,9 +70,7 @@ pub(super) fn stream_action(wire: &mut Wire, account: &JsAccount, stream: &str, 
     let json = advisory::event("stream_action", &id, clock::wall(), |o| {
         o.text("stream", stream);
         o.text("action", action);
-        if !domain.is_empty() {
-            o.text("domain", domain);
-        }
+        o.omit("domain", domain);
     });
     wire.advisory(subject.as_bytes(), &json);
 }
@@ -82,16 +78,26 @@ pub(super) fn stream_action(wire: &mut Wire, account: &JsAccount, stream: &str, 
 /// A snapshot or restore on its way, as advisories tell of it.
 pub(super) struct Backup {
     /// Whose stream it is.
-    pub(super) account: Arc<JsAccount>,
+    account: Arc<JsAccount>,
     /// The stream.
-    pub(super) stream: String,
+    stream: String,
     /// When it began.
-    pub(super) start: GoTime,
+    start: GoTime,
     /// Who asked for it.
-    pub(super) client: ClientInfo,
+    client: ClientInfo,
 }
 
 impl Backup {
+    /// One of `stream` that begins at this moment because of `request`.
+    pub(super) fn begun(account: &Arc<JsAccount>, stream: &str, request: &Request) -> Self {
+        Self {
+            account: Arc::clone(account),
+            stream: stream.to_owned(),
+            start: clock::wall(),
+            client: client_info(request.from.as_deref(), account),
+        }
+    }
+
     /// A snapshot begins, of a stream that holds this much.
     pub(super) fn snapshot_created(&self, wire: &mut Wire, state: &StreamState) {
         self.tell(wire, "snapshot_create", |o| {
@@ -134,9 +140,7 @@ impl Backup {
         let json = advisory::event(kind, &id, clock::wall(), |o| {
             o.text("stream", &self.stream);
             fields(o);
-            if !domain.is_empty() {
-                o.text("domain", domain);
-            }
+            o.omit("domain", domain);
         });
         wire.advisory(subject.as_bytes(), &json);
     }

@@ -59,12 +59,7 @@ impl Desk {
         response::snapshot(&mut out, &*stream.config(), &state);
         self.answer(request, &out);
         let account = Arc::clone(&self.account);
-        let told = audit::Backup {
-            account: Arc::clone(&self.account),
-            stream: name.to_owned(),
-            start: clock::wall(),
-            client: audit::client_info(request.from.as_deref(), &self.account),
-        };
+        let told = audit::Backup::begun(&self.account, name, request);
         told.snapshot_created(&mut self.wire, &state);
         tokio::spawn(async move {
             backup::send(&stream, &account, &wanted, packer, &state).await;
@@ -79,12 +74,7 @@ impl Desk {
         match self.try_restore(request, name) {
             Ok(config) => {
                 let incoming = backup::listen(&self.account, name);
-                let told = audit::Backup {
-                    account: Arc::clone(&self.account),
-                    stream: name.to_owned(),
-                    start: clock::wall(),
-                    client: audit::client_info(request.from.as_deref(), &self.account),
-                };
+                let told = audit::Backup::begun(&self.account, name, request);
                 told.restore_created(&mut self.wire);
                 let mut out = Vec::new();
                 response::restore(&mut out, &incoming.subject);

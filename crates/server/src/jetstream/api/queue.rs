@@ -143,9 +143,7 @@ pub(super) fn report(server: &Arc<Server>, dropped: Dropped) {
         let id = nuid(&mut rand::random);
         advisory::event("api_limit_reached", &id, clock::wall(), |o| {
             o.text("server", &server.id);
-            if !domain.is_empty() {
-                o.text("domain", domain);
-            }
+            o.omit("domain", domain);
             o.field("dropped", &(requests as u64));
         })
     });

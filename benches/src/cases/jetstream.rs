@@ -4,7 +4,8 @@ use std::time::Instant;
 
 use anyhow::{Result, bail};
 
-use super::{Clock, Load};
+use super::core::join;
+use super::{Clock, FILE, Load};
 use crate::meter::{Meter, Sample};
 use crate::server::Server;
 use crate::wire::Wire;
@@ -94,15 +95,21 @@ pub(super) fn fill(wire: &mut Wire, count: usize, subject: impl Fn(usize) -> Str
     })
 }
 
-/// Publishes to a stream with `kind` in its configuration, `depth` unacknowledged at a time.
-pub(super) fn publish(server: &Server, load: &Load, kind: &str, depth: usize, size: usize) -> Result<Sample> {
-    let mut wire = with_stream(
-        server,
-        &format!("\"subjects\":[\"bench.>\"],{kind},\"max_bytes\":1000000000"),
-    )?;
-    let mut one = format!("PUB bench.a inbox.ack {size}\r\n").into_bytes();
+/// What a case of publishes has in its stream.
+const LIMITED: &str = "\"max_bytes\":1000000000";
+
+/// A publish of `size` bytes that is acknowledged to `inbox`.
+fn publish_to(inbox: &str, size: usize) -> Vec<u8> {
+    let mut one = format!("PUB bench.a {inbox} {size}\r\n").into_bytes();
     one.resize(one.len() + size, b'x');
     one.extend_from_slice(b"\r\n");
+    one
+}
+
+/// Publishes to a stream with `kind` in its configuration, `depth` unacknowledged at a time.
+pub(super) fn publish(server: &Server, load: &Load, kind: &str, depth: usize, size: usize) -> Result<Sample> {
+    let mut wire = with_stream(server, &format!("\"subjects\":[\"bench.>\"],{kind},{LIMITED}"))?;
+    let one = publish_to("inbox.ack", size);
     let mut waits = Vec::new();
     let meter = Meter::start(server);
     let clock = Clock::new(load);
@@ -121,6 +128,40 @@ pub(super) fn publish(server: &Server, load: &Load, kind: &str, depth: usize, si
     } else {
         sample
     })
+}
+
+/// The same from `connections`, each with `depth` unacknowledged at a time.
+pub(super) fn publish_from(
+    server: &Server,
+    load: &Load,
+    connections: usize,
+    depth: usize,
+    size: usize,
+) -> Result<Sample> {
+    let stream = with_stream(server, &format!("\"subjects\":[\"bench.>\"],{FILE},{LIMITED}"))?;
+    let mut wires = Vec::new();
+    for n in 0..connections {
+        let mut wire = Wire::connect(server.address)?;
+        wire.send(format!("SUB acks.{n}.* 1\r\n").as_bytes())?;
+        wire.sync()?;
+        wires.push((wire, publish_to(&format!("acks.{n}.ack"), size)));
+    }
+    let (load, meter) = (*load, Meter::start(server));
+    let threads: Vec<_> = wires
+        .into_iter()
+        .map(|(mut wire, one)| {
+            std::thread::spawn(move || {
+                let clock = Clock::new(&load);
+                in_flight(&mut wire, depth, |out| {
+                    out.extend_from_slice(&one);
+                    !clock.is_over()
+                })
+            })
+        })
+        .collect();
+    let done = threads.into_iter().map(join).sum::<Result<u64>>()?;
+    drop(stream);
+    Ok(meter.stop(done))
 }
 
 /// Reads a full stream with `kind` in its configuration through pull consumers, one after the other, with or without

@@ -243,6 +243,7 @@ impl Group {
         if subject.is_none() && !filter.is_empty() {
             return Outcome::Purged(0);
         }
+        let all = up_to == 0 && keep == 0 && filter.is_empty();
         let purge = Purge {
             filter: subject,
             up_to: Some(Seq(up_to)).filter(|s| s.0 > 0),
@@ -255,6 +256,7 @@ impl Group {
             !self.restoring && (purge.filter.is_some() || one_goes),
         );
         let count = self.stream.store.purge(&purge, &mut gone);
+        self.stream.starts_at_one |= all;
         if !self.restoring {
             let quiet = gone.0.len() != 1;
             self.removed(gone, quiet, now, fx);

@@ -148,7 +148,10 @@ impl Group {
     fn apply_command(&mut self, command: Command, now: Now, fx: &mut dyn Effects) -> Outcome {
         match command {
             Command::Config(config) => self.apply_config(*config, now, fx),
-            Command::Purge { filter, up_to, keep } => self.apply_purge((&filter, up_to, keep), now, fx),
+            Command::Purge { filter, up_to, keep } => {
+                self.stream.starts_at_one |= up_to == 0 && keep == 0 && filter.is_empty();
+                self.apply_purge((&filter, up_to, keep), now, fx)
+            }
             Command::Delete { seq, erase } => {
                 let mut gone = Gone(Vec::new(), !self.restoring);
                 self.stream.store.remove(Seq(seq), erase, &mut gone);
@@ -243,7 +246,6 @@ impl Group {
         if subject.is_none() && !filter.is_empty() {
             return Outcome::Purged(0);
         }
-        let all = up_to == 0 && keep == 0 && filter.is_empty();
         let purge = Purge {
             filter: subject,
             up_to: Some(Seq(up_to)).filter(|s| s.0 > 0),
@@ -256,7 +258,6 @@ impl Group {
             !self.restoring && (purge.filter.is_some() || one_goes),
         );
         let count = self.stream.store.purge(&purge, &mut gone);
-        self.stream.starts_at_one |= all;
         if !self.restoring {
             let quiet = gone.0.len() != 1;
             self.removed(gone, quiet, now, fx);

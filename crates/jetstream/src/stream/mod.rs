@@ -66,8 +66,8 @@ pub struct Stream {
     pub(crate) dedup: Dedup,
     /// Atomic batches that gather.
     pub(crate) batches: Batches,
-    /// Whether it was made to start at one, not just at the beginning: that shows while it is empty.
-    starts_at_one: bool,
+    /// Whether it starts at one because it was made or purged so, not just at the beginning: that shows while it is empty.
+    pub(crate) starts_at_one: bool,
     /// What batches may take.
     pub(crate) batch_limits: BatchLimits,
     /// Fast batches on their way.

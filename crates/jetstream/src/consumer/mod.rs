@@ -23,7 +23,7 @@ mod tick;
 
 pub use ack::AckOutcome;
 pub(crate) use checkpoint::{put, put_bytes, take, take_bytes};
-pub use config::{Limits, Surroundings};
+pub use config::{Limits, Surroundings, check_group_name};
 pub(crate) use machine::filter_set;
 pub use machine::{Consumer, Names};
 pub(crate) use start::starting_point;

@@ -200,6 +200,11 @@ impl Stream {
         self.charge.set(self.store.state().bytes + self.overlay.bytes);
     }
 
+    /// Whether so many bytes more would be allowed.
+    pub(crate) fn has_room(&self, more: u64) -> bool {
+        self.charge.check(more).is_ok()
+    }
+
     /// What it holds, as the API shows it.
     pub(crate) fn state(&self, consumers: u64) -> StreamState {
         let state = self.store.state();

@@ -61,15 +61,22 @@ impl Wire {
                 self.buffer.resize(self.end * 2, 0);
             }
         }
-        let n = self
-            .stream
-            .read(&mut self.buffer[self.end..])
-            .context("receiving")?;
+        let n = self.read(self.end).context("receiving")?;
         if n == 0 {
             bail!("the server closed the connection");
         }
         self.end += n;
         Ok(n)
+    }
+
+    /// Reads to `at` of the buffer. A process that was stopped for a while goes on.
+    fn read(&mut self, at: usize) -> std::io::Result<usize> {
+        loop {
+            match self.stream.read(&mut self.buffer[at..]) {
+                Err(e) if e.kind() == ErrorKind::Interrupted => {}
+                other => return other,
+            }
+        }
     }
 
     /// From now on [`Self::take`] gives up after a moment.
@@ -80,7 +87,7 @@ impl Wire {
     /// Takes what comes without looking at it; how many bytes. 0 when nothing came for a moment.
     pub(crate) fn take(&mut self) -> Result<u64> {
         (self.start, self.end) = (0, 0);
-        match self.stream.read(&mut self.buffer) {
+        match self.read(0) {
             Ok(0) => bail!("the server closed the connection"),
             Ok(n) => Ok(n as u64),
             Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => Ok(0),

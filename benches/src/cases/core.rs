@@ -32,7 +32,8 @@ fn publisher(address: SocketAddr, load: Load, bytes: Vec<u8>, per_write: usize) 
     })
 }
 
-fn join<T>(thread: JoinHandle<Result<T>>) -> Result<T> {
+/// What a thread of the load came to.
+pub(super) fn join<T>(thread: JoinHandle<Result<T>>) -> Result<T> {
     thread
         .join()
         .map_err(|_| anyhow!("a thread of the load panicked"))?

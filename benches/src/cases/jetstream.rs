@@ -4,7 +4,8 @@ use std::time::Instant;
 
 use anyhow::{Result, bail};
 
-use super::{Clock, Load};
+use super::core::join;
+use super::{Clock, FILE, Load};
 use crate::meter::{Meter, Sample};
 use crate::server::Server;
 use crate::wire::Wire;
@@ -13,8 +14,10 @@ use crate::wire::Wire;
 const PULL: usize = 500;
 /// Messages a pull case reads.
 const KEPT: usize = 200_000;
+/// Times a full stream is read, each time through another consumer.
+const PASSES: usize = 5;
 /// Keys of the key and value cases.
-const KEYS: usize = 200_000;
+const KEYS: usize = 1_000_000;
 
 fn is_error(body: &[u8]) -> bool {
     memchr::memmem::find(body, b"\"error\"").is_some()
@@ -92,15 +95,21 @@ pub(super) fn fill(wire: &mut Wire, count: usize, subject: impl Fn(usize) -> Str
     })
 }
 
-/// Publishes to a stream with `kind` in its configuration, `depth` unacknowledged at a time.
-pub(super) fn publish(server: &Server, load: &Load, kind: &str, depth: usize, size: usize) -> Result<Sample> {
-    let mut wire = with_stream(
-        server,
-        &format!("\"subjects\":[\"bench.>\"],{kind},\"max_bytes\":1000000000"),
-    )?;
-    let mut one = format!("PUB bench.a inbox.ack {size}\r\n").into_bytes();
+/// What a case of publishes has in its stream.
+const LIMITED: &str = "\"max_bytes\":1000000000";
+
+/// A publish of `size` bytes that is acknowledged to `inbox`.
+fn publish_to(inbox: &str, size: usize) -> Vec<u8> {
+    let mut one = format!("PUB bench.a {inbox} {size}\r\n").into_bytes();
     one.resize(one.len() + size, b'x');
     one.extend_from_slice(b"\r\n");
+    one
+}
+
+/// Publishes to a stream with `kind` in its configuration, `depth` unacknowledged at a time.
+pub(super) fn publish(server: &Server, load: &Load, kind: &str, depth: usize, size: usize) -> Result<Sample> {
+    let mut wire = with_stream(server, &format!("\"subjects\":[\"bench.>\"],{kind},{LIMITED}"))?;
+    let one = publish_to("inbox.ack", size);
     let mut waits = Vec::new();
     let meter = Meter::start(server);
     let clock = Clock::new(load);
@@ -121,21 +130,70 @@ pub(super) fn publish(server: &Server, load: &Load, kind: &str, depth: usize, si
     })
 }
 
-/// Reads a full stream with `kind` in its configuration through a pull consumer, with or without acknowledging each message.
+/// The same from `connections`, each with `depth` unacknowledged at a time.
+pub(super) fn publish_from(
+    server: &Server,
+    load: &Load,
+    connections: usize,
+    depth: usize,
+    size: usize,
+) -> Result<Sample> {
+    let stream = with_stream(server, &format!("\"subjects\":[\"bench.>\"],{FILE},{LIMITED}"))?;
+    let mut wires = Vec::new();
+    for n in 0..connections {
+        let mut wire = Wire::connect(server.address)?;
+        wire.send(format!("SUB acks.{n}.* 1\r\n").as_bytes())?;
+        wire.sync()?;
+        wires.push((wire, publish_to(&format!("acks.{n}.ack"), size)));
+    }
+    let (load, meter) = (*load, Meter::start(server));
+    let threads: Vec<_> = wires
+        .into_iter()
+        .map(|(mut wire, one)| {
+            std::thread::spawn(move || {
+                let clock = Clock::new(&load);
+                in_flight(&mut wire, depth, |out| {
+                    out.extend_from_slice(&one);
+                    !clock.is_over()
+                })
+            })
+        })
+        .collect();
+    let done = threads.into_iter().map(join).sum::<Result<u64>>()?;
+    drop(stream);
+    Ok(meter.stop(done))
+}
+
+/// Reads a full stream with `kind` in its configuration through pull consumers, one after the other, with or without
+/// acknowledging each message. Several passes, so that what a server still does for the filling is not all that counts.
 pub(super) fn pull(server: &Server, kind: &str, acks: bool) -> Result<Sample> {
     let mut wire = with_stream(server, &format!("\"subjects\":[\"bench.>\"],{kind}"))?;
     fill(&mut wire, KEPT, |_| "bench.a".to_owned())?;
     let policy = if acks { "explicit" } else { "none" };
-    let config = format!(
-        "{{\"stream_name\":\"BENCH\",\"config\":{{\"durable_name\":\"C\",\"ack_policy\":\"{policy}\",\"max_ack_pending\":10000}}}}"
-    );
-    api(&mut wire, "CONSUMER.DURABLE.CREATE.BENCH.C", &config)?;
+    for pass in 0..PASSES {
+        let config = format!(
+            "{{\"stream_name\":\"BENCH\",\"config\":{{\"durable_name\":\"C{pass}\",\"ack_policy\":\"{policy}\",\"max_ack_pending\":10000}}}}"
+        );
+        api(
+            &mut wire,
+            &format!("CONSUMER.DURABLE.CREATE.BENCH.C{pass}"),
+            &config,
+        )?;
+    }
+    let meter = Meter::start(server);
+    for pass in 0..PASSES {
+        read_all(&mut wire, &format!("C{pass}"), acks)?;
+    }
+    Ok(meter.stop((PASSES * KEPT) as u64))
+}
+
+/// Pulls all that a full stream holds through one consumer.
+fn read_all(wire: &mut Wire, consumer: &str, acks: bool) -> Result<()> {
     let body = format!("{{\"batch\":{PULL}}}");
     let ask = format!(
-        "PUB $JS.API.CONSUMER.MSG.NEXT.BENCH.C inbox.next {}\r\n{body}\r\n",
+        "PUB $JS.API.CONSUMER.MSG.NEXT.BENCH.{consumer} inbox.next {}\r\n{body}\r\n",
         body.len()
     );
-    let meter = Meter::start(server);
     wire.send(ask.repeat(2).as_bytes())?;
     let mut out = Vec::new();
     for n in 1..=KEPT {
@@ -146,7 +204,7 @@ pub(super) fn pull(server: &Server, kind: &str, acks: bool) -> Result<Sample> {
                 out.extend_from_slice(b" 4\r\n+ACK\r\n");
             }
         })?;
-        if n % PULL == 0 {
+        if n % PULL == 0 && n + PULL < KEPT {
             out.extend_from_slice(ask.as_bytes());
         }
         if (!wire.has_unread() || out.len() > 32 * 1024) && !out.is_empty() {
@@ -154,8 +212,8 @@ pub(super) fn pull(server: &Server, kind: &str, acks: bool) -> Result<Sample> {
             out.clear();
         }
     }
-    wire.sync()?;
-    Ok(meter.stop(KEPT as u64))
+    wire.send(&out)?;
+    wire.sync()
 }
 
 /// One message on each of many subjects: what is of interest is the memory.

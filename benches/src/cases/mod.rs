@@ -107,8 +107,17 @@ pub const CASES: &[Case] = &[
         jetstream::publish(s, l, FILE, 1, 128)
     }),
     jetstream("js_file/default/256x128", small_batches),
+    jetstream("js_file/default/4x256x128", |s, l| {
+        jetstream::publish_from(s, l, 4, 256, 128)
+    }),
+    jetstream("js_file/default/1x4k", |s, l| {
+        jetstream::publish(s, l, FILE, 1, 4096)
+    }),
     jetstream("js_file/default/256x4k", |s, l| {
         jetstream::publish(s, l, FILE, 256, 4096)
+    }),
+    jetstream("js_file/default/4x256x4k", |s, l| {
+        jetstream::publish_from(s, l, 4, 256, 4096)
     }),
     configured(LAZY, "js_file/2m/256x128", small_batches),
     configured(ALWAYS, "js_file/always/256x128", small_batches),

@@ -42,19 +42,9 @@ fn number(token: &[u8]) -> Option<u64> {
     })
 }
 
-fn push_number(out: &mut Vec<u8>, mut n: u64) {
-    let mut digits = [0u8; 20];
-    let mut at = digits.len();
-    loop {
-        at -= 1;
-        digits[at] = b'0' + u8::try_from(n % 10).unwrap_or(0);
-        n /= 10;
-        if n == 0 {
-            break;
-        }
-    }
+fn push_number(out: &mut Vec<u8>, n: u64) {
     out.push(b'.');
-    out.extend_from_slice(&digits[at..]);
+    out.extend_from_slice(itoa::Buffer::new().format(n).as_bytes());
 }
 
 impl<'a> AckSubject<'a> {

@@ -13,18 +13,7 @@ pub const CRLF: &[u8] = b"\r\n";
 
 /// Appends `n` in decimal.
 pub fn number(out: &mut Vec<u8>, n: usize) {
-    let mut digits = [0u8; 20];
-    let mut at = digits.len();
-    let mut rest = n;
-    loop {
-        at -= 1;
-        digits[at] = b'0' + u8::try_from(rest % 10).unwrap_or(0);
-        rest /= 10;
-        if rest == 0 {
-            break;
-        }
-    }
-    out.extend_from_slice(&digits[at..]);
+    out.extend_from_slice(itoa::Buffer::new().format(n).as_bytes());
 }
 
 /// Appends `MSG subject ` or, with headers, `HMSG subject `: the part all receivers of a message share.

@@ -1,4 +1,5 @@
-//! How long the store's operations take: append, read, the next message of a filter, counting what is pending, recovery.
+//! How long the store's operations take: append, read, the next and the last message of a filter, counting what is
+//! pending, recovery.
 //! `cargo bench -p natterjack-store --bench store`
 
 #![expect(
@@ -129,6 +130,12 @@ fn read(c: &mut Criterion) {
             b.iter(|| {
                 from = (from + 7919) % MESSAGES;
                 black_box(world.log.num_pending(&filter, Seq(from + 1), false));
+            });
+        });
+        c.bench_function(&format!("last/{name}"), |b| {
+            b.iter(|| {
+                from = (from + 7919) % MESSAGES;
+                black_box(world.log.last_matching(&filter, Seq(from + 1)));
             });
         });
     }

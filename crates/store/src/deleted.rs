@@ -38,6 +38,17 @@ impl SlotSet {
         true
     }
 
+    /// How many slots at or behind `from` and below `end` are in the set.
+    pub(crate) fn count(&self, from: usize, end: usize) -> usize {
+        let mut count = 0;
+        for n in from / 64..end.div_ceil(64).min(self.words.len()) {
+            let behind = u64::MAX << from.saturating_sub(n * 64).min(63);
+            let before = u64::MAX >> (64 - (end - n * 64).min(64));
+            count += (self.words[n] & behind & before).count_ones() as usize;
+        }
+        count
+    }
+
     /// Forgets slots from `end` on.
     pub(crate) fn truncate(&mut self, end: usize) {
         self.words.truncate(end.div_ceil(64));
@@ -109,13 +120,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn agrees_with_a_set(slots in proptest::collection::vec(0usize..300, 0..200), from in 0usize..320) {
+        fn agrees_with_a_set(slots in proptest::collection::vec(0usize..300, 0..200), from in 0usize..320, end in 0usize..320) {
             let mut set = SlotSet::default();
             let mut model = BTreeSet::new();
             for slot in slots {
                 prop_assert_eq!(set.insert(slot), model.insert(slot));
             }
             prop_assert_eq!(set.len(), model.len());
+            prop_assert_eq!(set.count(from, end), model.iter().filter(|s| (from..end).contains(*s)).count());
             prop_assert_eq!(set.next_absent(from, 310), (from..310).find(|s| !model.contains(s)));
             prop_assert_eq!(set.previous_absent(from), (0..=from).rev().find(|s| !model.contains(s)));
             let from_runs: BTreeSet<usize> =

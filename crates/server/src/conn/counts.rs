@@ -102,6 +102,22 @@ struct Load {
     copies: u64,
     messages: u64,
     size: usize,
+    /// Whether each message has a subject of its own.
+    distinct: bool,
+}
+
+impl Load {
+    /// What is sent in a round.
+    fn batch(&self, round: u64) -> String {
+        let body = "x".repeat(self.size);
+        let first = round * self.messages;
+        (first..first + self.messages)
+            .map(|n| match self.distinct {
+                true => format!("PUB a.{n} {}\r\n{body}\r\n", self.size),
+                false => format!("PUB a.b {}\r\n{body}\r\n", self.size),
+            })
+            .collect()
+    }
 }
 
 const SMALL: Load = Load {
@@ -110,6 +126,7 @@ const SMALL: Load = Load {
     copies: 1,
     messages: MESSAGES,
     size: 128,
+    distinct: false,
 };
 
 /// The cost of one batch of `load`.
@@ -136,13 +153,11 @@ async fn measure(load: Load) -> Cost {
         pair.client.set_nonblocking(true).unwrap();
         subscribers.push(pair);
     }
-    let message = format!("PUB a.b {}\r\n{}\r\n", load.size, "x".repeat(load.size));
-    let batch = message.repeat(usize::try_from(load.messages).unwrap());
     let mut delivered = vec![0; 1024 * 1024];
     // Buffers grow to what is needed in the first rounds, and members of a queue group do not get the same each time.
     let mut least = Cost::MOST;
-    for _ in 0..16 {
-        publisher.say(batch.as_bytes()).await;
+    for round in 0..16 {
+        publisher.say(load.batch(round).as_bytes()).await;
         let before = (CALLS.get(), COPIED.get());
         let counted = allocation_counter::measure(|| publisher.take_in());
         least = least.least(Cost {
@@ -174,6 +189,16 @@ fn one_to_one_allocates_nothing() {
     // Each payload goes once into the subscriber's buffer; what a split batch leaves over is copied besides.
     let once = MESSAGES * 128;
     assert!(cost.copied <= once + 256, "{} bytes copied", cost.copied);
+}
+
+#[test]
+fn subjects_that_never_come_again_allocate_nothing() {
+    let cost = cost(Load {
+        sub: "SUB a.* 1",
+        distinct: true,
+        ..SMALL
+    });
+    assert_eq!(cost.allocations, 0, "for {MESSAGES} messages");
 }
 
 #[test]

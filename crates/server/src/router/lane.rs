@@ -1,6 +1,7 @@
 //! One task's way into the router: what it touched and must flush, what it looked up, what it counted. A lane belongs to
 //! one task and one account; nothing here waits.
 
+use std::hash::BuildHasher as _;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -16,6 +17,8 @@ use crate::server::Server;
 
 /// Subjects whose receivers are remembered.
 const CACHE_MAX: usize = 256;
+/// Subjects of which is known that they came lately, once there are more than can be remembered.
+const LATELY_MAX: usize = 1024;
 
 type Cache = hashbrown::HashMap<Box<[u8]>, Arc<MatchSet<SubRef>>, foldhash::fast::RandomState>;
 
@@ -45,6 +48,11 @@ pub(crate) struct Lane {
     pub(crate) account: Arc<Account>,
     cache: Cache,
     cached_generation: u64,
+    /// Parts of hashes of subjects that came lately; empty until the cache has been full for the first time. From then on
+    /// only what comes again is remembered: where every subject is another one, remembering costs more than it saves.
+    lately: Vec<u32>,
+    /// Who gets a message whose subject is not remembered.
+    unremembered: Arc<MatchSet<SubRef>>,
     touched: Vec<Arc<Conn>>,
     stalled: Option<Arc<Conn>>,
     /// A full mailbox: its producers should wait.
@@ -70,6 +78,8 @@ impl Lane {
             account: Arc::clone(account),
             cache: Cache::default(),
             cached_generation: 0,
+            lately: Vec::new(),
+            unremembered: Arc::default(),
             touched: Vec::new(),
             stalled: None,
             gate: None,
@@ -102,12 +112,36 @@ impl Lane {
         if let Some(found) = self.cache.get(subject) {
             return Arc::clone(found);
         }
+        if !self.lately.is_empty() && !self.came_lately(subject) {
+            return self.match_once(subject);
+        }
         let found = self.account.sublist.read().matches(subject);
         if self.cache.len() >= CACHE_MAX {
             self.cache.clear();
+            self.lately.resize(LATELY_MAX, 0);
         }
         self.cache.insert(subject.into(), Arc::clone(&found));
         found
+    }
+
+    /// Whether `subject` came lately; it has now.
+    fn came_lately(&mut self, subject: &[u8]) -> bool {
+        let hash = self.cache.hasher().hash_one(subject);
+        let [high, low] = [hash >> 32, hash].map(|half| u32::try_from(half & 0xffff_ffff).unwrap_or(0));
+        let place = low as usize % LATELY_MAX;
+        std::mem::replace(&mut self.lately[place], high) == high
+    }
+
+    /// Who gets a message on `subject`, without remembering it and, as a rule, without allocating.
+    fn match_once(&mut self, subject: &[u8]) -> Arc<MatchSet<SubRef>> {
+        if Arc::get_mut(&mut self.unremembered).is_none() {
+            self.unremembered = Arc::default();
+        }
+        if let Some(found) = Arc::get_mut(&mut self.unremembered) {
+            found.clear();
+            self.account.sublist.read().match_into(subject, found);
+        }
+        Arc::clone(&self.unremembered)
     }
 
     /// Notes that `conn` has something to flush.

@@ -157,6 +157,18 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
+/// An event of what happened at a client's connection.
+fn of_client(conn: &Conn) -> Map<String, Value> {
+    let mut event = Map::new();
+    event.insert("kind".into(), KIND_CLIENT.into());
+    event.insert("cid".into(), conn.id.into());
+    let name = conn.facts.lock().connect.name.clone();
+    if !name.is_empty() {
+        event.insert("name".into(), name.into());
+    }
+    event
+}
+
 /// The fields of a block by name. Names keep blanks, and a line without a colon belongs to the next name: as the peer has it.
 fn fields(block: &[u8]) -> BTreeMap<String, Vec<String>> {
     let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
@@ -182,13 +194,7 @@ impl Trace {
         conn: &Conn,
         account: &Account,
     ) -> Self {
-        let mut event = Map::new();
-        event.insert("kind".into(), KIND_CLIENT.into());
-        event.insert("cid".into(), conn.id.into());
-        let name = conn.facts.lock().connect.name.clone();
-        if !name.is_empty() {
-            event.insert("name".into(), name.into());
-        }
+        let mut event = of_client(conn);
         event.insert("acc".into(), (*account.name).into());
         event.insert("subj".into(), text(message.subject).into());
         let mut trace = Self {
@@ -236,13 +242,7 @@ impl Trace {
 
     /// It reached a subscription of a connection, or why not.
     pub(crate) fn delivered(&mut self, conn: &Conn, sub: &Sub, outcome: Result<(), Undelivered>) {
-        let mut event = Map::new();
-        event.insert("kind".into(), KIND_CLIENT.into());
-        event.insert("cid".into(), conn.id.into());
-        let name = conn.facts.lock().connect.name.clone();
-        if !name.is_empty() {
-            event.insert("name".into(), name.into());
-        }
+        let mut event = of_client(conn);
         event.insert("sub".into(), text(&sub.subject).into());
         if let Some(queue) = &sub.queue {
             event.insert("queue".into(), text(queue).into());

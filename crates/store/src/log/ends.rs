@@ -72,6 +72,8 @@ impl StreamLog {
         self.tail.truncate(keep);
         self.state.last_seq = last;
         self.cut_segments(last);
+        // Sequences are given again, and a segment that was cut has no index.
+        self.chunks.clear();
         if self.tail.is_empty() {
             self.tail_base = last.next();
         }

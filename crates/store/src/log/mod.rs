@@ -17,6 +17,7 @@ mod read;
 mod remove;
 mod salvage;
 mod scan;
+mod spans;
 mod subjects;
 #[cfg(test)]
 mod tests;
@@ -112,6 +113,8 @@ pub(crate) struct StreamLog {
     /// Records at the front of the tail that already have a place in a segment.
     tail_placed: usize,
     subjects: Subjects,
+    /// Subjects of what is not sealed.
+    chunks: spans::Chunks,
     /// What the stream takes of the memory that all share.
     share: Share,
     /// Bytes of what is known of where messages lie, as of the last upkeep.

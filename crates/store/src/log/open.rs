@@ -69,6 +69,7 @@ impl StreamLog {
             tail_bytes: 0,
             tail_placed: 0,
             subjects,
+            chunks: super::spans::Chunks::default(),
             share,
             places_bytes: 0,
             subjects_retry_ns: 0,

@@ -1,13 +1,13 @@
 //! Finding messages. Reads memory and mappings; changes nothing but what a search finds out.
 
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 
-use natterjack_subject::{Filter, FilterSet};
+use natterjack_subject::FilterSet;
 
 use super::StreamLog;
+use super::spans::Span;
 use crate::ids::Seq;
 use crate::record::{Message, RecordView};
-use crate::segment::Segment;
 use crate::traits::{LoadError, PendingCount};
 
 impl StreamLog {
@@ -101,31 +101,6 @@ impl StreamLog {
         None
     }
 
-    pub(super) fn find_last(&self, filter: &FilterSet, up_to: Seq) -> Option<Seq> {
-        let mut up_to = up_to.min(self.last());
-        while let Some(seq) = self.previous_live(up_to) {
-            if seq < self.state.first_seq {
-                return None;
-            }
-            if filter.is_all() {
-                return Some(seq);
-            }
-            if seq < self.tail_base
-                && let Some(n) = self.segment_of(seq)
-                && seq == self.segments[n].end().previous()
-                && matching_slots(&self.segments[n], filter) == Some(None)
-            {
-                up_to = self.segments[n].base.previous();
-                continue;
-            }
-            if self.read(seq).is_ok_and(|m| filter.matches(m.subject())) {
-                return Some(seq);
-            }
-            up_to = seq.previous();
-        }
-        None
-    }
-
     pub(super) fn count_pending(
         &mut self,
         filter: &FilterSet,
@@ -142,7 +117,7 @@ impl StreamLog {
         } else if from <= self.state.first_seq {
             self.count_all(filter)
         } else {
-            self.count_from(filter, from)
+            self.count_behind(filter, from)
         };
         PendingCount { count, up_to }
     }
@@ -174,36 +149,44 @@ impl StreamLog {
         total
     }
 
-    /// Counts from the middle: whole segments by their index where nothing was deleted, the rest message by message.
-    pub(super) fn count_from(&self, filter: &FilterSet, from: Seq) -> u64 {
-        let mut count = 0;
-        let start = self.segments.partition_point(|s| s.end() <= from);
-        for segment in self.segments.iter().skip(start) {
-            let first = usize::try_from(from.0.saturating_sub(segment.base.0)).unwrap_or(0);
-            let end = usize::try_from(self.tail_base.0.saturating_sub(segment.base.0))
-                .unwrap_or(0)
-                .min(segment.slots);
-            if filter.is_all() {
-                let gone = (first..end).filter(|s| segment.deleted.contains(*s)).count();
-                count += (end.saturating_sub(first) - gone) as u64;
-                continue;
-            }
-            let whole = first == 0 && end == segment.slots && segment.deleted.len() == 0;
-            if let (true, [one], Some(index)) = (whole, filter.filters(), &segment.index) {
-                count += indexed(index, one).map(|(_, s)| u64::from(s.count)).sum::<u64>();
-                continue;
-            }
-            let mut slot = first;
-            while let Some(live) = segment.deleted.next_absent(slot, end) {
-                count += u64::from(segment.view(live).is_some_and(|v| filter.matches(v.subject())));
-                slot = live + 1;
-            }
+    /// Counts from the middle: what is before it where that is less to look at, and known how many there are of all.
+    fn count_behind(&mut self, filter: &FilterSet, from: Seq) -> u64 {
+        let behind = self.segments.len() - self.segments.partition_point(|s| s.end() <= from);
+        let total = match filter.filters() {
+            // What is lost may count in one of both ways only.
+            [one] if behind > self.segments.len() / 2 && !self.has_lost() => self.count_at_once(one),
+            _ => None,
+        };
+        match total {
+            Some(total) => total.saturating_sub(self.count_within(filter, 0..from.0)),
+            None => self.count_from(filter, from),
         }
-        let skip = usize::try_from(from.0.saturating_sub(self.tail_base.0)).unwrap_or(0);
-        let in_tail = self.tail.iter().skip(skip).flatten();
-        let matching = in_tail
-            .filter(|b| filter.is_all() || RecordView::check(b).is_some_and(|v| filter.matches(v.subject())));
-        count + matching.count() as u64
+    }
+
+    /// Counts from the middle, by the indexes of what is there.
+    pub(super) fn count_from(&self, filter: &FilterSet, from: Seq) -> u64 {
+        self.count_within(filter, from.0..u64::MAX)
+    }
+
+    fn count_within(&self, filter: &FilterSet, seqs: Range<u64>) -> u64 {
+        let spans = self.spans(seqs);
+        if filter.is_all() {
+            return spans.map(|span| self.count_live(&span)).sum();
+        }
+        spans.map(|span| self.count_span(&span, filter)).sum()
+    }
+
+    fn count_live(&self, span: &Span<'_>) -> u64 {
+        let slot = |seq: u64, base: Seq| usize::try_from(seq.saturating_sub(base.0)).unwrap_or(usize::MAX);
+        let slots = |base| slot(span.seqs.start, base)..slot(span.seqs.end, base);
+        let live = match span.segment {
+            Some(segment) => {
+                let slots = slots(segment.base);
+                slots.len() - segment.deleted.count(slots.start, slots.end)
+            }
+            None => self.tail.range(slots(self.tail_base)).flatten().count(),
+        };
+        live as u64
     }
 
     pub(super) fn find_time(&self, ts_ns: i64) -> Seq {
@@ -239,28 +222,4 @@ impl StreamLog {
         }
         runs
     }
-}
-
-/// Subjects of a segment's index that pass `filter`.
-fn indexed<'a>(
-    index: &'a crate::segment::index::SegmentIndex,
-    filter: &'a Filter,
-) -> impl Iterator<Item = (&'a [u8], crate::segment::index::SubjectSlots)> {
-    let prefix = filter.literal_prefix();
-    (index.lower_bound(prefix)..index.subjects())
-        .map(|n| index.subject(n))
-        .take_while(move |(text, _)| text.starts_with(prefix))
-        .filter(|(text, _)| filter.matches(text))
-}
-
-/// The first and the last slot of a sealed segment whose subjects pass `filter`: `None` without index, `Some(None)` when
-/// none does. Deleted messages count, so nothing that passes is before or behind them.
-pub(super) fn matching_slots(segment: &Segment, filter: &FilterSet) -> Option<Option<(usize, usize)>> {
-    let index = segment.index.as_ref()?;
-    let slots = filter
-        .filters()
-        .iter()
-        .flat_map(|f| indexed(index, f))
-        .map(|(_, s)| (s.first as usize, s.last as usize));
-    Some(slots.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1))))
 }

@@ -11,6 +11,7 @@ use natterjack_subject::{Filter, FilterSet};
 use super::{Storage, StreamLog};
 use crate::ids::Seq;
 use crate::segment::Segment;
+use crate::segment::postings::is_prefix;
 use crate::store::Context;
 use crate::subjects::{Damaged, Place, SpillError, SubjectState, Subjects};
 
@@ -114,10 +115,7 @@ impl StreamLog {
 
     /// Messages of the subjects that pass `filter`.
     pub(super) fn count_of_subjects(&mut self, filter: &Filter) -> u64 {
-        let prefix = filter.literal_prefix();
-        // Nothing but a last token that stands for all: what starts alike passes.
-        let is_prefix = filter.as_bytes().strip_suffix(b">") == Some(prefix);
-        if is_prefix && let Ok(count) = self.subjects.count_prefix(prefix) {
+        if let Some(count) = self.count_at_once(filter) {
             return count;
         }
         let mut total = 0;
@@ -126,6 +124,18 @@ impl StreamLog {
             ControlFlow::Continue(())
         });
         total
+    }
+
+    /// The same where no subject has to be looked at for it but those at the ends.
+    pub(super) fn count_at_once(&mut self, filter: &Filter) -> Option<u64> {
+        if filter.is_literal() {
+            let state = self.subjects.get(filter.as_bytes()).ok()?;
+            return Some(state.map_or(0, |state| state.count));
+        }
+        if !is_prefix(filter) {
+            return None;
+        }
+        self.subjects.count_prefix(filter.literal_prefix()).ok()
     }
 
     /// Forgets what is known of subjects and asks all messages. Takes as long as there are messages: only after damage.
@@ -164,7 +174,7 @@ impl StreamLog {
     pub(super) fn place_memory_bytes(&self) -> usize {
         let segments: usize = self.segments.iter().map(Segment::memory_bytes).sum();
         let timed = self.ttl.len() * TIMED_BYTES + self.mortal.len() * size_of::<u64>();
-        segments + timed + self.lost.lock().len() * TIMED_BYTES
+        segments + timed + self.chunks.memory_bytes() + self.lost.lock().len() * TIMED_BYTES
     }
 
     /// Notes what the stream takes of the memory all share: what is known of subjects, and messages that are not in segments
@@ -197,6 +207,7 @@ impl StreamLog {
 
     /// Installs what was written, and has more written.
     pub(super) fn tend_subjects(&mut self, now_ns: i64) {
+        self.tend_chunks();
         self.account_places();
         self.spill_subjects();
         if now_ns < self.subjects_retry_ns || self.context.journal.is_full() {

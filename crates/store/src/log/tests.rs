@@ -29,6 +29,11 @@ enum Step {
 
 const SUBJECTS: [&str; 5] = ["a.x", "a.y", "b.x", "b.y.z", "c"];
 const FILTERS: [&str; 7] = [">", "a.*", "b.>", "c", "*.x", "a.x", "nobody"];
+const SETS: [&[&str]; 3] = [&["a.*", "*.x"], &["c", "b.>", "b.x"], &["*", "a.y"]];
+/// So little that subjects go to disk at every opportunity.
+const NO_ROOM: usize = 1;
+/// Enough for all that a test has.
+const ROOM: usize = 64 * 1024 * 1024;
 
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
@@ -88,6 +93,7 @@ struct Run {
     _folder: tempfile::TempDir,
     path: PathBuf,
     options: StreamOptions,
+    memory_bytes_max: usize,
     store: Store,
     group: Group,
     log: Box<dyn MsgStore>,
@@ -110,17 +116,20 @@ fn encode(step: &Step) -> Vec<u8> {
 }
 
 impl Run {
-    fn new(storage: Storage) -> Self {
-        Self::sized(storage, 1)
+    fn new(storage: Storage, memory_bytes_max: usize) -> Self {
+        Self::with(storage, 1, memory_bytes_max)
     }
 
     fn sized(storage: Storage, segment_bytes: u64) -> Self {
+        Self::with(storage, segment_bytes, NO_ROOM)
+    }
+
+    fn with(storage: Storage, segment_bytes: u64, memory_bytes_max: usize) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().to_owned();
         let options = StoreOptions {
             journal_file_bytes: 64 * 1024,
-            // Subjects go to disk at every opportunity.
-            memory_bytes_max: 1,
+            memory_bytes_max,
             ..StoreOptions::default()
         };
         let store = Store::open(Arc::new(OsDisk), &path, &options).unwrap();
@@ -134,6 +143,7 @@ impl Run {
             _folder: folder,
             path,
             options: stream,
+            memory_bytes_max,
             store,
             group,
             log,
@@ -216,8 +226,7 @@ impl Run {
         self.store.shutdown();
         let options = StoreOptions {
             journal_file_bytes: 64 * 1024,
-            // Subjects go to disk at every opportunity.
-            memory_bytes_max: 1,
+            memory_bytes_max: self.memory_bytes_max,
             ..StoreOptions::default()
         };
         self.store = Store::open(Arc::new(OsDisk), &self.path, &options).unwrap();
@@ -328,8 +337,46 @@ impl Run {
         for filter in FILTERS {
             self.check_filter(filter);
         }
+        for set in SETS {
+            self.check_set(set);
+        }
         let gone: u64 = self.log.deleted(usize::MAX).iter().map(|(_, n)| n).sum();
         assert_eq!(gone, state.num_deleted);
+    }
+
+    fn check_set(&mut self, texts: &[&str]) {
+        let parsed = texts.iter().map(|text| Filter::parse(text.as_bytes()).unwrap());
+        let set = FilterSet::new(parsed.collect());
+        let passing = self.model.messages.iter();
+        let passing = passing.filter(|(_, (s, _))| set.matches(s.as_bytes()));
+        let hit: Vec<u64> = passing.map(|(n, _)| *n).collect();
+        for from in [0, 1, self.model.last / 3, self.model.last / 2, self.model.last] {
+            let behind: Vec<u64> = hit.iter().copied().filter(|n| *n >= from).collect();
+            assert_eq!(
+                self.log.next(&set, Seq(from)).map(|m| m.seq().0),
+                behind.first().copied(),
+                "{texts:?} from {from}"
+            );
+            let mut scanned = Vec::new();
+            self.log.scan(&set, Seq(from), &mut |passing| {
+                let record = passing.record();
+                assert_eq!(passing.message().subject(), record.subject());
+                scanned.push(record.seq().0);
+                ControlFlow::Continue(())
+            });
+            assert_eq!(scanned, behind, "{texts:?} from {from}");
+            assert_eq!(
+                self.log.num_pending(&set, Seq(from), false).count,
+                behind.len() as u64,
+                "{texts:?} from {from}"
+            );
+            let before = hit.iter().rev().copied().find(|n| *n <= from);
+            assert_eq!(
+                self.log.last_matching(&set, Seq(from)).map(|s| s.0),
+                before,
+                "{texts:?} up to {from}"
+            );
+        }
     }
 
     fn check_filter(&mut self, text: &str) {
@@ -342,33 +389,7 @@ impl Run {
             .filter(|(_, (s, _))| filter.matches(s.as_bytes()))
             .map(|(n, (s, _))| (*n, s.clone()))
             .collect();
-        for from in [0, 1, self.model.last / 3, self.model.last / 2, self.model.last] {
-            let behind: Vec<u64> = hit.iter().map(|h| h.0).filter(|n| *n >= from).collect();
-            assert_eq!(
-                self.log.next(&set, Seq(from)).map(|m| m.seq().0),
-                behind.first().copied(),
-                "{text} from {from}"
-            );
-            let mut scanned = Vec::new();
-            self.log.scan(&set, Seq(from), &mut |passing| {
-                let record = passing.record();
-                assert_eq!(passing.message().subject(), record.subject());
-                scanned.push(record.seq().0);
-                ControlFlow::Continue(())
-            });
-            assert_eq!(scanned, behind, "{text} from {from}");
-            assert_eq!(
-                self.log.num_pending(&set, Seq(from), false).count,
-                behind.len() as u64,
-                "{text} from {from}"
-            );
-            let before = hit.iter().rev().map(|h| h.0).find(|n| *n <= from);
-            assert_eq!(
-                self.log.last_matching(&set, Seq(from)).map(|s| s.0),
-                before,
-                "{text} up to {from}"
-            );
-        }
+        self.check_set(&[text]);
         let mut lasts: BTreeMap<&str, u64> = BTreeMap::new();
         let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
         for (seq, subject) in &hit {
@@ -473,8 +494,8 @@ fn decode(text: &[u8]) -> Step {
     }
 }
 
-fn run(storage: Storage, steps: Vec<Step>) {
-    let mut run = Run::new(storage);
+fn run(storage: Storage, memory_bytes_max: usize, steps: Vec<Step>) {
+    let mut run = Run::new(storage, memory_bytes_max);
     for step in steps {
         run.apply(&step);
         run.check();
@@ -491,12 +512,17 @@ proptest! {
 
     #[test]
     fn files_agree_with_a_map(steps in proptest::collection::vec(step(), 1..40)) {
-        run(Storage::File, steps);
+        run(Storage::File, NO_ROOM, steps);
+    }
+
+    #[test]
+    fn files_of_which_much_is_known_agree_with_a_map(steps in proptest::collection::vec(step(), 1..40)) {
+        run(Storage::File, ROOM, steps);
     }
 
     #[test]
     fn memory_agrees_with_a_map(steps in proptest::collection::vec(step(), 1..40)) {
-        run(Storage::Memory, steps);
+        run(Storage::Memory, ROOM, steps);
     }
 }
 
@@ -610,7 +636,7 @@ fn who_is_behind_says_so_until_it_has_caught_up() {
 #[test]
 fn a_place_that_is_filled_again_is_not_removed() {
     let append = |count| Step::Append(vec![(0, 30); count]);
-    let mut run = Run::new(Storage::File);
+    let mut run = Run::new(Storage::File, NO_ROOM);
     let steps = [
         append(3),
         Step::Checkpoint,
@@ -649,7 +675,7 @@ fn damage_runs(run: &Run, at: i64) -> usize {
 
 #[test]
 fn what_is_known_of_subjects_survives_damage() {
-    let mut run = Run::new(Storage::File);
+    let mut run = Run::new(Storage::File, NO_ROOM);
     for at in [6, -20, 6] {
         for subject in 0..5 {
             run.apply(&Step::Append(vec![(subject, 9)]));

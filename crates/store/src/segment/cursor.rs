@@ -69,6 +69,16 @@ impl<'a> Cursor<'a> {
         Self::new(segment, 0..segment.slots)
     }
 
+    /// The slot from which on it looks for the next.
+    pub(crate) const fn slot(&self) -> usize {
+        self.slots.start
+    }
+
+    /// Leaves out what is before `slot`.
+    pub(crate) fn leap(&mut self, slot: usize) {
+        self.slots.start = self.slots.start.max(slot);
+    }
+
     /// The next live slot, and what is in it; nothing when that is damaged.
     pub(crate) fn step(&mut self) -> Option<(usize, Option<Passing<'_>>)> {
         let slot = self

@@ -8,7 +8,6 @@ use hashbrown::HashTable;
 use parking_lot::Mutex;
 
 use super::RECORDS_AT;
-use super::index::SubjectSlots;
 use crate::ids::Seq;
 use crate::order;
 use crate::record::Message;
@@ -26,6 +25,8 @@ pub(super) const fn are_large(count: usize, total: u64) -> bool {
 pub(crate) struct Subjects {
     texts: Vec<u8>,
     entries: Vec<Entry>,
+    /// Entry and slot of each record.
+    records: Vec<(u32, u32)>,
     /// Numbers of entries.
     table: HashTable<u32>,
     hasher: foldhash::fast::RandomState,
@@ -35,7 +36,8 @@ pub(crate) struct Subjects {
 struct Entry {
     text_at: u32,
     text_len: u32,
-    slots: SubjectSlots,
+    /// Records.
+    count: u32,
 }
 
 /// The text of entry `n`. A segment has fewer bytes than a number of 32 bits can tell.
@@ -51,32 +53,28 @@ fn narrow(n: usize) -> u32 {
 
 impl Subjects {
     /// Notes that the record in `slot` has this subject. Slots ascend.
-    pub(super) fn note(&mut self, subject: &[u8], slot: u32) {
+    pub(crate) fn note(&mut self, subject: &[u8], slot: u32) {
         let (texts, entries, hasher) = (&self.texts, &self.entries, &self.hasher);
         let hash = hasher.hash_one(subject);
         let found = self.table.find(hash, |n| text(texts, entries, *n) == subject);
-        if let Some(n) = found {
-            let slots = &mut self.entries[*n as usize].slots;
-            slots.count += 1;
-            slots.last = slot;
+        if let Some(n) = found.copied() {
+            self.entries[n as usize].count += 1;
+            self.records.push((n, slot));
             return;
         }
-        self.table.insert_unique(hash, narrow(entries.len()), |n| {
-            hasher.hash_one(text(texts, entries, *n))
-        });
+        let n = narrow(entries.len());
+        self.table
+            .insert_unique(hash, n, |n| hasher.hash_one(text(texts, entries, *n)));
+        self.records.push((n, slot));
         self.entries.push(Entry {
             text_at: narrow(self.texts.len()),
             text_len: narrow(subject.len()),
-            slots: SubjectSlots {
-                count: 1,
-                first: slot,
-                last: slot,
-            },
+            count: 1,
         });
         self.texts.extend_from_slice(subject);
     }
 
-    pub(super) fn into_table(self) -> SubjectTable {
+    pub(crate) fn into_table(self) -> SubjectTable {
         let mut order: Vec<u32> = (0..narrow(self.entries.len())).collect();
         order::sort_by_text(&mut order, |n| text(&self.texts, &self.entries, n));
         SubjectTable {
@@ -103,10 +101,34 @@ impl SubjectTable {
         self.subjects.texts.len()
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&[u8], SubjectSlots)> {
+    /// Records of all of them.
+    pub(super) const fn slots(&self) -> usize {
+        self.subjects.records.len()
+    }
+
+    /// Subjects with how many records they have.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&[u8], usize)> {
         let Subjects { texts, entries, .. } = &self.subjects;
-        let entry = |n: &u32| (text(texts, entries, *n), entries[*n as usize].slots);
+        let entry = |n: &u32| (text(texts, entries, *n), entries[*n as usize].count as usize);
         self.order.iter().map(entry)
+    }
+
+    /// The slots of the first subject, ascending, then those of the next.
+    pub(super) fn list(&self) -> Vec<u32> {
+        let Subjects { entries, records, .. } = &self.subjects;
+        let mut places = vec![0; entries.len()];
+        let mut place = 0;
+        for n in &self.order {
+            places[*n as usize] = place;
+            place += entries[*n as usize].count as usize;
+        }
+        let mut list = vec![0; records.len()];
+        for (n, slot) in records {
+            let place = &mut places[*n as usize];
+            list[*place] = *slot;
+            *place += 1;
+        }
+        list
     }
 }
 

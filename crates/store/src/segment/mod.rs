@@ -10,6 +10,8 @@ pub(crate) mod gathered;
 pub(crate) mod index;
 pub(crate) mod map;
 pub(crate) mod pool;
+pub(crate) mod postings;
+mod ranks;
 mod table;
 pub(crate) mod write;
 

@@ -87,9 +87,12 @@ impl Subjects {
     }
 
     /// Messages of the subjects that start with `prefix`.
-    pub(crate) fn count_prefix(&self, prefix: &[u8]) -> Result<u64, Damaged> {
-        let mut count =
-            self.table.rows().gain(prefix) + self.frozen.as_ref().map_or(0, |f| f.rows().gain(prefix));
+    pub(crate) fn count_prefix(&mut self, prefix: &[u8]) -> Result<u64, Damaged> {
+        self.table.sort();
+        let in_table = self.table.sorted_from(prefix);
+        let alike = in_table.take_while(|n| self.table.text(*n).starts_with(prefix));
+        let mut count: i64 = alike.map(|n| self.table.known(n).gain()).sum();
+        count += self.frozen.as_ref().map_or(0, |f| f.rows().gain(prefix));
         for run in &self.runs {
             count += run.gain(prefix)?;
         }

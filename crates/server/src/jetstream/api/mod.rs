@@ -205,7 +205,7 @@ impl Desk {
     async fn dispatch(&mut self, request: &Request, call: &ApiCall<'_>) {
         let kind = call.response();
         match *call {
-            ApiCall::Info => self.info(request),
+            ApiCall::Info => self.info(request).await,
             ApiCall::StreamCreate { stream } => self.create(request, stream).await,
             ApiCall::StreamUpdate { stream } => self.update(request, stream).await,
             ApiCall::StreamDelete { stream } => self.delete(request, stream).await,

@@ -4,6 +4,7 @@
 //! The server under test is the one of `NATTERJACK_SERVER`, else `debug/natterjack-server` of the target
 //! folder. Any binary with the flags of nats-server will do, which is how the tests themselves are tested.
 
+mod archive;
 mod binary;
 mod jetstream;
 mod raw;
@@ -11,6 +12,7 @@ mod server;
 mod stream;
 mod wait;
 
+pub use archive::{restore, snapshot};
 pub use binary::{Finished, finish, is_original, server_binary, version_lines};
 pub use jetstream::{
     Refusal, api, collect, fill, memory_and_file, nothing_waits, one, refusal_of, sequences, take,

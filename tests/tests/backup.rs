@@ -1,9 +1,9 @@
 //! Backup and restore over the API, and what advisories tell of them: which come, in which order, with which fields.
 
+use async_nats::Subscriber;
 use async_nats::jetstream::stream::Config;
-use async_nats::{Client, Subscriber};
 use futures_util::StreamExt;
-use natterjack_tests::{Outcome, Server, api, fill, run, within};
+use natterjack_tests::{Outcome, Server, api, fill, restore, run, snapshot, within};
 use serde_json::{Map, Value, json};
 use std::time::Duration;
 
@@ -30,41 +30,6 @@ async fn advised(heard: &mut Subscriber) -> Outcome<(String, Value)> {
         ),
         Value::Object(fields),
     ))
-}
-
-/// Takes a snapshot of the stream: what the answer says of it, and the archive.
-async fn snapshot(client: &Client) -> Outcome<(Value, Vec<u8>)> {
-    let inbox = client.new_inbox();
-    let mut chunks = client.subscribe(inbox.clone()).await?;
-    let request = json!({"deliver_subject": inbox, "chunk_size": 4096}).to_string();
-    let answer = api(client, "STREAM.SNAPSHOT.S", &request).await?;
-    let mut archive = Vec::new();
-    within("the archive", SOON, async {
-        while let Some(chunk) = chunks.next().await.filter(|chunk| !chunk.payload.is_empty()) {
-            archive.extend_from_slice(&chunk.payload);
-            if let Some(ack) = chunk.reply {
-                client.publish(ack, "".into()).await?;
-            }
-        }
-        Ok(())
-    })
-    .await?;
-    let asked = json!({"config": answer["config"], "state": answer["state"]});
-    Ok((asked, archive))
-}
-
-/// Sends an archive in chunks and returns the last answer.
-async fn restore(client: &Client, asked: &Value, archive: &[u8]) -> Outcome<Value> {
-    let answer = api(client, "STREAM.RESTORE.S", &asked.to_string()).await?;
-    let to = answer["deliver_subject"]
-        .as_str()
-        .ok_or_else(|| format!("nowhere to send chunks: {answer}"))?;
-    for chunk in archive.chunks(4096) {
-        let taken = client.request(to.to_owned(), chunk.to_vec().into()).await?;
-        assert!(taken.payload.is_empty(), "a chunk is taken without a word");
-    }
-    let done = client.request(to.to_owned(), "".into()).await?;
-    Ok(serde_json::from_slice(&done.payload)?)
 }
 
 /// Whether an object has exactly these fields.

@@ -52,6 +52,9 @@ pub trait Effects {
     /// Publishes an advisory or metric body on `subject` in the stream's account.
     fn advisory(&mut self, subject: &[u8], json: &[u8]);
 
+    /// Lets what was sent so far leave at once: what comes next takes a while.
+    fn flush(&mut self) {}
+
     /// A fresh random number: inbox suffixes, pin ids, jitter. The leader writes what it chose into the entry.
     fn random(&mut self) -> u64;
 }

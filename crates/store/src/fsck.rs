@@ -73,7 +73,7 @@ pub fn check(disk: &Arc<dyn Disk>, root: &Path, encryption: Option<&Encryption>)
     report.entries = journal.entries.values().map(|e| e.len() as u64).sum();
     report.damage.extend(journal.damage);
     for entry in journal.entries.values().flatten() {
-        if let EntryBody::Messages(batch) = &entry.body {
+        if let Some(EntryBody::Messages(batch)) = entry.salvaged() {
             let lost = batch
                 .records()
                 .filter(|(_, r)| r.flags() & crate::record::flags::LOST != 0);

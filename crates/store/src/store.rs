@@ -1,6 +1,6 @@
 //! A store directory: the journal, the streams in it, and opaque groups. Open it once.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,6 +15,7 @@ use crate::damage::Damage;
 use crate::disk::{Disk, make_dir, read_file, replace_file};
 use crate::figures::{Figures, StoreStats};
 use crate::ids::{GroupId, LogIndex, Seq};
+use crate::journal::waiting::Waiting;
 use crate::journal::{AppendError, Completion, Journal, JournalStats, Pending, Settings, SyncMode, recover};
 use crate::log::{Replay, StreamFiles, StreamLog, StreamOptions};
 use crate::memory::{Memory, MemoryUse};
@@ -94,7 +95,7 @@ pub enum Health {
 pub struct Store {
     context: Arc<Context>,
     root: PathBuf,
-    recovered: Arc<Mutex<HashMap<GroupId, Vec<Committed>>>>,
+    recovered: Arc<Mutex<HashMap<GroupId, Vec<Waiting>>>>,
     /// Groups of which the journal has emptied entries.
     erased: Arc<HashSet<GroupId>>,
 }
@@ -218,7 +219,7 @@ impl Store {
         &self,
         id: GroupId,
         checkpoint: Option<(LogIndex, Bytes)>,
-        mut entries: Vec<Committed>,
+        mut entries: Vec<Waiting>,
     ) -> Group {
         let applied = checkpoint.as_ref().map_or(LogIndex(0), |c| c.0);
         entries.retain(|e| e.index > applied);
@@ -231,7 +232,7 @@ impl Store {
             context: Arc::clone(&self.context),
             dir: self.root.join("groups").join(format!("{:08x}", id.0)),
             checkpoint,
-            entries: entries.into(),
+            entries,
             next: AtomicU64::new(last.0 + 1),
             refused: Arc::default(),
         }
@@ -387,11 +388,8 @@ fn write_group(context: &Context, dir: &Path, applied: LogIndex, state: &[u8]) -
 
 /// Whether `entries` begin with the first of their group. An entry that was refused leaves a gap, so the first message
 /// counts as well.
-fn is_whole(entries: &[Committed]) -> bool {
-    let first = entries.iter().find_map(|e| match &e.body {
-        EntryBody::Messages(batch) => Some(batch.base_seq),
-        EntryBody::Command(_) => None,
-    });
+fn is_whole(entries: &[Waiting]) -> bool {
+    let first = entries.iter().find_map(|entry| entry.first);
     first == Some(Seq(1)) || entries.first().is_some_and(|e| e.index == LogIndex(1))
 }
 
@@ -402,7 +400,7 @@ pub struct Group {
     context: Arc<Context>,
     dir: PathBuf,
     checkpoint: Option<(LogIndex, Bytes)>,
-    entries: VecDeque<Committed>,
+    entries: Vec<Waiting>,
     next: AtomicU64,
     refused: Arc<AtomicBool>,
 }
@@ -420,10 +418,22 @@ impl Group {
         self.checkpoint.as_ref()
     }
 
-    /// Entries behind the checkpoint, in order; to be applied before anything is appended. Gives them away.
+    /// Entries behind the checkpoint, in order; to be applied before anything is appended. Gives them away. Each is read
+    /// from the journal when its turn comes. Should one that was whole when the store was opened not be readable any more, it
+    /// is the end: the journal accepts nothing then, so that the next start finds everything as it is.
     pub fn replay(&mut self) -> impl Iterator<Item = Committed> {
         self.checkpoint = None;
-        std::mem::take(&mut self.entries).into_iter()
+        let (context, id) = (Arc::clone(&self.context), self.id);
+        let entries = std::mem::take(&mut self.entries).into_iter();
+        entries.map_while(move |entry| {
+            let index = entry.index;
+            let read = entry.read();
+            if read.is_err() {
+                let why = format!("entry {index} of group {id} cannot be read again");
+                context.journal.set_poison(&why);
+            }
+            read.ok()
+        })
     }
 
     /// Appends an entry. `done` is called from the journal's thread once it is durable, or has failed; entries become

@@ -94,6 +94,10 @@ impl Consumer {
                     return;
                 }
                 self.last_acked_wall = Some(natterjack_jsapi::GoTime(now.wall_ns));
+                if sseq >= self.state.next_sseq {
+                    // It was delivered before a start over and is not there any more: nothing waits up to it.
+                    return;
+                }
                 let floor = self.state.floor.stream;
                 // What was delivered too often may lie below the floor.
                 let below = self

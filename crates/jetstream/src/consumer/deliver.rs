@@ -200,6 +200,8 @@ impl Consumer {
             None
         } else {
             let Some(at) = self.pick_request(now, size, fx) else {
+                // Who does not wait for messages does not wait to be eligible either.
+                self.end_requests(now, true, fx);
                 return false;
             };
             if let Some(pin) = self.pin_for(now, at, fx) {

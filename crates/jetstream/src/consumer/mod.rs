@@ -23,9 +23,10 @@ mod tick;
 
 pub use ack::AckOutcome;
 pub(crate) use checkpoint::{put, put_bytes, take, take_bytes};
-pub use config::{Limits, Surroundings};
+pub use config::{Limits, Surroundings, check_group_name};
 pub(crate) use machine::filter_set;
 pub use machine::{Consumer, Names};
+pub(crate) use start::starting_point;
 pub use state::{Pair, State};
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -200,7 +201,7 @@ impl Consumers {
         store: &mut dyn MsgStore,
         now: Now,
     ) -> Created {
-        let (state, list) = start::starting_point(&config, store);
+        let (state, list) = starting_point(&config, store);
         let mut bytes = Vec::new();
         state.encode(&mut bytes);
         encode_list(&list, store.state().last_seq.0, &mut bytes);

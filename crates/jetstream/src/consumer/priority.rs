@@ -45,30 +45,27 @@ impl Consumer {
     pub(crate) fn refuse_group(&self, pull: &Pull) -> Option<String> {
         let policy = self.config.priority_policy;
         let bad = |text: &str| Some(format!("400 Bad Request - {text}"));
-        if policy != PriorityPolicy::None {
-            if pull.group.is_empty() {
-                return bad("Priority Group missing");
-            }
-            if !self.config.priority_groups.contains(&pull.group) {
-                return bad("Invalid Priority Group");
-            }
-        }
-        let overflow = pull.min_pending > 0 || pull.min_ack_pending > 0;
+        let overflow = pull.min_pending != 0 || pull.min_ack_pending != 0;
         if overflow && policy != PriorityPolicy::Overflow {
             return bad("Not a Overflow Priority consumer");
         }
-        if !pull.id.is_empty() {
-            if policy != PriorityPolicy::PinnedClient {
-                return bad("Not a Pinned Client Priority consumer");
-            }
-            if self.pin.is_set() && self.pin.id != pull.id {
-                return Some("423 Nats-Pin-Id mismatch".into());
-            }
+        if !pull.id.is_empty() && policy != PriorityPolicy::PinnedClient {
+            return bad("Not a Pinned Client Priority consumer");
         }
         if !(0..=PRIORITY_MAX).contains(&pull.priority) {
             return bad("Priority must be between 0 and 9");
         }
-        None
+        if policy == PriorityPolicy::None {
+            return None;
+        }
+        if pull.group.is_empty() {
+            return bad("Priority Group missing");
+        }
+        if !self.config.priority_groups.contains(&pull.group) {
+            return bad("Invalid Priority Group");
+        }
+        let other = !pull.id.is_empty() && self.pin.is_set() && self.pin.id != pull.id;
+        other.then(|| "423 Nats-Pin-Id mismatch".into())
     }
 
     /// A request of the pinned client keeps the pin.

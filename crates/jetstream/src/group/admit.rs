@@ -130,7 +130,8 @@ impl Group {
         if let Some(old) = existing.and_then(|id| self.consumers.config(id)) {
             // Only a pause request changes it later.
             config.pause_until = old.pause_until;
-            durable = !old.durable_name.is_empty();
+            // One that was durable and goes on without a threshold keeps none.
+            durable = !old.durable_name.is_empty() || old.inactive_threshold.0 == 0;
         }
         let around = Surroundings {
             stream: self.stream.config(),
@@ -178,13 +179,7 @@ impl Group {
         };
         // One without a durable name is never the same as one to be created.
         let fresh = action == ConsumerAction::Create && old.durable_name.is_empty();
-        // Metadata of the server's kind that a client has made up is compared with nothing, but replaced.
-        let made_up = |c: &ConsumerConfig| {
-            let mut metadata = c.metadata.clone();
-            versioning::set_stored(&mut metadata, 0);
-            metadata
-        };
-        let same_metadata = action == ConsumerAction::Create || made_up(old) == made_up(&config);
+        let same_metadata = action == ConsumerAction::Create || old.metadata == config.metadata;
         if bare(old) == bare(&config) && !fresh && same_metadata {
             return Ok(Admitted::Existing(id));
         }

@@ -148,7 +148,10 @@ impl Group {
     fn apply_command(&mut self, command: Command, now: Now, fx: &mut dyn Effects) -> Outcome {
         match command {
             Command::Config(config) => self.apply_config(*config, now, fx),
-            Command::Purge { filter, up_to, keep } => self.apply_purge((&filter, up_to, keep), now, fx),
+            Command::Purge { filter, up_to, keep } => {
+                self.stream.starts_at_one |= up_to == 0 && keep == 0 && filter.is_empty();
+                self.apply_purge((&filter, up_to, keep), now, fx)
+            }
             Command::Delete { seq, erase } => {
                 let mut gone = Gone(Vec::new(), !self.restoring);
                 self.stream.store.remove(Seq(seq), erase, &mut gone);

@@ -7,6 +7,7 @@ use natterjack_jsapi::{ApiError, errors, headers};
 use natterjack_store::Seq;
 
 use super::apply::push_range;
+use super::publish::interest_in;
 use super::{Group, Ticket};
 use bytes::Bytes;
 
@@ -110,11 +111,13 @@ impl Group {
 
     /// Publishes what schedules are due.
     fn fire_schedules(&mut self, now: Now) {
-        let limits = self.stream.config.retention != Retention::Interest;
+        let retention = self.stream.config.retention;
         while !self.batch_is_full() {
-            let consumers = &mut self.consumers;
-            let mut interest = |subject: &[u8]| limits || consumers.interest_in(subject);
-            if !self.stream.fire(now, &mut self.batch, &mut interest) {
+            if !self.stream.fire(
+                now,
+                &mut self.batch,
+                &mut interest_in(retention, &mut self.consumers),
+            ) {
                 return;
             }
         }

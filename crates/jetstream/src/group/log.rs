@@ -128,8 +128,15 @@ impl Group {
         }
         let (_, body, waits) = self.in_flight.pop_front()?;
         let entry = Committed { index, body };
+        let is_early = self.may_tell_early(&entry.body);
+        if is_early {
+            self.tell(&waits, fx);
+            fx.flush();
+        }
         let outcome = self.apply_entry(&entry, now, fx);
-        self.tell(&waits, fx);
+        if !is_early {
+            self.tell(&waits, fx);
+        }
         self.take_back(fx);
         if self.is_idle() {
             self.stream.overlay.subjects.clear();
@@ -141,5 +148,15 @@ impl Group {
         }
         self.stream.recharge();
         waits.ticket.map(|t| (t, outcome))
+    }
+
+    /// Whether publishers may hear that `body` is stored while it is put in its place: they go on meanwhile, and what they
+    /// ask of the stream comes behind. Not where messages are republished, which come before the word; and not where so
+    /// little may still be held that somebody could miss what these messages drive out.
+    fn may_tell_early(&self, body: &EntryBody) -> bool {
+        let EntryBody::Messages(batch) = body else {
+            return false;
+        };
+        self.stream.republish.is_none() && self.stream.has_room(2 * batch.body.len() as u64)
     }
 }

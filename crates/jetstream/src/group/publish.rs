@@ -10,8 +10,17 @@ use natterjack_subject::names::nuid;
 use super::fast::flow_ack;
 use super::{Ack, Extra, Group, Waits};
 use crate::clock::Now;
+use crate::consumer::Consumers;
 use crate::effect::Effects;
 use crate::stream::{Abandoned, Gathered, Held, Incoming, Verdict, fast, value};
+
+/// What says whether anybody wants what is stored under a subject.
+pub(super) fn interest_in(
+    retention: Retention,
+    consumers: &mut Consumers,
+) -> impl FnMut(&[u8]) -> bool + use<'_> {
+    move |subject| retention != Retention::Interest || consumers.interest_in(subject)
+}
 
 impl Group {
     /// A message arrives. Refusals are answered at once, everything else when it is durable. Gives what was decided; a
@@ -27,8 +36,13 @@ impl Group {
             self.publish_batched(now, id, message, fx);
             return None;
         }
-        let interest = self.wanted(message.subject);
-        let verdict = self.stream.decide(now, message, &mut self.batch, interest);
+        let retention = self.stream.config.retention;
+        let verdict = self.stream.decide(
+            now,
+            message,
+            &mut self.batch,
+            &mut interest_in(retention, &mut self.consumers),
+        );
         let Some(reply) = message.reply.filter(|_| !self.stream.config.no_ack) else {
             self.unheard = self.stream.overlay.last_seq;
             return Some(verdict);
@@ -45,13 +59,14 @@ impl Group {
     /// The subject `subject` is stored under, and whether anybody is interested in it.
     pub fn destination(&mut self, now: Now, subject: &[u8]) -> (Vec<u8>, bool) {
         let stored = self.stream.stored_subject(now, subject);
-        let interest = self.wanted(subject);
-        (stored.unwrap_or_else(|| subject.to_vec()), interest)
+        let stored = stored.unwrap_or_else(|| subject.to_vec());
+        let interest = self.wanted(&stored);
+        (stored, interest)
     }
 
-    /// Whether a message on `subject` is kept for anybody.
+    /// Whether what is stored under `subject` is kept for anybody.
     pub(super) fn wanted(&mut self, subject: &[u8]) -> bool {
-        self.stream.config.retention != Retention::Interest || self.consumers.interest_in(subject)
+        interest_in(self.stream.config.retention, &mut self.consumers)(subject)
     }
 
     pub(super) fn refuse_publish(&mut self, reply: &[u8], error: &ApiError, fx: &mut dyn Effects) {
@@ -106,12 +121,13 @@ impl Group {
         reply: Option<&[u8]>,
         fx: &mut dyn Effects,
     ) {
-        let limits = self.stream.config.retention != Retention::Interest;
-        let consumers = &mut self.consumers;
-        let mut interest = |subject: &[u8]| limits || consumers.interest_in(subject);
-        let done = self
-            .stream
-            .commit_batch(now, messages, &mut self.batch, &mut interest);
+        let retention = self.stream.config.retention;
+        let done = self.stream.commit_batch(
+            now,
+            messages,
+            &mut self.batch,
+            &mut interest_in(retention, &mut self.consumers),
+        );
         let Some(reply) = reply else {
             self.unheard = self.stream.overlay.last_seq;
             return;

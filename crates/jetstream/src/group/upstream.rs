@@ -3,13 +3,15 @@
 use std::ops::ControlFlow;
 
 use natterjack_jsapi::ApiError;
-use natterjack_store::{EntryBody, Seq};
+use natterjack_store::{EntryBody, Message, Seq};
 use natterjack_subject::names::name_hash;
 
+use super::publish::interest_in;
 use super::{Group, Ticket, Waits};
 use crate::clock::Now;
 use crate::command::Command;
-use crate::source::{Ask, Next, Page, Start};
+use crate::consumer::starting_point;
+use crate::source::{Ask, Next, Page, Start, Upstream, consumer_start};
 use crate::stream::Sourced;
 
 /// Messages of a page.
@@ -58,24 +60,20 @@ impl Group {
         // Taken out for the time being, so that it can be asked while the stream is changed.
         let mut upstream = self.stream.upstreams.swap_remove(n);
         if upstream.on_page(now, page) {
+            if upstream.is_mirror {
+                self.skip_what_is_gone(&mut upstream, page);
+            }
             for message in &page.messages {
                 if message.seq().0 <= upstream.at.seq {
                     continue;
                 }
-                let done = if upstream.is_mirror {
-                    let renamed = upstream.rename(message.subject(), now.mono_ns);
-                    self.take_mirrored(message, renamed.as_deref())
-                } else {
-                    match self.stream.take_in(now, &upstream, message, &mut self.batch) {
-                        Sourced::Full(error) => Err(error),
-                        Sourced::Done | Sourced::Gap(_) => Ok(()),
+                match self.take_one(now, &upstream, message) {
+                    Sourced::Full(error) => {
+                        upstream.fail(now, error);
+                        break;
                     }
-                };
-                if let Err(error) = done {
-                    upstream.fail(now, error);
-                    break;
+                    done => upstream.took(message.seq().0, done == Sourced::Done),
                 }
-                upstream.took(message.seq().0);
             }
         }
         self.stream.upstreams.push(upstream);
@@ -83,19 +81,42 @@ impl Group {
         self.stream.upstreams.swap(n, last);
     }
 
-    fn take_mirrored(
-        &mut self,
-        message: &natterjack_store::Message,
-        renamed: Option<&[u8]>,
-    ) -> Result<(), ApiError> {
-        for _ in 0..2 {
-            match self.stream.mirror(message, renamed, &mut self.batch) {
-                Sourced::Done => return Ok(()),
-                Sourced::Full(error) => return Err(error),
-                Sourced::Gap(last) => self.give_up(last, message.ts_ns()),
-            }
+    /// A mirror begins where its origin does: what is gone there is not waited for.
+    fn skip_what_is_gone(&mut self, upstream: &mut Upstream, page: &Page) {
+        if let Some(behind) = page
+            .behind
+            .filter(|behind| *behind > self.stream.overlay.last_seq)
+        {
+            self.give_up(behind, self.stream.overlay.last_ts_ns);
+            upstream.at.seq = behind.0;
         }
-        Ok(())
+    }
+
+    fn take_one(&mut self, now: Now, upstream: &Upstream, message: &Message) -> Sourced {
+        let renamed = upstream.rename(message.subject(), now.mono_ns);
+        let done = self.try_one(now, upstream, message, renamed.as_deref());
+        let Sourced::Gap(last) = done else {
+            return done;
+        };
+        self.give_up(last, message.ts_ns());
+        self.try_one(now, upstream, message, renamed.as_deref())
+    }
+
+    fn try_one(
+        &mut self,
+        now: Now,
+        upstream: &Upstream,
+        message: &Message,
+        renamed: Option<&[u8]>,
+    ) -> Sourced {
+        let interest = &mut interest_in(self.stream.config.retention, &mut self.consumers);
+        let batch = &mut self.batch;
+        if upstream.is_mirror {
+            self.stream.mirror(now, message, renamed, interest, batch)
+        } else {
+            self.stream
+                .take_in(now, upstream, (message, renamed), interest, batch)
+        }
     }
 
     /// Gives up sequences behind what is in the open batch.
@@ -158,9 +179,14 @@ impl Group {
             Start::Seq(seq) => Seq(seq),
             Start::Time(ts) => self.stream.store.seq_at_time(ts),
         };
+        let behind = ask.begins.then(|| {
+            let (state, _) = starting_point(&consumer_start(ask), self.stream.store.as_mut());
+            Seq(state.delivered().stream)
+        });
         let mut page = Page {
             start: Some(ask.start),
             identity,
+            behind,
             ..Page::default()
         };
         let last = self.stream.store.state().last_seq;

@@ -57,7 +57,7 @@ impl Copier<'_> {
 }
 
 /// Where a consumer that is made begins, and what it lets through.
-pub(super) fn start(ask: &Ask) -> ConsumerConfig {
+pub(crate) fn consumer_start(ask: &Ask) -> ConsumerConfig {
     let mut config = ConsumerConfig {
         filter_subject: ask.source.filter_subject.clone(),
         filter_subjects: ask
@@ -122,6 +122,7 @@ impl Group {
     /// Starts the durable consumer `id` over for who copies by it: at `start`, or behind what is acknowledged if that
     /// may not be.
     pub fn lend(&mut self, id: u32, start: u64, now: Now) {
+        let start = start.max(self.stream().store.state().first_seq.0);
         let next = self.check_reset(id, start).or_else(|_| self.check_reset(id, 0));
         if let Ok(next) = next {
             self.reset_consumer(id, next, now);

@@ -69,6 +69,8 @@ pub struct Crossing {
     identity: String,
     /// Whether the origin keeps messages until they are acknowledged.
     acks: bool,
+    /// The last sequence in front of where the consumer begins, until that is told.
+    behind: Option<Seq>,
     /// The last delivery; `None` until the first of a consumer that may have delivered before.
     last: Option<u64>,
 }
@@ -152,6 +154,7 @@ impl Crossing {
             is_given,
             identity: ask.identity.clone(),
             acks: false,
+            behind: None,
             last: None,
         }
     }
@@ -211,6 +214,7 @@ impl Crossing {
                 errors::SOURCE_CONSUMER_REQUIRES_ACK_FC
             });
         }
+        self.behind = Some(Seq(info.delivered.stream_seq));
         // One that is made for this alone begins with its first delivery.
         if !self.acks && self.last.is_none() {
             self.last = Some(0);
@@ -219,6 +223,11 @@ impl Crossing {
             self.identity = String::from_utf8_lossy(identity).into_owned();
         }
         Ok(())
+    }
+
+    /// The last sequence in front of where the consumer begins; told once.
+    pub const fn take_behind(&mut self) -> Option<Seq> {
+        self.behind.take()
     }
 
     /// Something arrived on the deliver subject.
@@ -276,7 +285,7 @@ fn deliver_subject(external: Option<&External>, is_mirror: bool, random: &mut dy
 
 /// A consumer of the kind that is not acknowledged; an origin that needs more makes it so itself.
 fn wanted(ask: &Ask, copier: Copier<'_>, deliver_subject: &str) -> ConsumerConfig {
-    let mut config = super::durable::start(ask);
+    let mut config = super::durable::consumer_start(ask);
     config.name = copier.consumer_name(&ask.source, ask.is_mirror);
     config.metadata = copier.metadata(ask.is_mirror);
     deliver_subject.clone_into(&mut config.deliver_subject);
@@ -321,6 +330,7 @@ mod tests {
             start: Start::Seq(1),
             filters: FilterSet::new(Vec::new()),
             resumes: false,
+            begins: true,
             identity: String::new(),
         }
     }

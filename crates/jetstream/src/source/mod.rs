@@ -8,6 +8,7 @@ use natterjack_jsapi::stream::StreamSource;
 use natterjack_subject::names::name_hash;
 
 pub use durable::Copier;
+pub(crate) use durable::consumer_start;
 pub use external::{Arrived, Crossing, Request, removal};
 pub use upstream::{Ask, Next, Page, Position, Start};
 pub(crate) use upstream::{Upstream, parse_source_header};

@@ -3,7 +3,7 @@
 
 use natterjack_jsapi::stream::{ApiErrorJson, SourceInfo, StreamSource};
 use natterjack_jsapi::{ApiError, Nanos, errors};
-use natterjack_store::Message;
+use natterjack_store::{Message, Seq};
 use natterjack_subject::transform::Transform;
 use natterjack_subject::{Filter, FilterSet};
 
@@ -37,6 +37,8 @@ pub struct Ask {
     pub filters: FilterSet,
     /// Whether that is behind what was taken before.
     pub resumes: bool,
+    /// Whether this is the first question, or the first since something went wrong.
+    pub begins: bool,
     /// Which origin that was; empty if it was never reached.
     pub identity: String,
 }
@@ -59,6 +61,8 @@ pub struct Page {
     pub start: Option<Start>,
     /// Which origin this is: another after it was deleted and made again.
     pub identity: String,
+    /// The last sequence in front of where reading begins there; `None` on a page that goes on.
+    pub behind: Option<Seq>,
     /// Messages, in order.
     pub messages: Vec<Message>,
     /// Messages that follow.
@@ -83,6 +87,10 @@ pub(crate) struct Upstream {
     filters: FilterSet,
     transforms: Vec<(Filter, Option<Transform>)>,
     pub(crate) at: Position,
+    /// The last sequence in front of where reading began: what comes later is wanted, whenever it is from.
+    began: Option<Seq>,
+    /// Its last sequence that was kept: what nobody wanted is not.
+    kept: u64,
     lag: u64,
     heard_ns: Option<u64>,
     error: Option<ApiError>,
@@ -120,6 +128,8 @@ impl Upstream {
             filters,
             transforms,
             at,
+            began: None,
+            kept: 0,
             lag: 0,
             heard_ns: None,
             error: None,
@@ -139,16 +149,18 @@ impl Upstream {
             start: self.start(),
             filters: self.filters.clone(),
             resumes: self.at.seq > 0,
+            begins: self.heard_ns.is_none() || self.error.is_some(),
             identity: self.at.identity.clone(),
         }))
     }
 
     fn start(&self) -> Start {
-        match self.config.opt_start_time {
+        match (self.config.opt_start_time, self.began) {
             _ if self.at.seq > 0 => Start::Seq(self.at.seq + 1),
             _ if self.config.opt_start_seq > 0 => Start::Seq(self.config.opt_start_seq),
-            Some(time) => Start::Time(time.0),
-            None => Start::Seq(1),
+            (Some(_), Some(began)) => Start::Seq(began.next().0),
+            (Some(time), None) => Start::Time(time.0),
+            (None, _) => Start::Seq(1),
         }
     }
 
@@ -160,6 +172,7 @@ impl Upstream {
     /// Something went wrong; it is tried again later.
     pub(crate) fn fail(&mut self, now: Now, error: ApiError) {
         self.error = Some(error);
+        self.began = None;
         self.fails = self.fails.saturating_add(1);
         let wait = RETRY_NS.saturating_mul(u64::from(self.fails)).min(RETRY_NS_MAX);
         self.retry_at = now.mono_ns.saturating_add(wait);
@@ -177,6 +190,9 @@ impl Upstream {
         let follows = self.is_mirror || self.at.identity == page.identity || self.at.identity.is_empty();
         if !follows {
             self.at.seq = 0;
+            self.began = None;
+        } else if page.behind.is_some() {
+            self.began = page.behind;
         }
         if self.at.identity != page.identity {
             self.at.identity.clone_from(&page.identity);
@@ -184,9 +200,18 @@ impl Upstream {
         follows
     }
 
+    /// Reading went on up to `at` before this began.
+    pub(crate) fn resume(&mut self, at: Position) {
+        self.kept = at.seq;
+        self.at = at;
+    }
+
     /// Message `seq` of the origin is dealt with.
-    pub(crate) fn took(&mut self, seq: u64) {
+    pub(crate) fn took(&mut self, seq: u64, is_kept: bool) {
         self.at.seq = seq;
+        if is_kept {
+            self.kept = seq;
+        }
         self.lag = self.lag.saturating_sub(1);
     }
 
@@ -221,11 +246,11 @@ impl Upstream {
             name: self.config.name.clone(),
             external: self.config.external.clone(),
             lag: self.lag,
-            seq: if self.is_mirror { 0 } else { self.at.seq },
+            seq: if self.is_mirror { 0 } else { self.kept },
             active: Nanos(self.heard_ns.map_or(-1, since)),
             error: self.error.as_ref().map(ApiErrorJson::from),
-            // The peer shows the filter of a mirror only once it was heard.
-            filter_subject: if self.is_mirror && self.heard_ns.is_none() {
+            // The peer shows the filter of a mirror only once it was asked.
+            filter_subject: if self.is_mirror && self.heard_ns.is_none() && self.error.is_none() {
                 String::new()
             } else {
                 self.config.filter_subject.clone()
@@ -250,6 +275,8 @@ pub(crate) fn parse_source_header(text: &[u8]) -> Option<(String, Position)> {
 
 #[cfg(test)]
 mod tests {
+    use natterjack_jsapi::GoTime;
+
     use super::*;
 
     fn source(filter: &str) -> StreamSource {
@@ -277,7 +304,7 @@ mod tests {
             ..Page::default()
         };
         assert!(upstream.on_page(Now::at(1), &page));
-        upstream.took(4);
+        upstream.took(4, true);
         assert_eq!(start(&upstream, Now::at(2)), Some(Start::Seq(5)));
         let header = upstream.source_header(4, b"o.1");
         assert_eq!(header, "O 4 o.1 > o.1 one");
@@ -290,6 +317,24 @@ mod tests {
         };
         assert!(!upstream.on_page(Now::at(3), &page));
         assert_eq!(start(&upstream, Now::at(3)), Some(Start::Seq(1)));
+    }
+
+    #[test]
+    fn a_start_time_says_only_where_to_begin() {
+        let later = StreamSource {
+            opt_start_time: Some(GoTime(1_000)),
+            ..source("")
+        };
+        let mut upstream = Upstream::new(later, false, Position::default());
+        assert_eq!(start(&upstream, Now::at(1)), Some(Start::Time(1_000)));
+        let page = Page {
+            behind: Some(Seq(6)),
+            ..Page::default()
+        };
+        assert!(upstream.on_page(Now::at(1), &page));
+        assert_eq!(start(&upstream, Now::at(2)), Some(Start::Seq(7)));
+        upstream.on_missing(Now::at(2));
+        assert_eq!(start(&upstream, Now::at(2 + RETRY_NS)), Some(Start::Time(1_000)));
     }
 
     #[test]

@@ -66,8 +66,8 @@ pub struct Stream {
     pub(crate) dedup: Dedup,
     /// Atomic batches that gather.
     pub(crate) batches: Batches,
-    /// Whether it was made to start at one, not just at the beginning: that shows while it is empty.
-    starts_at_one: bool,
+    /// Whether it starts at one because it was made or purged so, not just at the beginning: that shows while it is empty.
+    pub(crate) starts_at_one: bool,
     /// What batches may take.
     pub(crate) batch_limits: BatchLimits,
     /// Fast batches on their way.
@@ -198,6 +198,11 @@ impl Stream {
     /// Counts what it holds and what is on its way.
     pub(crate) fn recharge(&mut self) {
         self.charge.set(self.store.state().bytes + self.overlay.bytes);
+    }
+
+    /// Whether so many bytes more would be allowed.
+    pub(crate) fn has_room(&self, more: u64) -> bool {
+        self.charge.check(more).is_ok()
     }
 
     /// What it holds, as the API shows it.

@@ -65,14 +65,14 @@ impl Stream {
             .and_then(|t| t.apply(subject, &mut || now.mono_ns))
     }
 
-    /// Decides on `message` and, if it is to be stored, appends its record to `batch`. `interest`: whether any consumer
-    /// wants the message (for interest retention).
+    /// Decides on `message` and, if it is to be stored, appends its record to `batch`. `interest` says whether anybody wants
+    /// what is stored under a subject.
     pub(crate) fn decide(
         &mut self,
         now: Now,
         message: &Incoming<'_>,
         batch: &mut BatchBuilder,
-        interest: bool,
+        interest: &mut dyn FnMut(&[u8]) -> bool,
     ) -> Verdict {
         let transformed = self.stored_subject(now, message.subject);
         let message = Incoming {
@@ -96,14 +96,15 @@ impl Stream {
                 Err(verdict) => return verdict,
             }
         };
-        if interest && let Err(error) = self.check_usage(&message) {
+        let is_wanted = interest(message.subject);
+        if is_wanted && let Err(error) = self.check_usage(&message) {
             return Verdict::Refused(error);
         }
-        if interest && let Err(error) = self.check_room(&message, asked.flags) {
+        if is_wanted && let Err(error) = self.check_room(&message, asked.flags) {
             return Verdict::Refused(error);
         }
         self.raise_ttl(message.headers, &mut asked);
-        self.store(now, &message, &asked, batch, interest)
+        self.store(now, &message, &asked, batch, is_wanted)
     }
 
     /// Appends the record of a message that passed all checks.
@@ -134,13 +135,14 @@ impl Stream {
             return Verdict::Refused(errors::STREAM_MESSAGE_EXCEEDS_MAXIMUM);
         }
         self.took(seq, ts_ns);
+        // What nobody wanted is known too when it comes again.
+        if let Some(id) = asked.id {
+            self.dedup.insert(id, seq, ts_ns);
+        }
         if !interest {
             return Verdict::Skipped(seq);
         }
         self.note_in_flight(message.subject, block.len(), payload.len(), seq);
-        if let Some(id) = asked.id {
-            self.dedup.insert(id, seq, ts_ns);
-        }
         match &asked.counted {
             None => Verdict::Stored(seq),
             Some(counted) => {

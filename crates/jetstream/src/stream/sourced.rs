@@ -1,13 +1,15 @@
 //! Messages that come from other streams: a mirror keeps them as they are, a stream with sources takes them in under
 //! sequences of its own and notes where each came from.
 
+use std::borrow::Cow;
+
 use natterjack_jsapi::{ApiError, errors, headers};
 use natterjack_store::{BatchBuilder, Message, NewRecord, Seq, flags};
 
 use super::Stream;
 use super::counter;
-use super::publish::{Asked, Incoming};
-use super::text::{open_headers, parse_ttl, push_header, remove_where, value};
+use super::publish::{Asked, Incoming, Verdict};
+use super::text::{has_field, open_headers, parse_ttl, push_header, remove_where, value};
 use crate::clock::Now;
 use crate::source::{Position, Upstream, parse_source_header};
 
@@ -19,6 +21,8 @@ const GAP_RECORDS_MAX: u64 = 16;
 pub(crate) enum Sourced {
     /// It is on its way to the log, or there was no need.
     Done,
+    /// Nobody wants it.
+    Unwanted,
     /// Sequences up to this one have to be given up first.
     Gap(Seq),
     /// There is no room now.
@@ -52,7 +56,7 @@ impl Stream {
             } else if upstream.at.seq == 0
                 && let Some(at) = self.origins.get(&upstream.key)
             {
-                upstream.at = at.clone();
+                upstream.resume(at.clone());
             }
         }
     }
@@ -102,11 +106,14 @@ impl Stream {
         (rollup, ttl.unwrap_or(0))
     }
 
-    /// A mirror takes `message` over as it is.
+    /// A mirror takes `message` over as it is, but for what was only meant for the stream it was published to. `interest`
+    /// says whether a subject is wanted.
     pub(crate) fn mirror(
         &mut self,
+        now: Now,
         message: &Message,
         renamed: Option<&[u8]>,
+        interest: &mut dyn FnMut(&[u8]) -> bool,
         batch: &mut BatchBuilder,
     ) -> Sourced {
         let seq = message.seq();
@@ -118,25 +125,37 @@ impl Stream {
         if gap > GAP_RECORDS_MAX || (gap > 0 && last == Seq::ZERO) {
             return Sourced::Gap(seq.previous());
         }
+        let subject = renamed.unwrap_or_else(|| message.subject());
+        let stored = self.stored_subject(now, subject);
+        let block = mirrored_block(message.headers());
         let incoming = Incoming {
-            subject: renamed.unwrap_or_else(|| message.subject()),
+            subject: stored.as_deref().unwrap_or(subject),
             reply: None,
-            headers: message.headers(),
+            headers: &block,
             payload: message.payload(),
         };
         let (rollup, ttl_s) = self.origin_flags(incoming.headers);
-        let room = self.check_usage(&incoming);
-        if let Err(error) = room.and_then(|()| self.check_room(&incoming, rollup)) {
+        let is_wanted = interest(incoming.subject);
+        let fits = self
+            .check_size(&incoming)
+            .and_then(|()| self.check_usage(&incoming))
+            .and_then(|()| self.check_room(&incoming, rollup));
+        if let Some(error) = fits.err().filter(|_| is_wanted) {
             return Sourced::Full(error);
         }
+        let hole = |seq| NewRecord {
+            seq,
+            ts_ns: message.ts_ns(),
+            flags: flags::SKIP,
+            ..NewRecord::default()
+        };
         for n in 1..=gap {
-            let hole = NewRecord {
-                seq: Seq(last.0 + n),
-                ts_ns: message.ts_ns(),
-                flags: flags::SKIP,
-                ..NewRecord::default()
-            };
-            batch.push(&hole);
+            batch.push(&hole(Seq(last.0 + n)));
+        }
+        if !is_wanted {
+            batch.push(&hole(seq));
+            self.took(seq, message.ts_ns());
+            return Sourced::Unwanted;
         }
         let record = NewRecord {
             seq,
@@ -160,17 +179,19 @@ impl Stream {
         Sourced::Done
     }
 
-    /// Takes in `message` of the source `upstream`. What is a duplicate or does not fit this stream is passed over.
+    /// Takes in `message` of the source `upstream`; a duplicate is passed over. What may not be stored here is in the way of
+    /// all that follows, as on the peer: once the configuration lets it in, nothing is missing. `interest` says whether a
+    /// subject is wanted; `renamed` is what the origin's transforms call it.
     pub(crate) fn take_in(
         &mut self,
         now: Now,
         upstream: &Upstream,
-        message: &Message,
+        (message, renamed): (&Message, Option<&[u8]>),
+        interest: &mut dyn FnMut(&[u8]) -> bool,
         batch: &mut BatchBuilder,
     ) -> Sourced {
         let block = source_block(upstream, message);
-        let renamed = upstream.rename(message.subject(), now.mono_ns);
-        let subject = renamed.as_deref().unwrap_or_else(|| message.subject());
+        let subject = renamed.unwrap_or_else(|| message.subject());
         let stored = self.stored_subject(now, subject);
         let incoming = Incoming {
             subject: stored.as_deref().unwrap_or(subject),
@@ -180,14 +201,20 @@ impl Stream {
         };
         match self.check_sourced(now, upstream, message, &incoming) {
             Ok(Some(asked)) => {
+                let is_wanted = interest(incoming.subject);
                 let room = self.check_usage(&incoming);
-                if let Err(error) = room.and_then(|()| self.check_room(&incoming, asked.flags)) {
+                let room = room.and_then(|()| self.check_room(&incoming, asked.flags));
+                if let Some(error) = room.err().filter(|_| is_wanted) {
                     return Sourced::Full(error);
                 }
-                self.store(now, &incoming, &asked, batch, true);
-                Sourced::Done
+                match self.store(now, &incoming, &asked, batch, is_wanted) {
+                    Verdict::Refused(error) => Sourced::Full(error),
+                    Verdict::Skipped(_) => Sourced::Unwanted,
+                    _ => Sourced::Done,
+                }
             }
-            Ok(None) | Err(_) => Sourced::Done,
+            Ok(None) => Sourced::Done,
+            Err(error) => Sourced::Full(error),
         }
     }
 
@@ -227,12 +254,25 @@ impl Stream {
     }
 }
 
+/// Whether the header `name` was only meant for the stream that the message was published to.
+fn is_of_the_publish(name: &[u8]) -> bool {
+    name.starts_with(headers::EXPECTED_PREFIX.as_bytes())
+        || name.starts_with(headers::BATCH_PREFIX.as_bytes())
+}
+
+/// The header block under which a mirror stores a message.
+fn mirrored_block(block: &[u8]) -> Cow<'_, [u8]> {
+    if has_field(block, is_of_the_publish) {
+        Cow::Owned(remove_where(block, is_of_the_publish))
+    } else {
+        Cow::Borrowed(block)
+    }
+}
+
 /// The header block under which a message of a source is stored.
 fn source_block(upstream: &Upstream, message: &Message) -> Vec<u8> {
     let kept = remove_where(message.headers(), |name| {
-        name == headers::STREAM_SOURCE.as_bytes()
-            || name.starts_with(headers::EXPECTED_PREFIX.as_bytes())
-            || name.starts_with(headers::BATCH_PREFIX.as_bytes())
+        name == headers::STREAM_SOURCE.as_bytes() || is_of_the_publish(name)
     });
     let origin = upstream.source_header(message.seq().0, message.subject());
     let mut block = Vec::with_capacity(kept.len() + origin.len() + 32);

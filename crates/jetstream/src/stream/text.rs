@@ -76,6 +76,14 @@ pub(crate) fn replace_header(block: &[u8], name: &str, value: &[u8]) -> Vec<u8> 
     out
 }
 
+/// Whether any of the fields of `block` has a name that `is`.
+pub(crate) fn has_field(block: &[u8], is: impl Fn(&[u8]) -> bool) -> bool {
+    let fields = block.split(|b| *b == b'\n').skip(1);
+    fields
+        .map(|line| line.split(|b| *b == b':').next().unwrap_or_default())
+        .any(is)
+}
+
 /// `block` without the fields called `name`; empty when none is left.
 pub(crate) fn remove_header(block: &[u8], name: &str) -> Vec<u8> {
     remove_where(block, |field| field == name.as_bytes())

@@ -163,6 +163,13 @@ impl JsAccount {
         self.streams.read().values().cloned().collect()
     }
 
+    /// Waits until what its streams show has everything that publishers were told of.
+    pub(crate) async fn shown(&self) {
+        for stream in self.streams() {
+            stream.shown().await;
+        }
+    }
+
     /// Configurations of all streams.
     pub(super) fn configs(&self) -> Configs {
         let streams = self.streams.read();

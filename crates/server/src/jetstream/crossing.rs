@@ -291,6 +291,7 @@ fn read(crossing: &mut Crossing, delivered: &[Delivered], taken: u64, owed: &mut
     let mut page = Page {
         start: (taken > 0).then_some(Start::Seq(taken + 1)),
         identity: crossing.identity().to_owned(),
+        behind: crossing.take_behind(),
         ..Page::default()
     };
     for one in delivered {

@@ -272,6 +272,13 @@ impl JetStream {
         self.accounts.lock().values().cloned().collect()
     }
 
+    /// Waits until what streams show has everything that publishers were told of.
+    pub(crate) async fn shown(&self) {
+        for account in self.accounts() {
+            account.shown().await;
+        }
+    }
+
     /// How the store is.
     pub(crate) fn health(&self) -> Health {
         self.store.health()

@@ -192,10 +192,11 @@ impl Owner {
         more
     }
 
-    fn show(&self) {
+    pub(super) fn show(&self) {
         let state = self.group.state();
         let last = state.last_seq;
         let before = std::mem::replace(&mut *self.stream.state.lock(), state);
+        self.stream.has_told.store(false, Ordering::Release);
         if before.last_seq != last {
             self.stream.followers.notify_waiters();
         }
@@ -298,7 +299,10 @@ impl Owner {
             return;
         };
         let outcome = match result {
-            Ok(()) => self.group.committed(index, now, &mut self.wire),
+            Ok(()) => {
+                self.stream.has_told.store(true, Ordering::Release);
+                self.group.committed(index, now, &mut self.wire)
+            }
             Err(error) => self.group.failed(index, &error.to_string(), &mut self.wire),
         };
         if self.flying.is_empty() {

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use natterjack_jetstream::meta::Assignment;
 use natterjack_jsapi::GoTime;
@@ -42,6 +42,8 @@ pub(crate) struct Stream {
     pub(super) subs: Mutex<Vec<Arc<Sub>>>,
     /// What it held after its last round.
     pub(crate) state: Mutex<StreamState>,
+    /// Publishers were told of messages that `state` does not have yet.
+    pub(super) has_told: AtomicBool,
     /// Messages taken so far.
     pub(crate) published: AtomicU64,
     /// Told when there are more messages.
@@ -65,6 +67,7 @@ impl Stream {
             room,
             subs: Mutex::default(),
             state: Mutex::default(),
+            has_told: AtomicBool::new(false),
             published: AtomicU64::new(0),
             followers: Notify::new(),
             following: Mutex::default(),
@@ -98,6 +101,13 @@ impl Stream {
             let _gone = sender.send(call(owner));
         });
         receiver.await.ok()
+    }
+
+    /// Waits until `state` has everything that publishers were told of.
+    pub(crate) async fn shown(&self) {
+        if self.has_told.load(Ordering::Acquire) {
+            self.ask(|owner| owner.show()).await;
+        }
     }
 
     /// All about its consumers, as their owner sees them.

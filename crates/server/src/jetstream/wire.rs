@@ -118,6 +118,10 @@ impl Effects for Wire {
         self.send(subject, None, &[], json);
     }
 
+    fn flush(&mut self) {
+        self.lane.flush();
+    }
+
     fn random(&mut self) -> u64 {
         rand::random()
     }

@@ -91,6 +91,9 @@ pub(crate) async fn page(server: &Server, query: &Query) -> Result<Value, Refusa
         consumers: query.switch("consumers")?,
         config: query.switch("config")?,
     };
+    if let Some(jetstream) = server.jetstream.get() {
+        jetstream.shown().await;
+    }
     let Some((config, stats)) = varz::jetstream(server) else {
         return Ok(with_id(
             server,

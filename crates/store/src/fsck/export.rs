@@ -6,11 +6,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::{aside, find_records, laid_out, list_numbers, pool};
-use crate::batch::{Committed, EntryBody};
+use crate::batch::EntryBody;
 use crate::damage;
 use crate::disk::{Disk, read_file};
 use crate::ids::{GroupId, LogIndex, Seq};
 use crate::journal::recover;
+use crate::journal::waiting::Waiting;
 use crate::log::Checkpoint;
 use crate::record::{Message, RecordView, flags};
 use crate::seal::Encryption;
@@ -69,7 +70,7 @@ pub fn export(
             giver.applied = *applied;
             giver.give(Content::State(state))?;
         }
-        giver.entries(&journal.remove(group).unwrap_or_default())?;
+        giver.entries(journal.remove(group).unwrap_or_default())?;
     }
     for group in streams {
         let dir = root.join("streams").join(format!("{:08x}", group.0));
@@ -78,7 +79,7 @@ pub fn export(
             Some(checkpoint) => giver.segments(disk.as_ref(), &pool, &dir, &checkpoint)?,
             None => giver.loose(disk.as_ref(), &pool, &dir)?,
         }
-        giver.entries(&journal.remove(&group).unwrap_or_default())?;
+        giver.entries(journal.remove(&group).unwrap_or_default())?;
     }
     for (group, dir) in asides {
         let checkpoint = Checkpoint::read_as(disk.as_ref(), vault, &dir, &aside::before(&dir)).newest;
@@ -88,7 +89,7 @@ pub fn export(
             None => giver.loose(disk.as_ref(), &pool, &dir)?,
         }
         // Taken already if the number was given again.
-        giver.entries(&journal.remove(&group).unwrap_or_default())?;
+        giver.entries(journal.remove(&group).unwrap_or_default())?;
     }
     Ok(())
 }
@@ -181,9 +182,12 @@ impl<'a> Giver<'a> {
         Ok(())
     }
 
-    fn entries(&mut self, entries: &[Committed]) -> io::Result<()> {
+    fn entries(&mut self, entries: Vec<Waiting>) -> io::Result<()> {
         let applied = self.applied;
-        for entry in entries.iter().filter(|e| e.index > applied) {
+        for entry in entries.into_iter().filter(|e| e.index > applied) {
+            let Ok(entry) = entry.read() else {
+                return Err(io::Error::other("an entry of the journal cannot be read again"));
+            };
             match &entry.body {
                 EntryBody::Messages(batch) => {
                     for (_, record) in batch.records() {

@@ -12,6 +12,7 @@ pub(crate) mod recover;
 mod reserve;
 mod scan;
 mod stats;
+pub(crate) mod waiting;
 mod writer;
 
 use std::collections::HashMap;

@@ -13,10 +13,11 @@ use bytes::Bytes;
 
 use super::Start;
 use super::files::{self, Headers, Salt};
-use super::frame::{BODY_AT, Kind};
+use super::frame::{BODY_AT, Frame, Kind};
 use super::held::{Contents, Spans};
 use super::scan::{Found, How, Scan};
-use crate::batch::{Batch, Committed, EntryBody};
+use super::waiting::Waiting;
+use crate::batch::{Batch, EntryBody};
 use crate::disk::Disk;
 use crate::ids::{GroupId, Seq};
 use crate::record::{self, NewRecord, RecordView, flags};
@@ -27,7 +28,7 @@ use crate::seal::Vault;
 pub(crate) struct Recovered {
     pub(crate) start: Start,
     /// Entries of each group, in order.
-    pub(crate) entries: HashMap<GroupId, Vec<Committed>>,
+    pub(crate) entries: HashMap<GroupId, Vec<Waiting>>,
     /// Groups of which entries were emptied: those left do not tell the whole story.
     pub(crate) erased: HashSet<GroupId>,
     /// What is damaged, in words.
@@ -107,7 +108,7 @@ pub(crate) fn read(disk: &Arc<dyn Disk>, dir: &Path, vault: Option<&Vault>) -> i
         }
     }
     for item in found {
-        recovered.take(item, synced, &mut contents);
+        recovered.take(&item, synced, &mut contents);
     }
     recovered.start.files = contents.into_iter().collect();
     Ok(recovered)
@@ -157,8 +158,8 @@ fn whole_until(found: &[Found], first: u64, synced: u64) -> usize {
 }
 
 impl Recovered {
-    fn take(&mut self, item: Found, synced: u64, contents: &mut HashMap<u64, Contents>) {
-        let (group, index) = (item.frame.group, item.frame.index);
+    fn take(&mut self, item: &Found, synced: u64, contents: &mut HashMap<u64, Contents>) {
+        let group = item.frame.group;
         let content = contents.entry(item.file).or_insert_with(unread);
         let place = format!("journal {}: the entry at {}", files::name(item.file), item.offset);
         // A write that was cut short can leave what was there before, and that can differ in a single bit: above the synced
@@ -170,12 +171,30 @@ impl Recovered {
         if how != How::Whole {
             content.damaged = true;
         }
-        let body = match how {
-            How::Whole => item.frame.entry(item.body),
+        let waiting = match (how, &item.source) {
+            (How::Whole, Some(source)) => Waiting::written(item, Arc::clone(source)),
+            _ => self
+                .salvaged(how, item, &place)
+                .map(|body| Waiting::held(&item.frame, body)),
+        };
+        if item.frame.kind != Kind::Mark {
+            content.note(&item.frame);
+        }
+        if item.frame.is_erased {
+            self.erased.insert(group);
+        }
+        self.entries.entry(group).or_default().extend(waiting);
+    }
+
+    /// What can be had of an entry that is not as it was written.
+    fn salvaged(&mut self, how: How, item: &Found, place: &str) -> Option<EntryBody> {
+        let Frame { group, index, .. } = item.frame;
+        match how {
+            How::Whole => item.frame.entry(item.body.clone()),
             How::Mended | How::Guessed => {
                 self.damage
                     .push(format!("{place} had a flipped bit, which was put right"));
-                item.frame.entry(item.body)
+                item.frame.entry(item.body.clone())
             }
             How::Broken => {
                 self.damage
@@ -184,18 +203,7 @@ impl Recovered {
                 (item.frame.kind == Kind::Messages)
                     .then(|| EntryBody::Messages(salvage(&item.body, item.frame.base_seq, item.frame.count)))
             }
-        };
-        if item.frame.kind != Kind::Mark {
-            content.note(&item.frame);
         }
-        if item.frame.is_erased {
-            self.erased.insert(group);
-        }
-        let Some(body) = body else { return };
-        self.entries
-            .entry(group)
-            .or_default()
-            .push(Committed { index, body });
     }
 
     /// Removes names that stand for nothing, and overwrites the heads of what lies behind a cut, and forces that, and what counts, to disk before anything new is written.
@@ -269,7 +277,6 @@ fn find_record(body: &[u8], mut at: usize, next: Seq, end: Seq) -> Option<(usize
 mod tests {
     use super::*;
     use crate::ids::{GroupId, LogIndex};
-    use crate::journal::frame::Frame;
 
     /// Entries as (file, what the file begins with, their number), and how many of them count.
     fn counted(entries: &[(u64, u64, u64)], synced: u64) -> usize {
@@ -287,6 +294,8 @@ mod tests {
             },
             bytes: Bytes::new(),
             body: Bytes::new(),
+            source: None,
+            len: 0,
             file: *file,
             file_first: *file_first,
             offset: 0,

@@ -2,12 +2,13 @@
 
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
 use bytes::Bytes;
 
 use super::files::{self, FRAMES_AT, Headers, Salt};
 use super::frame::{BODY_AT, Frame, Kind, Read, Seed, stride};
-use crate::disk::Disk;
+use crate::disk::{Disk, DiskFile};
 use crate::record;
 use crate::seal::{Sealer, Vault};
 
@@ -31,15 +32,42 @@ pub(crate) enum How {
 #[derive(Debug)]
 pub(crate) struct Found {
     pub(crate) frame: Frame,
-    /// Head and body as they are on disk.
+    /// Head and body as they are on disk; empty once it is known that they are there to stay.
     pub(crate) bytes: Bytes,
-    /// The body, decrypted; empty if it cannot be.
+    /// The body, decrypted; empty if it cannot be, and with `source`.
     pub(crate) body: Bytes,
+    /// Where it can be read again, if it is as it was written.
+    pub(crate) source: Option<Arc<Source>>,
+    /// Bytes of head and body.
+    pub(crate) len: usize,
     pub(crate) file: u64,
     /// The entry that its file begins with.
     pub(crate) file_first: u64,
     pub(crate) offset: u64,
     pub(crate) how: How,
+}
+
+/// A file of the journal, open, to read entries again.
+#[derive(Debug)]
+pub(crate) struct Source {
+    file: Arc<dyn DiskFile>,
+    codec: Codec,
+}
+
+impl Source {
+    /// The body of frame `lsn`, which takes `len` bytes at `at`, decrypted; `None` unless it is there as it was written.
+    pub(crate) fn body(&self, lsn: u64, at: u64, len: usize) -> Option<Bytes> {
+        let bytes = crate::disk::read_exact(self.file.as_ref(), at, len as u64)?;
+        let frame = match Frame::read(&self.codec.seed, &bytes) {
+            Read::Whole(frame, found) if frame.lsn == lsn && found == len => frame,
+            Read::Whole(..) | Read::Damaged(..) | Read::Nothing => return None,
+        };
+        match open_body(&self.codec, frame, &bytes, How::Whole) {
+            (Some(body), How::Whole) => Some(body),
+            (None, How::Whole) => Some(Bytes::from(bytes).slice(BODY_AT..)),
+            (_, How::Mended | How::Guessed | How::Broken) => None,
+        }
+    }
 }
 
 /// Something is not right, provided that frame `behind` was not the last on disk.
@@ -67,6 +95,8 @@ pub(crate) struct Scan<'a> {
     /// The file before, and its last frame.
     before: Option<(u64, u64)>,
     last_lsn: u64,
+    /// How many of those found are known to stay.
+    settled: usize,
 }
 
 /// A frame as found: where its body is.
@@ -80,6 +110,7 @@ struct Place {
 }
 
 /// Checksums and key of a file.
+#[derive(Debug)]
 struct Codec {
     seed: Seed,
     sealer: Option<Sealer>,
@@ -111,7 +142,8 @@ impl<'a> Scan<'a> {
 
     pub(crate) fn file(&mut self, disk: &dyn Disk, dir: &Path, id: u64) -> io::Result<()> {
         let name = files::name(id);
-        let mut content = crate::disk::read_file(disk, &dir.join(&name))?;
+        let file = disk.open_existing(&dir.join(&name))?;
+        let mut content = crate::disk::read_open(file.as_ref())?;
         let (header, broken) = match files::read_headers(id, &content) {
             Headers::Found(header, broken) => (header, broken),
             Headers::Unused => {
@@ -154,20 +186,39 @@ impl<'a> Scan<'a> {
         let last = places.last().map_or(header.follows, |p| p.frame.lsn);
         self.before = Some((id, last));
         let content = Bytes::from(content);
+        let source = Arc::new(Source { file, codec });
         self.found.extend(places.into_iter().map(|p| {
+            let is_whole = p.how == How::Whole;
+            let body = p.opened.filter(|_| !is_whole);
             Found {
                 frame: p.frame,
                 bytes: content.slice(p.at..p.at + p.len),
-                body: p
-                    .opened
-                    .unwrap_or_else(|| content.slice(p.at + BODY_AT..p.at + p.len)),
+                body: body.unwrap_or_else(|| content.slice(p.at + BODY_AT..p.at + p.len)),
+                source: is_whole.then(|| Arc::clone(&source)),
+                len: p.len,
                 file: id,
                 file_first: header.first_lsn,
                 offset: p.at as u64,
                 how: p.how,
             }
         }));
+        self.settle();
         Ok(())
+    }
+
+    /// Lets go of the bytes of frames that are on disk for sure, as later ones say: of all files but the last few no more is
+    /// held than where things are.
+    fn settle(&mut self) {
+        let synced = self.found.iter().map(|f| f.frame.synced).max().unwrap_or(0);
+        for found in &mut self.found[self.settled..] {
+            if found.source.is_some() && found.frame.lsn <= synced {
+                (found.bytes, found.body) = (Bytes::new(), Bytes::new());
+            }
+        }
+        let open = self.found[self.settled..]
+            .iter()
+            .position(|f| !f.bytes.is_empty());
+        self.settled = open.map_or(self.found.len(), |n| self.settled + n);
     }
 
     /// What is known to be damaged whatever comes behind it.

@@ -12,6 +12,7 @@ use natterjack_subject::{collides, is_literal, is_subset, is_valid_subject};
 
 use crate::limits::{DESCRIPTION_BYTES_MAX, METADATA_BYTES_MAX};
 use defaults::fill_defaults;
+pub use policy::check_group_name;
 use policy::{check_flow_ack, check_groups, check_start};
 
 /// Shortest heartbeat.
@@ -89,7 +90,7 @@ pub fn check(config: &mut ConsumerConfig, around: &Surroundings<'_>) -> Result<(
 
 /// The name that stays and the name, and what errors call them.
 fn names(config: &ConsumerConfig) -> [(&str, &'static str); 2] {
-    [(&config.durable_name, "durable name"), (&config.name, "name")]
+    [(&config.name, "name"), (&config.durable_name, "durable name")]
 }
 
 fn check_names(config: &ConsumerConfig) -> Result<(), ApiError> {

@@ -74,11 +74,19 @@ pub(super) fn check_groups(config: &ConsumerConfig) -> Result<(), ApiError> {
     )?;
     for group in &config.priority_groups {
         when(group.is_empty(), errors::CONSUMER_EMPTY_GROUP_NAME)?;
-        let valid = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'/' | b'_' | b'=' | b'-');
-        let fits = group.len() <= GROUP_BYTES_MAX && group.bytes().all(valid);
-        when(!fits, errors::CONSUMER_INVALID_GROUP_NAME)?;
+        check_group_name(group)?;
     }
     Ok(())
+}
+
+/// Whether a priority group may be called so.
+///
+/// # Errors
+/// 10162 when it is too long or has other characters.
+pub fn check_group_name(group: &str) -> Result<(), ApiError> {
+    let valid = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'/' | b'_' | b'=' | b'-');
+    let fits = group.len() <= GROUP_BYTES_MAX && group.bytes().all(valid);
+    when(!fits, errors::CONSUMER_INVALID_GROUP_NAME)
 }
 
 pub(super) fn check_flow_ack(config: &mut ConsumerConfig, around: &Surroundings<'_>) -> Result<(), ApiError> {

@@ -40,6 +40,8 @@ pub(super) struct Recorder {
     /// `subject stored-subject reply payload` of each delivery.
     pub(super) deliveries: Vec<(String, String, String, String)>,
     pub(super) sent: Vec<(String, String)>,
+    /// Times that something had to leave at once.
+    pub(super) flushes: usize,
     pub(super) advisories: Vec<String>,
     /// What each advisory says.
     pub(super) advised: Vec<String>,
@@ -71,6 +73,10 @@ impl Effects for Recorder {
     fn send(&mut self, to: &[u8], _reply: Option<&[u8]>, headers: &[u8], payload: &[u8]) -> Handed {
         self.sent.push((text(to), text(headers) + &text(payload)));
         Handed::Taken { bytes: 0 }
+    }
+
+    fn flush(&mut self) {
+        self.flushes += 1;
     }
 
     fn has_interest(&self, subject: &[u8], _group: Option<&[u8]>) -> bool {

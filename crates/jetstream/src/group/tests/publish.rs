@@ -1,13 +1,16 @@
 //! Publishing: sequences, refusals, duplicates, limits.
 
-use natterjack_jsapi::Nanos;
-use natterjack_jsapi::stream::{Discard, Retention};
+use std::sync::Arc;
+
+use natterjack_jsapi::stream::{Discard, Republish, Retention};
+use natterjack_jsapi::{Nanos, errors};
 use natterjack_store::Seq;
 
 use super::{SECOND, World};
 use crate::Command;
 use crate::group::Outcome;
 use crate::stream::Incoming;
+use crate::usage::{Charge, Usage};
 
 #[test]
 fn an_ack_names_stream_and_sequence() {
@@ -16,6 +19,31 @@ fn an_ack_names_stream_and_sequence() {
     assert_eq!(world.publish("s.a", "2"), r#"{"stream":"S","seq":2}"#);
     let state = world.group.info(world.now).state;
     assert_eq!((state.messages, state.first_seq, state.last_seq), (2, 1, 2));
+}
+
+#[test]
+fn publishers_hear_before_the_message_is_in_its_place_unless_room_is_short() {
+    let mut world = World::new(|_| {});
+    for (most, flushes) in [(u64::MAX, 1), (1000, 2), (110, 2)] {
+        let usage = Usage::new(Some(most), errors::ACCOUNT_RESOURCES_EXCEEDED);
+        world.group.set_charge(Charge::new(vec![Arc::new(usage)]));
+        let told = world.publish("s.a", "1");
+        assert!(told.contains(r#""seq":"#), "{told}");
+        assert_eq!(world.fx.flushes, flushes, "of {most} bytes");
+    }
+}
+
+#[test]
+fn what_is_republished_comes_before_the_word_that_it_is_stored() {
+    let mut world = World::new(|c| {
+        c.republish = Some(Republish {
+            src: "s.>".into(),
+            dest: "again.>".into(),
+            ..Republish::default()
+        });
+    });
+    world.publish("s.a", "1");
+    assert_eq!((world.fx.sent[0].0.as_str(), world.fx.flushes), ("again.a", 0));
 }
 
 #[test]

@@ -240,3 +240,33 @@ fn a_mirror_that_is_none_any_more_follows_nobody() {
     assert!(matches!(next, Next::Gone));
     assert_eq!(world.publish("s.a", "x"), r#"{"stream":"S","seq":5}"#);
 }
+
+#[test]
+fn what_does_not_fit_is_in_the_way_until_it_does() {
+    for follower in [mirror, sourcing] {
+        let mut origin = World::new(|_| {});
+        origin.publish("s.a", "1");
+        origin.publish("s.a", &"x".repeat(200));
+        origin.publish("s.a", "3");
+        let small = |config: &mut StreamConfig| {
+            follower(config);
+            config.max_msg_size = 150;
+        };
+        let mut world = World::new(small);
+        let key = world.group.upstream_keys().next().unwrap().to_owned();
+        let Next::Read(ask) = world.group.ask_upstream(&key, world.now) else {
+            panic!("nothing to ask");
+        };
+        let page = origin.group.read_page(&ask);
+        world.group.take_page(&key, world.now, &page);
+        world.settle();
+        assert_eq!(payloads(&mut world), shown(&[(1, "1")]));
+        assert!(matches!(world.group.ask_upstream(&key, world.now), Next::Wait(_)));
+        let mut config = world.group.stream().config().clone();
+        config.max_msg_size = -1;
+        world.command(Command::Config(Box::new(config)));
+        world.pass(SECOND);
+        follow(&mut world, &mut origin);
+        assert_eq!(payloads(&mut world).len(), 3);
+    }
+}

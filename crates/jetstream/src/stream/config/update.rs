@@ -17,11 +17,13 @@ pub fn check_update(
     request: &StreamRequest,
     context: &Context<'_>,
 ) -> Result<StreamConfig, ApiError> {
-    let mut config = check(&request.config, context)?;
+    let config = check(&request.config, context)?;
     if config.name != name {
         return Err(errors::STREAM_MISMATCH);
     }
     let old = old.ok_or(errors::STREAM_NOT_FOUND)?;
+    // What was made of the request is checked once more, as by the peer: one correction may go against another rule.
+    let mut config = check(&config, context)?;
     if config.num_replicas > 1 && !context.environment.clustered {
         return Err(errors::STREAM_REPLICAS_NOT_SUPPORTED);
     }

@@ -1,6 +1,6 @@
 //! Requests about a stream that is not there: what is wrong with the request itself is told first, as the peer does.
 
-use natterjack_jsapi::request::{ConsumerList, MsgDelete, Pause, StreamInfoRequest, Unpin};
+use natterjack_jsapi::request::{ConsumerList, MsgDelete, Pause, StreamInfoRequest};
 use natterjack_jsapi::{ApiCall, ApiError, errors, json};
 
 use super::{Request, consumer, message, stream};
@@ -28,7 +28,7 @@ pub(super) fn answer(request: &Request, call: &ApiCall<'_>, strict: bool) -> Opt
             parsed::<ConsumerList>(request, "JSApiConsumersRequest", strict)
         }
         ApiCall::ConsumerPause { .. } => parsed::<Pause>(request, "JSApiConsumerPauseRequest", strict),
-        ApiCall::ConsumerUnpin { .. } => parsed::<Unpin>(request, "JSApiConsumerUnpinRequest", strict),
+        ApiCall::ConsumerUnpin { .. } => consumer::wanted_unpin(request).map(drop),
         _ => Ok(()),
     };
     Some(checked.err().unwrap_or(errors::STREAM_NOT_FOUND))

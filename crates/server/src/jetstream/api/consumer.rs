@@ -2,6 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
+use natterjack_jetstream::consumer::check_group_name;
 use natterjack_jetstream::{Admitted, Command, Effects as _, Form, Outcome, check_form};
 use natterjack_jsapi::consumer::{ConsumerInfo, CreateRequest};
 use natterjack_jsapi::request::{ConsumerList, Pause, Reset, Unpin};
@@ -48,6 +49,16 @@ pub(super) fn check_without_stream(request: &Request, strict: bool) -> ApiError 
             check_form(stream, form, &mut wanted)
         });
     checked.err().unwrap_or(errors::STREAM_NOT_FOUND)
+}
+
+/// The group a request takes the pin of.
+pub(super) fn wanted_unpin(request: &Request) -> Result<Unpin, ApiError> {
+    let wanted: Unpin = request.whole("JSApiConsumerUnpinRequest")?;
+    if wanted.group.is_empty() {
+        return Err(errors::invalid_json("consumer group not specified"));
+    }
+    check_group_name(&wanted.group)?;
+    Ok(wanted)
 }
 
 /// Whether another stream copies by a consumer.
@@ -238,10 +249,7 @@ impl Asked {
     }
 
     pub(super) fn consumer_unpin(&self, owner: &mut Owner, name: &str) -> Result<Vec<u8>, ApiError> {
-        let wanted: Unpin = self.whole("JSApiConsumerUnpinRequest")?;
-        if wanted.group.is_empty() {
-            return Err(errors::invalid_json("consumer group not specified"));
-        }
+        let wanted = wanted_unpin(&self.request)?;
         let id = Self::lookup(owner, name)?;
         let config = owner.group.consumers().config(id);
         if !config.is_some_and(|c| c.priority_groups.contains(&wanted.group)) {

@@ -84,6 +84,11 @@ impl Request {
         json::from_request(&self.body, root, strict).map_err(errors::invalid_json)
     }
 
+    /// Reads a body that the peer reads in one piece.
+    fn whole<T: json::GoFields + Default>(&self, root: &'static str) -> Result<T, ApiError> {
+        json::from_whole(&self.body, root).map_err(errors::invalid_json)
+    }
+
     /// Bytes, as the mailbox counts them.
     const fn weight(&self) -> usize {
         self.body.len() + 256
@@ -92,7 +97,8 @@ impl Request {
     /// Whether the body says nothing.
     fn is_empty(&self) -> bool {
         let body = self.body.trim_ascii();
-        body.is_empty() || body == b"{}"
+        let braces = body.strip_prefix(b"{").and_then(|rest| rest.strip_suffix(b"}"));
+        braces.unwrap_or(body).trim_ascii().is_empty()
     }
 }
 
@@ -199,7 +205,7 @@ impl Desk {
     async fn dispatch(&mut self, request: &Request, call: &ApiCall<'_>) {
         let kind = call.response();
         match *call {
-            ApiCall::Info => self.info(request),
+            ApiCall::Info => self.info(request).await,
             ApiCall::StreamCreate { stream } => self.create(request, stream).await,
             ApiCall::StreamUpdate { stream } => self.update(request, stream).await,
             ApiCall::StreamDelete { stream } => self.delete(request, stream).await,
@@ -335,7 +341,7 @@ impl Asked {
 
     /// The body of a request that the peer reads in one piece.
     fn whole<T: json::GoFields + Default>(&self, root: &'static str) -> Result<T, ApiError> {
-        json::from_whole(&self.request.body, root).map_err(errors::invalid_json)
+        self.request.whole(root)
     }
 
     fn success(&self) -> Vec<u8> {

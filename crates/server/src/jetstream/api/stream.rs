@@ -59,10 +59,12 @@ impl Desk {
             }
         }
         let stream = self.stream(name).ok_or(errors::STREAM_NOT_FOUND)?;
-        let info = stream
+        let mut info = stream
             .ask(|owner| owner.group.info(clock::now()))
             .await
             .ok_or(errors::STREAM_NOT_FOUND)?;
+        // The peer does not say here which domain it is in.
+        info.domain.clear();
         let mut out = Vec::new();
         response::created(&mut out, &info);
         Ok(out)
@@ -180,8 +182,14 @@ impl Asked {
     pub(super) fn purge(self, owner: &mut Owner) {
         let command = wanted_purge(&self.request, self.account.strict()).and_then(|wanted| {
             owner.group.check_purge()?;
+            // What takes everything is no filter, and may move the end of the stream.
+            let filter = if wanted.filter == ">" {
+                String::new()
+            } else {
+                wanted.filter
+            };
             Ok(Command::Purge {
-                filter: wanted.filter,
+                filter,
                 up_to: wanted.seq,
                 keep: wanted.keep,
             })

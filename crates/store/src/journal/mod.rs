@@ -11,6 +11,7 @@ mod held;
 pub(crate) mod recover;
 mod reserve;
 mod scan;
+mod source;
 mod stats;
 pub(crate) mod waiting;
 mod writer;

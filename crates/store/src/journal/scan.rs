@@ -8,9 +8,10 @@ use bytes::Bytes;
 
 use super::files::{self, FRAMES_AT, Headers, Salt};
 use super::frame::{BODY_AT, Frame, Kind, Read, Seed, stride};
-use crate::disk::{Disk, DiskFile};
+use super::source::{Codec, Source, open_body};
+use crate::disk::Disk;
 use crate::record;
-use crate::seal::{Sealer, Vault};
+use crate::seal::Vault;
 
 /// Commands longer than this are not put right: the longer the text, the likelier that one bit mends other damage too.
 const COMMAND_MEND_BYTES_MAX: usize = 4096 + BODY_AT;
@@ -45,29 +46,6 @@ pub(crate) struct Found {
     pub(crate) file_first: u64,
     pub(crate) offset: u64,
     pub(crate) how: How,
-}
-
-/// A file of the journal, open, to read entries again.
-#[derive(Debug)]
-pub(crate) struct Source {
-    file: Arc<dyn DiskFile>,
-    codec: Codec,
-}
-
-impl Source {
-    /// The body of frame `lsn`, which takes `len` bytes at `at`, decrypted; `None` unless it is there as it was written.
-    pub(crate) fn body(&self, lsn: u64, at: u64, len: usize) -> Option<Bytes> {
-        let bytes = crate::disk::read_exact(self.file.as_ref(), at, len as u64)?;
-        let frame = match Frame::read(&self.codec.seed, &bytes) {
-            Read::Whole(frame, found) if frame.lsn == lsn && found == len => frame,
-            Read::Whole(..) | Read::Damaged(..) | Read::Nothing => return None,
-        };
-        match open_body(&self.codec, frame, &bytes, How::Whole) {
-            (Some(body), How::Whole) => Some(body),
-            (None, How::Whole) => Some(Bytes::from(bytes).slice(BODY_AT..)),
-            (_, How::Mended | How::Guessed | How::Broken) => None,
-        }
-    }
 }
 
 /// Something is not right, provided that frame `behind` was not the last on disk.
@@ -107,13 +85,6 @@ struct Place {
     how: How,
     /// What the body says, if it is encrypted.
     opened: Option<Bytes>,
-}
-
-/// Checksums and key of a file.
-#[derive(Debug)]
-struct Codec {
-    seed: Seed,
-    sealer: Option<Sealer>,
 }
 
 impl<'a> Scan<'a> {
@@ -304,20 +275,6 @@ fn read_at(codec: &Codec, bytes: &mut [u8], at: usize, expected: u64) -> Option<
         }
     }
     None
-}
-
-/// Decrypts the body of a frame, where there is one. A text that opens is what was written, whatever a checksum says.
-fn open_body(codec: &Codec, frame: Frame, bytes: &[u8], how: How) -> (Option<Bytes>, How) {
-    let body = bytes.get(BODY_AT..).unwrap_or_default();
-    let empty = frame.kind == Kind::Mark || frame.is_erased;
-    let Some(sealer) = codec.sealer.as_ref().filter(|_| !empty) else {
-        return (None, how);
-    };
-    match sealer.open(&frame.place(), body) {
-        Some(text) if how == How::Guessed => (Some(text.into()), How::Mended),
-        Some(text) => (Some(text.into()), how),
-        None => (Some(Bytes::new()), How::Broken),
-    }
 }
 
 fn mend_body(codec: &Codec, bytes: &mut [u8], frame: Frame, len: usize) -> How {

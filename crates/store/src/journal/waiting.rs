@@ -4,7 +4,8 @@
 use std::sync::Arc;
 
 use super::frame::{Frame, Kind};
-use super::scan::{Found, Source};
+use super::scan::Found;
+use super::source::Source;
 use crate::batch::{Committed, EntryBody};
 use crate::ids::{LogIndex, Seq};
 

@@ -115,6 +115,42 @@ async def case_expiry(kv):
     await eventually("expiry", gone)
 
 
+@with_bucket(history=5, limit_marker_ttl=1)
+async def case_what_ends_on_its_own_is_told(kv):
+    watcher = await kv.watchall()
+    assert await watcher.updates(30) is None
+    await kv.create("brief", b"1", msg_ttl=1)
+    await kv.put("purged", b"2")
+    await kv.purge("purged", msg_ttl=1)
+    seen = [await watcher.updates(30) for _ in range(4)]
+    ends = sorted((e.key, e.operation) for e in seen if e.operation)
+    assert ends == [("brief", "PURGE"), ("purged", "PURGE")], ends
+    assert sorted(e.key for e in seen if not e.operation) == ["brief", "purged"]
+    await watcher.stop()
+
+
+@with_bucket(history=5)
+async def case_watch_options(kv):
+    await kv.put("a", b"1")
+    await kv.put("a", b"2")
+    await kv.put("b", b"3")
+    await kv.delete("b")
+
+    async def seen(keys, **options):
+        watcher = await kv.watch(keys, **options)
+        entries = []
+        while (entry := await watcher.updates(30)) is not None:
+            entries.append((entry.key, entry.revision, entry.value or b""))
+        await watcher.stop()
+        return entries
+
+    assert await seen(">") == [("a", 2, b"2"), ("b", 4, b"")]
+    assert await seen(">", ignore_deletes=True) == [("a", 2, b"2")]
+    assert [e[1] for e in await seen(">", include_history=True)] == [1, 2, 3, 4]
+    assert await seen("a", meta_only=True) == [("a", 2, b"")]
+    assert await seen("c.*") == []
+
+
 async def case_a_bucket_outlives_the_process():
     async with Server() as server:
         async with await nats.connect(server.url) as client:

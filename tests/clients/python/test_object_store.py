@@ -4,7 +4,7 @@ import sys
 
 import nats
 from nats.js.api import ObjectMeta, ObjectMetaOptions, ObjectStoreConfig, StorageType
-from nats.js.errors import ObjectNotFoundError
+from nats.js.errors import APIError, ObjectNotFoundError
 
 from harness import Server, fails, noise, run
 
@@ -68,6 +68,28 @@ async def case_watch(store):
     await store.delete("one")
     seen = [await watcher.updates(5) for _ in range(3)]
     assert [(i.name, bool(i.deleted)) for i in seen] == [("one", False), ("two", False), ("one", True)]
+    await watcher.stop()
+
+
+@with_store
+async def case_seal(store):
+    await store.put("kept", b"1")
+    await store.seal()
+    assert (await store.status()).sealed
+    error = await fails(APIError, store.put("late", b"2"))
+    assert error.err_code == 10109, error
+    assert (await store.get("kept")).data == b"1"
+
+
+@with_store
+async def case_watch_updates_only(store):
+    await store.put("before", b"1")
+    watcher = await store.watch(updates_only=True)
+    await store.put("after", b"2")
+    entry = await watcher.updates(30)
+    while entry is None:
+        entry = await watcher.updates(30)
+    assert entry.name == "after"
     await watcher.stop()
 
 

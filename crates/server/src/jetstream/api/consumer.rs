@@ -282,7 +282,7 @@ impl Asked {
         let wanted: Reset = if self.request.body.is_empty() {
             Reset::default()
         } else {
-            self.whole("JSApiConsumerResetRequest")?
+            self.request.whole("JSApiConsumerResetRequest")?
         };
         let now = clock::now();
         let next = owner.group.check_reset(id, wanted.seq)?;

@@ -339,11 +339,6 @@ impl Asked {
         self.request.parse(root, self.account.strict())
     }
 
-    /// The body of a request that the peer reads in one piece.
-    fn whole<T: json::GoFields + Default>(&self, root: &'static str) -> Result<T, ApiError> {
-        self.request.whole(root)
-    }
-
     fn success(&self) -> Vec<u8> {
         let mut out = Vec::new();
         response::success(&mut out, self.kind);

@@ -81,7 +81,13 @@ impl Request {
         if !is_json && MAY_BE_EMPTY.contains(&root) {
             return Ok(T::default());
         }
-        json::from_request(&self.body, root, strict).map_err(errors::invalid_json)
+        // Without the strict mode the peer reads every body in one piece.
+        let read = if strict || self.body.trim_ascii().is_empty() {
+            json::from_request(&self.body, root, strict)
+        } else {
+            json::from_whole(&self.body, root)
+        };
+        read.map_err(errors::invalid_json)
     }
 
     /// Reads a body that the peer reads in one piece.
@@ -94,11 +100,11 @@ impl Request {
         self.body.len() + 256
     }
 
-    /// Whether the body says nothing.
+    /// Whether the body says nothing: there is none, or an object without fields.
     fn is_empty(&self) -> bool {
         let body = self.body.trim_ascii();
-        let braces = body.strip_prefix(b"{").and_then(|rest| rest.strip_suffix(b"}"));
-        braces.unwrap_or(body).trim_ascii().is_empty()
+        let inside = body.strip_prefix(b"{").and_then(|rest| rest.strip_suffix(b"}"));
+        self.body.is_empty() || inside.is_some_and(|inside| inside.trim_ascii().is_empty())
     }
 }
 

@@ -90,7 +90,7 @@ async fn contents(client: &Client) -> Outcome<(Value, Vec<Value>)> {
         messages.push(
             answer
                 .get("message")
-                .unwrap_or(&answer["error"]["err_code"])
+                .unwrap_or_else(|| &answer["error"]["err_code"])
                 .clone(),
         );
     }

@@ -1,6 +1,8 @@
 //! The steps that are a cargo command: format, lints and tests. Never changes a source.
 
-use anyhow::Result;
+use std::path::PathBuf;
+
+use anyhow::{Result, ensure};
 
 use crate::child;
 use crate::failures::Failures;
@@ -54,12 +56,19 @@ pub(crate) fn clippy(workspace: &Workspace) -> Result<Outcome> {
     Ok(Outcome::of_step(child::run(&mut apart)?))
 }
 
+/// The server under test: `NATTERJACK_SERVER`, or what the sources at hand make.
+pub(crate) fn server(workspace: &Workspace) -> Result<PathBuf> {
+    if let Some(program) = std::env::var_os("NATTERJACK_SERVER") {
+        return Ok(program.into());
+    }
+    let build = cargo(workspace, &["build", "-q", "--bin", "natterjack-server"])?;
+    ensure!(build.is_success(), "the server does not build");
+    Ok(workspace.server())
+}
+
 /// Every test of the workspace. The server is built first: tests start it as a process.
 pub(crate) fn unit(workspace: &Workspace) -> Result<Outcome> {
-    let build = cargo(workspace, &["build", "--bin", "natterjack-server"])?;
-    if !build.is_success() {
-        return Ok(build);
-    }
+    server(workspace)?;
     counted(workspace, &["test", "--workspace", "--no-fail-fast"])
 }
 

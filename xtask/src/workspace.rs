@@ -39,10 +39,9 @@ impl Workspace {
         std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| self.root.join("target"), PathBuf::from)
     }
 
-    /// The server under test: `NATTERJACK_SERVER`, or what `cargo build` made.
+    /// The server that `cargo build` makes.
     pub(crate) fn server(&self) -> PathBuf {
-        std::env::var_os("NATTERJACK_SERVER")
-            .map_or_else(|| self.target().join("debug/natterjack-server"), PathBuf::from)
+        self.target().join("debug/natterjack-server")
     }
 
     /// All packages, by path.

@@ -20,7 +20,7 @@ const MESSAGES: u64 = 40;
 const LARGE: u64 = 2000;
 const LARGE_BYTES: usize = 16 * 1024;
 /// What may wait for its way to a segment, bytes, with what is known of where messages lie.
-const HELD_BYTES_MAX: usize = 10 * 1024 * 1024;
+const HELD_BYTES_MAX: usize = 3 * 1024 * 1024;
 
 fn open_store(folder: &Path) -> Store {
     let options = StoreOptions {

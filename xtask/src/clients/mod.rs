@@ -10,6 +10,7 @@ use std::time::Instant;
 
 use anyhow::Result;
 
+use crate::cargo;
 use crate::child;
 use crate::failures::Failures;
 use crate::outcome::Outcome;
@@ -81,7 +82,7 @@ fn run_all(
     let server = match (&peer, arguments.peer) {
         (Ok(peer), true) => peer.clone(),
         (Err(why), true) => anyhow::bail!("no peer: {why}"),
-        (_, false) => workspace.server(),
+        (_, false) => cargo::server(workspace)?,
     };
     for mut program in programs {
         if arguments

@@ -19,6 +19,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 
+use crate::cargo;
 use crate::outcome::Outcome;
 use crate::report::say;
 use crate::venv;
@@ -61,14 +62,15 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<Outcom
     let folder = workspace.root.join(FOLDER);
     let transcripts = load(&folder)?;
     let peer = venv::peer(workspace)?;
-    let ours = (!arguments.peer_only && !arguments.update).then(|| workspace.server());
+    let wants_ours = !arguments.peer_only && !arguments.update;
+    let ours = wants_ours.then(|| cargo::server(workspace)).transpose()?;
     if let (Err(why), None) = (&peer, &ours) {
         return Ok(Outcome::skipped(why.clone()));
     }
     if let Some(program) = &ours {
         ensure!(
             program.exists(),
-            "{} is not built: cargo build",
+            "NATTERJACK_SERVER names {}, which is no file",
             program.display()
         );
     }

@@ -197,6 +197,11 @@ impl Consumer {
         };
         let size = (message.subject().len() + scratch.reply.len() + body) as u64;
         let request = if self.is_push() {
+            if self.is_over_rate(now, size) {
+                // It counts what is behind it when it begins to wait.
+                self.held_pending = Some(pending).filter(|_| fresh);
+                return false;
+            }
             None
         } else {
             let Some(at) = self.pick_request(now, size, fx) else {
@@ -266,9 +271,6 @@ impl Consumer {
         }
         if self.replaying {
             self.replay_from = Some(next.message.ts_ns());
-        }
-        if self.config.rate_limit_bps > 0 {
-            self.limit_rate(now, size);
         }
         match request {
             Some(at) => {

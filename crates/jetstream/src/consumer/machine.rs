@@ -85,12 +85,14 @@ pub struct Consumer {
     pub(crate) nothing_before: u64,
     /// When the bytes sent so far would have gone out at exactly the rate limit, monotonic.
     pub(crate) rate_mark: u64,
+    /// Whether the message that is held back by the rate limit is counted in that already.
+    pub(crate) rate_paid: bool,
     /// Replay: whether messages keep their distances still, the time stamp of the one before, and from where on it ends
     /// once there is nothing to deliver.
     pub(crate) replaying: bool,
     pub(crate) replay_from: Option<i64>,
     pub(crate) replay_end: u64,
-    /// Replay: how many messages were to come behind the one that is held back, when it was its turn.
+    /// Replay and rate limit: how many messages were to come behind the one that is held back, when it was its turn.
     pub(crate) held_pending: Option<u64>,
     /// When it was last looked for requests nobody listens for, monotonic.
     pub(crate) looked_for_deaf: u64,
@@ -159,6 +161,7 @@ impl Consumer {
             last_acked_wall: None,
             hold_until: 0,
             rate_mark: 0,
+            rate_paid: false,
             nothing_before: 0,
             replaying: config.replay_policy == ReplayPolicy::Original,
             replay_from: None,

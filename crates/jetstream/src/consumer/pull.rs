@@ -114,7 +114,8 @@ impl Consumer {
             min_pending: count(pull.min_pending),
             min_ack_pending: count(pull.min_ack_pending),
             id: pull.id,
-            priority: pull.priority,
+            // A bare number has none and comes last.
+            priority: if grouped { pull.priority } else { i64::MAX },
             grouped,
         });
         if self.config.priority_policy == PriorityPolicy::Prioritized {

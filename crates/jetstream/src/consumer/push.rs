@@ -59,17 +59,22 @@ impl Consumer {
         }
     }
 
-    /// `size` bytes went out: more wait until the limit allows them. A burst passes at once.
-    pub(crate) fn limit_rate(&mut self, now: Now, size: u64) {
+    /// Whether the next message of `size` bytes has to wait, and until when. Who has waited does not wait again.
+    pub(crate) fn is_over_rate(&mut self, now: Now, size: u64) -> bool {
+        if self.config.rate_limit_bps == 0 || std::mem::take(&mut self.rate_paid) {
+            return false;
+        }
         let spent = |bytes: u64| {
-            let nanos = u128::from(bytes) * 8 * 1_000_000_000 / u128::from(self.config.rate_limit_bps.max(1));
+            let nanos = u128::from(bytes) * 8 * 1_000_000_000 / u128::from(self.config.rate_limit_bps);
             u64::try_from(nanos).unwrap_or(u64::MAX)
         };
         let oldest = now.mono_ns.saturating_sub(spent(RATE_BURST_BYTES));
         self.rate_mark = self.rate_mark.max(oldest).saturating_add(spent(size));
-        if self.rate_mark > now.mono_ns {
+        self.rate_paid = self.rate_mark > now.mono_ns;
+        if self.rate_paid {
             self.hold_until = self.rate_mark;
         }
+        self.rate_paid
     }
 
     /// `size` bytes went out.

@@ -14,8 +14,8 @@ use bytes::Bytes;
 
 pub use os::OsDisk;
 
-/// Zeros are written in pieces of this many bytes.
-const FILL_BYTES: usize = 1024 * 1024;
+/// Zeros are written in pieces of this many bytes: what others wait for to be on disk gets in between.
+const FILL_BYTES: usize = 256 * 1024;
 
 /// What is written past the operating system's memory is in multiples of this, bytes: no disk has larger sectors, and no
 /// part of a page is written one way and the rest the other.
@@ -124,18 +124,25 @@ pub trait DiskFile: Send + Sync + Debug {
     fn reserve(&self, len: u64) -> io::Result<()>;
 
     /// Makes the file `len` bytes long by writing zeros behind its end. Unlike space that is only set aside, what is written
-    /// into it later changes nothing but bytes: a sync then waits for no metadata, and for nobody else's data with it.
+    /// into it later changes nothing but bytes: a sync then waits for no metadata, and for nobody else's data with it. Nobody
+    /// is to read these zeros: they go past the operating system's memory where they can, see [`Self::write_direct`].
     ///
     /// # Errors
     /// As the disk says.
     fn fill(&self, len: u64) -> io::Result<()> {
         let mut at = self.len()?;
-        let step =
-            |at: u64| usize::try_from(len.saturating_sub(at)).map_or(FILL_BYTES, |n| n.min(FILL_BYTES));
-        let zeros = vec![0; step(at)];
+        let zeros = vec![0; FILL_BYTES + DIRECT_BYTES];
+        let zeros = &zeros[direct_start(&zeros)..][..FILL_BYTES];
         while at < len {
-            let n = step(at);
-            self.write_at(&mut [IoSlice::new(&zeros[..n])], at)?;
+            let room = match direct_rest(at) {
+                0 => FILL_BYTES,
+                rest => rest,
+            };
+            let n = usize::try_from(len - at).map_or(room, |n| n.min(room));
+            let whole = room == FILL_BYTES && n.is_multiple_of(DIRECT_BYTES);
+            if !(whole && self.write_direct(&zeros[..n], at)?) {
+                self.write_at(&mut [IoSlice::new(&zeros[..n])], at)?;
+            }
             at += n as u64;
         }
         Ok(())
@@ -146,6 +153,17 @@ pub trait DiskFile: Send + Sync + Debug {
     /// # Errors
     /// When the file is shorter, or as the operating system says.
     fn map(&self, len: usize) -> io::Result<Bytes>;
+}
+
+/// Where in `buffer` the first byte is that [`DiskFile::write_direct`] can write from. There may be none in a short one.
+pub(crate) fn direct_start(buffer: &[u8]) -> usize {
+    buffer.as_ptr().align_offset(DIRECT_BYTES).min(DIRECT_BYTES)
+}
+
+/// How many bytes are missing from `at` to the end of its page; 0 where a page begins.
+pub(crate) fn direct_rest(at: u64) -> usize {
+    let missing = at.next_multiple_of(DIRECT_BYTES as u64) - at;
+    usize::try_from(missing).unwrap_or(0)
 }
 
 /// Writes a small file so that after a crash either the old or the new content is there: temporary file, sync, rename,

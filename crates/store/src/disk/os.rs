@@ -165,3 +165,23 @@ impl DiskFile for OsFile {
         map::map(&self.0, len)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::disk::{DIRECT_BYTES, read_open};
+
+    #[test]
+    fn what_is_filled_up_is_zeros_behind_what_was_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = OsDisk.open(&folder.path().join("file")).unwrap();
+        let mut expected = b"before".to_vec();
+        file.write_at(&mut [IoSlice::new(&expected)], 0).unwrap();
+        // Within a page, to the end of one, over many, and to where it is already.
+        for len in [100, DIRECT_BYTES, 1_000_000, 1024 * 1024, 3] {
+            file.fill(len as u64).unwrap();
+            expected.resize(len.max(expected.len()), 0);
+            assert_eq!(read_open(file.as_ref()).unwrap(), expected);
+        }
+    }
+}

@@ -10,6 +10,7 @@ use super::frame::Seed;
 pub(crate) use super::header::{FRAMES_AT, HEADERS_BYTES, Header, Headers, Salt, read_headers};
 use super::header::{SECOND_AT, salt};
 use super::held::{Contents, Spans};
+use super::writer::ZEROS;
 use crate::disk::{Disk, DiskFile};
 use crate::ids::{GroupId, LogIndex, Seq};
 use crate::seal::{SEAL_BYTES, Sealer, Vault};
@@ -131,6 +132,13 @@ impl Files {
         Ok(())
     }
 
+    /// Gives back the space of files that are kept to be used again.
+    pub(crate) fn drop_spares(&mut self) {
+        let (disk, dir) = (&self.disk, &self.dir);
+        self.spare
+            .retain(|(id, _)| disk.remove(&dir.join(name(*id))).is_err());
+    }
+
     /// Has a file made ready under the name of `id`, which comes next: of one used before if there is any, else of `bytes`
     /// zeros.
     pub(crate) fn prepare(&mut self, id: u64, bytes: u64) {
@@ -190,8 +198,11 @@ impl Files {
             salt,
         };
         let bytes = header.encode();
+        // Whole pages: of a part of one the system would have to read the rest first.
+        let rest = &ZEROS[bytes.len()..];
         for at in [0, SECOND_AT] {
-            if let Err(error) = ready.file.write_at(&mut [IoSlice::new(&bytes)], at) {
+            let mut page = [IoSlice::new(&bytes), IoSlice::new(rest)];
+            if let Err(error) = ready.file.write_at(&mut page, at) {
                 self.next = Some(ready);
                 return Err(CreateError::Write(error));
             }

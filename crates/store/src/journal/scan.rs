@@ -206,14 +206,21 @@ impl<'a> Scan<'a> {
         Ok(())
     }
 
-    /// Lets go of the bytes of frames that are on disk for sure, as later ones say: of all files but the last few no more is
-    /// held than where things are.
+    /// Lets go of the bytes of frames that are on disk for sure, as later ones say, and copies the others, so that the file
+    /// they lie in is not held for them: no more than one file is in memory.
     fn settle(&mut self) {
         let synced = self.found.iter().map(|f| f.frame.synced).max().unwrap_or(0);
         for found in &mut self.found[self.settled..] {
-            if found.source.is_some() && found.frame.lsn <= synced {
-                (found.bytes, found.body) = (Bytes::new(), Bytes::new());
+            if found.source.is_none() {
+                found.body = Bytes::copy_from_slice(&found.body);
+            } else {
+                found.body = Bytes::new();
             }
+            found.bytes = if found.frame.lsn <= synced {
+                Bytes::new()
+            } else {
+                Bytes::copy_from_slice(&found.bytes)
+            };
         }
         let open = self.found[self.settled..]
             .iter()

@@ -17,7 +17,7 @@ use super::held::Contents;
 use super::reserve::Reserve;
 use super::{AppendError, Completion, Pending, Settings, Shared, Start, SyncMode};
 use crate::batch::EntryBody;
-use crate::disk::DiskFile;
+use crate::disk::{DIRECT_BYTES, DiskFile, direct_rest};
 use crate::ids::{GroupId, LogIndex, Seq};
 use crate::seal::{SEAL_BYTES, Sealer};
 
@@ -32,6 +32,9 @@ const AHEAD_SHARE: u64 = 4;
 /// Of the space set aside, so much is for commands only: what frees space must be possible on a full disk.
 const COMMAND_BYTES: u64 = 512 * 1024;
 
+/// A page of nothing: what is written ends where a page does, see [`Current::padding`].
+pub(super) static ZEROS: [u8; DIRECT_BYTES] = [0; DIRECT_BYTES];
+
 pub(super) struct Current {
     pub(super) id: u64,
     seed: Seed,
@@ -42,6 +45,17 @@ pub(super) struct Current {
     /// A write failed half way: so much behind `at` may hold frames that were refused.
     soiled: u64,
     pub(super) contents: Contents,
+}
+
+impl Current {
+    /// Zeros to be written behind `total` bytes of frames, up to the end of the page or of the file; the next frames take
+    /// their place. Of a page that is written in part, and that the system has not in memory, it would have to read the rest
+    /// first.
+    fn padding(&self, total: u64) -> &'static [u8] {
+        let end = self.at + total;
+        let rest = usize::try_from(self.reserved.saturating_sub(end)).unwrap_or(usize::MAX);
+        &ZEROS[..direct_rest(end).min(rest)]
+    }
 }
 
 pub(super) struct Writer {
@@ -282,8 +296,9 @@ impl Writer {
             self.shared.full.store(true, Ordering::Relaxed);
             return Err(AppendError::Full);
         }
-        self.ensure_file(total as u64, commands)?;
+        // Before another file takes over: the numbers of what was refused are given again.
         self.clean()?;
+        self.ensure_file(total as u64, commands)?;
         let Some(current) = &mut self.current else {
             return Err(AppendError::Closed);
         };
@@ -314,14 +329,14 @@ impl Writer {
             noted.push(frame);
             lsn += 1;
         }
-        const PAD: [u8; 8] = [0; 8];
-        let mut slices = Vec::with_capacity(frames.len() * 3);
+        let mut slices = Vec::with_capacity(frames.len() * 3 + 1);
         for (head, body) in heads.iter().zip(&bodies) {
             let len = BODY_AT + body.len();
             slices.push(IoSlice::new(head));
             slices.push(IoSlice::new(body));
-            slices.push(IoSlice::new(&PAD[..stride(len) - len]));
+            slices.push(IoSlice::new(&ZEROS[..stride(len) - len]));
         }
+        slices.push(IoSlice::new(current.padding(total as u64)));
         let written = current.file.write_at(&mut slices, current.at);
         if let Err(error) = written {
             current.soiled = current.soiled.max(total as u64);
@@ -348,7 +363,13 @@ impl Writer {
     /// Makes room for `bytes` more: rolls to another file when this one is full, sets space aside ahead. On a full disk
     /// commands stay in the file they are in.
     fn ensure_file(&mut self, bytes: u64, commands: bool) -> Result<(), AppendError> {
-        let fits = |c: &Current| c.at <= FRAMES_AT || c.at + bytes <= self.settings.file_bytes;
+        let spare = if commands {
+            0
+        } else {
+            COMMAND_BYTES.min(self.settings.file_bytes / 8)
+        };
+        // A file does not grow behind what it was made with: a sync would wait for its new length, and for the zeros.
+        let fits = |c: &Current| c.at <= FRAMES_AT || c.at + bytes + spare <= self.settings.file_bytes;
         if !self.current.as_ref().is_some_and(fits) {
             let rolled = self.roll();
             let stay = |c: &Current| commands && c.at + bytes <= c.reserved;
@@ -360,11 +381,6 @@ impl Writer {
         let step = RESERVE_BYTES.min(self.settings.file_bytes);
         let Some(current) = &mut self.current else {
             return Err(AppendError::Closed);
-        };
-        let spare = if commands {
-            0
-        } else {
-            COMMAND_BYTES.min(self.settings.file_bytes / 8)
         };
         if current.at + bytes + spare <= current.reserved {
             return Ok(());
@@ -482,7 +498,8 @@ impl Writer {
         let Some(head) = frame.encode(&current.seed, &[]) else {
             return;
         };
-        let written = current.file.write_at(&mut [IoSlice::new(&head)], current.at);
+        let mut slices = [IoSlice::new(&head), IoSlice::new(current.padding(bytes))];
+        let written = current.file.write_at(&mut slices, current.at);
         if written.is_ok() {
             current.at += bytes;
             self.last_lsn = self.next_lsn;
@@ -497,6 +514,8 @@ impl Writer {
         if error.kind() == io::ErrorKind::StorageFull || error.kind() == io::ErrorKind::QuotaExceeded {
             self.shared.full.store(true, Ordering::Relaxed);
             self.reserve.give_up();
+            // The file that is written to may be too short and empty: what it lacks would be kept from it for ever.
+            self.files.drop_spares();
             return AppendError::Full;
         }
         self.poison(error)
@@ -550,4 +569,66 @@ fn split_round(pending: &mut Vec<Pending>) -> Vec<Pending> {
         })
         .count();
     pending.split_off(fits)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+    use std::sync::mpsc;
+
+    use super::super::{Journal, files};
+    use super::*;
+    use crate::batch::Batch;
+    use crate::disk::{Disk as _, OsDisk};
+
+    const FILE_BYTES: u64 = 256 * 1024;
+
+    fn journal(dir: PathBuf) -> Journal {
+        let settings = Settings {
+            sync: SyncMode::Always,
+            file_bytes: FILE_BYTES,
+            reserve_bytes: 4096,
+            files_max: 16,
+        };
+        let start = Start {
+            next_lsn: 1,
+            last_lsn: 0,
+            next_file: 1,
+            files: Vec::new(),
+            released: HashMap::new(),
+        };
+        Journal::start(Arc::new(OsDisk), dir, settings, None, start).unwrap()
+    }
+
+    #[test]
+    fn no_file_grows_once_it_is_full() {
+        let folder = tempfile::tempdir().unwrap();
+        let journal = journal(folder.path().to_owned());
+        for n in 1..=200 {
+            let (sender, receiver) = mpsc::channel();
+            let batch = Batch {
+                body: Bytes::from(vec![1; 8 * 1024]),
+                base_seq: Seq(n),
+                count: 1,
+            };
+            let pending = Pending {
+                group: GroupId(1),
+                index: LogIndex(n),
+                body: EntryBody::Messages(batch),
+                refused: Arc::default(),
+                relaxed: false,
+                done: Box::new(move |told| sender.send(told).unwrap()),
+            };
+            journal.append(pending).unwrap();
+            receiver.recv().unwrap().unwrap();
+        }
+        drop(journal);
+        let names = OsDisk.list(folder.path()).unwrap();
+        let ids = names.iter().filter(|name| files::id_of(name).is_some());
+        let lengths: Vec<u64> = ids
+            .map(|name| folder.path().join(name).metadata().unwrap().len())
+            .collect();
+        assert!(lengths.len() > 5, "{lengths:?}");
+        assert!(lengths.iter().all(|len| *len == FILE_BYTES), "{lengths:?}");
+    }
 }

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use super::checkpoint::{Erase, force};
 use super::{
     CHECKPOINT_AGE_NS, CHECKPOINT_BYTES, CHECKPOINT_TABLES, COMPACT_BYTES_MIN, COMPACT_SHARE, DRAIN_BYTES,
-    DRAIN_IDLE_NS, DRAIN_SMALL_BYTES, Storage, StreamLog, TAIL_BYTES_MAX,
+    DRAIN_IDLE_NS, DRAIN_SMALL_BYTES, REPLAY_BYTES_MAX, Storage, StreamLog,
 };
 use crate::ids::{LogIndex, Seq};
 use crate::journal::Erasure;
@@ -404,7 +404,7 @@ impl StreamLog {
             self.place_tail();
         }
         // Nobody waits for an answer while a stream is opened: what the journal holds is never all in memory.
-        if self.applied <= self.replay_end && self.tail_bytes > TAIL_BYTES_MAX {
+        if self.applied <= self.replay_end && self.tail_bytes > REPLAY_BYTES_MAX {
             self.context.worker.drain();
             self.collect_drained(self.last_append_ns);
         }

@@ -76,6 +76,8 @@ const DRAIN_BYTES: u64 = 1024 * 1024;
 const DRAIN_SMALL_BYTES: u64 = 64 * 1024;
 /// With more than this in the tail no more messages should come, bytes.
 const TAIL_BYTES_MAX: u64 = 8 * DRAIN_BYTES;
+/// While a stream is opened it is waited for that the tail is copied once it has more than this, bytes.
+const REPLAY_BYTES_MAX: u64 = 2 * DRAIN_BYTES;
 /// The tail is copied to a segment when nothing came for so long, nanoseconds.
 const DRAIN_IDLE_NS: i64 = 1_000_000_000;
 /// A checkpoint is asked for after so many bytes: files of the journal that are written again and again soon are few then.

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 
 use super::gathered::are_large;
-use crate::disk::{DIRECT_BYTES, DiskFile};
+use crate::disk::{DIRECT_BYTES, DiskFile, direct_rest, direct_start};
 
 /// Less than this at a time is not worth it, bytes.
 const BULK_BYTES_MIN: u64 = 256 * 1024;
@@ -37,7 +37,7 @@ impl Bulk {
         if buffer.is_empty() {
             buffer.resize(PIECE_BYTES + DIRECT_BYTES, 0);
         }
-        let start = buffer.as_ptr().align_offset(DIRECT_BYTES).min(DIRECT_BYTES);
+        let start = direct_start(&buffer);
         let mut piece = Piece {
             file,
             buffer: &mut buffer[start..start + PIECE_BYTES],
@@ -68,11 +68,9 @@ struct Piece<'a> {
 impl Piece<'_> {
     /// How many bytes fit: from the middle of a page on, only what is left of it.
     fn room(&self) -> usize {
-        let within = usize::try_from(self.at % DIRECT_BYTES as u64).unwrap_or(0);
-        let end = if within == 0 {
-            self.buffer.len()
-        } else {
-            DIRECT_BYTES - within
+        let end = match direct_rest(self.at) {
+            0 => self.buffer.len(),
+            rest => rest,
         };
         end - self.len
     }

@@ -416,12 +416,57 @@ fn drawn(number: u64) -> Script {
     }
 }
 
+/// What owners of streams do beyond single changes.
+fn owners() -> Vec<Script> {
+    let acked = |n| [On(1, Remove(n)), On(2, MaxMsgs(1000 + n))];
+    let mut work_queue = vec![On(1, Append(12, 80))];
+    work_queue.extend((1..=4).flat_map(acked));
+    work_queue.extend([Upkeep, BeginCheckpoint(2), Checkpoint(1)]);
+    work_queue.extend([6, 5, 8].into_iter().flat_map(acked));
+    work_queue.extend([
+        Restart,
+        On(1, Remove(7)),
+        On(1, Append(2, 80)),
+        Upkeep,
+        Checkpoint(2),
+    ]);
+    let restored = Burst(vec![
+        (1, Skip(40)),
+        (1, Append(30, 90)),
+        (1, Remove(45)),
+        (1, Remove(46)),
+        (1, Append(30, 90)),
+        (1, Remove(99)),
+        (1, Append(1, 3000)),
+    ]);
+    vec![
+        script(
+            "acknowledgements of a work queue, and of who follows it",
+            2,
+            work_queue,
+        ),
+        script(
+            "a stream is restored",
+            1,
+            vec![restored, Upkeep, Checkpoint(1), Restart, Do(Append(1, 50))],
+        ),
+    ]
+}
+
 /// Those that were thought out.
 pub(crate) fn scripts() -> Vec<Script> {
-    [simple(), removing(), ends(), ends_of_tails(), many(), mixed()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        simple(),
+        removing(),
+        ends(),
+        ends_of_tails(),
+        many(),
+        mixed(),
+        owners(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 /// Those, and those drawn by chance.

@@ -323,6 +323,56 @@ fn what_was_acknowledged_before_a_crash_has_left_a_work_queue() {
     assert_eq!(world.pull(id, "5"), ["1"]);
 }
 
+#[test]
+fn a_rollup_beside_a_held_message_skips_nothing() {
+    let mut world = World::new(|c| c.allow_rollup_hdrs = true);
+    let id = world.consumer("c", |c| {
+        c.filter_subjects = vec!["s.host".into(), "s.periodic".into()];
+        c.max_ack_pending = 1;
+    });
+    world.publish("s.host", "1");
+    assert_eq!(world.pull(id, "9"), ["1"]);
+    world.publish("s.host", "2");
+    world.publish_with("s.periodic", "3", &[("Nats-Rollup", "sub")]);
+    world.publish_with("s.periodic", "4", &[("Nats-Rollup", "sub")]);
+    world.ack(id, "$JS.ACK.S.c.1.1.1.0.0", "+ACK");
+    assert_eq!(world.take_deliveries(), ["2"]);
+    world.ack(id, "$JS.ACK.S.c.1.2.2.0.0", "+ACK");
+    assert_eq!(world.take_deliveries(), ["4"]);
+}
+
+#[test]
+fn a_raised_limit_lets_the_rest_of_a_work_queue_through() {
+    let mut world = World::new(|c| c.retention = Retention::WorkQueue);
+    for n in 1..=4 {
+        world.publish("s.a", &n.to_string());
+    }
+    let id = world.consumer("c", |c| c.max_ack_pending = 2);
+    assert_eq!(world.pull(id, "9"), ["1", "2"]);
+    update(&mut world, id, |c| c.max_ack_pending = 3);
+    assert_eq!(world.take_deliveries(), ["3"]);
+    let mut world = world.restart(|c| c.retention = Retention::WorkQueue);
+    let id = world.group.consumers().lookup("c").unwrap();
+    assert_eq!(world.pull(id, "9"), ["1", "2", "3"]);
+    update(&mut world, id, |c| c.max_ack_pending = 4);
+    assert_eq!(world.take_deliveries(), ["4"]);
+}
+
+#[test]
+fn a_short_wait_does_not_wait_for_a_long_one() {
+    let mut world = filled(1);
+    let id = world.consumer("c", |c| {
+        c.backoff = vec![Nanos::from_secs(1), Nanos::from_secs(60)]
+    });
+    assert_eq!(world.pull(id, "9"), ["1"]);
+    world.pass(SECOND + SECOND / 10);
+    assert_eq!(world.take_deliveries(), ["1"]);
+    world.publish("s.a", "2");
+    assert_eq!(world.take_deliveries(), ["2"]);
+    world.pass(SECOND + SECOND / 10);
+    assert_eq!(world.take_deliveries(), ["2"], "1 waits for a minute");
+}
+
 /// The table in the README names these tests and no others.
 #[test]
 fn the_table_is_whole() {

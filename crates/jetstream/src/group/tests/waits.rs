@@ -1,6 +1,6 @@
 //! What a consumer waits for: acknowledgements, the end of a pause, its rate, the times at which messages were recorded.
 
-use natterjack_jsapi::consumer::{ConsumerConfig, ReplayPolicy};
+use natterjack_jsapi::consumer::{ConsumerConfig, PriorityPolicy, ReplayPolicy};
 use natterjack_jsapi::{GoTime, Nanos};
 
 use super::{SECOND, World};
@@ -57,13 +57,17 @@ fn a_burst_passes_and_then_the_rate_holds() {
     for _ in 0..3 {
         world.publish("s.a", &half);
     }
-    // 100 KiB a second: two messages are 200 KiB beyond the burst.
+    // 100 KiB a second: the second message is 176 KiB beyond the burst, the third 600 KiB more.
     let id = world.consumer("c", |c| {
         push(c);
         c.rate_limit_bps = 100 * 1024 * 8;
     });
-    assert_eq!(listen(&mut world, id).len(), 2);
+    assert_eq!(listen(&mut world, id).len(), 1);
     world.pass(SECOND);
+    assert!(world.take_deliveries().is_empty());
+    world.pass(SECOND);
+    assert_eq!(world.take_deliveries().len(), 1);
+    world.pass(5 * SECOND);
     assert!(world.take_deliveries().is_empty());
     world.pass(SECOND);
     assert_eq!(world.take_deliveries().len(), 1);
@@ -124,4 +128,75 @@ fn a_request_that_does_not_wait_is_answered_while_paused() {
     world.command(Command::ConsumerPause { id, until });
     assert!(world.pull(id, r#"{"batch":3,"no_wait":true}"#).is_empty());
     assert_eq!(world.status("in").as_deref(), Some("NATS/1.0 404 No Messages"));
+}
+
+#[test]
+fn a_request_that_does_not_wait_does_not_wait_to_be_eligible() {
+    let mut world = World::new(|_| {});
+    world.publish("s.a", "1");
+    world.publish("s.a", "2");
+    let id = world.consumer("c", |c| {
+        c.priority_policy = PriorityPolicy::Overflow;
+        c.priority_groups = vec!["g".into()];
+    });
+    let none = Some("NATS/1.0 404 No Messages");
+    assert!(
+        world
+            .pull(id, r#"{"group":"g","min_pending":3,"no_wait":true}"#)
+            .is_empty()
+    );
+    assert_eq!(world.status("in").as_deref(), none);
+    // With time to wait it ends once it was served.
+    let timed = r#"{"group":"g","min_pending":2,"no_wait":true,"batch":2,"expires":5000000000}"#;
+    assert_eq!(world.pull(id, timed), ["1"]);
+    assert_eq!(world.status("in").as_deref(), none);
+    assert!(world.pull(id, timed).is_empty());
+    assert_eq!(world.status("in"), None);
+}
+
+#[test]
+fn a_request_that_is_a_number_comes_behind_all_priorities() {
+    let mut world = World::new(|_| {});
+    let id = world.consumer("c", |c| {
+        c.priority_policy = PriorityPolicy::Prioritized;
+        c.priority_groups = vec!["g".into()];
+    });
+    for (reply, body) in [
+        ("number", "1"),
+        ("low", r#"{"group":"g","priority":9}"#),
+        ("other", "1"),
+        ("high", r#"{"group":"g","priority":2}"#),
+    ] {
+        world
+            .group
+            .on_pull(id, world.now, reply.as_bytes(), body.as_bytes(), &mut world.fx);
+    }
+    for n in 1..=4 {
+        world.publish("s.a", &n.to_string());
+    }
+    let served: Vec<String> = world.fx.deliveries.drain(..).map(|d| d.0).collect();
+    assert_eq!(served, ["high", "low", "number", "other"]);
+}
+
+#[test]
+fn what_the_rate_holds_back_counts_what_was_behind_it() {
+    let mut world = World::new(|_| {});
+    let half = "x".repeat(600 * 1024);
+    for _ in 0..2 {
+        world.publish("s.a", &half);
+    }
+    let id = world.consumer("c", |c| {
+        push(c);
+        c.rate_limit_bps = 100 * 1024 * 8;
+    });
+    assert_eq!(listen(&mut world, id).len(), 1);
+    world.publish("s.a", "late");
+    world.pass(2 * SECOND);
+    let pending: Vec<String> = world
+        .fx
+        .deliveries
+        .drain(..)
+        .filter_map(|d| d.2.rsplit('.').next().map(str::to_owned))
+        .collect();
+    assert_eq!(pending.first().map(String::as_str), Some("0"));
 }

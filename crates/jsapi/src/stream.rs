@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use crate::cluster::ClusterInfo;
 use crate::error::ApiError;
 use crate::go_time::{GoTime, Nanos};
-use crate::json::{GoFields, GoJson, go_enum, go_struct};
+use crate::json::write::decode_named;
+use crate::json::{GoFields, go_enum, go_struct};
 
 fn cannot(raw: &str) -> String {
     format!("can not unmarshal {raw:?}")
@@ -389,7 +390,7 @@ impl GoFields for StreamRequest {
         cx: &mut crate::json::Decoding,
     ) -> bool {
         if name.eq_ignore_ascii_case("pedantic") {
-            self.pedantic.decode(json, cx);
+            decode_named(&mut self.pedantic, "pedantic", json, cx, "bool");
             return true;
         }
         self.config.decode_field(name, json, cx)

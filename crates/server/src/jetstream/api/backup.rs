@@ -7,7 +7,7 @@ use natterjack_jetstream::stream::{Create, check_create};
 use natterjack_jsapi::request::{Restore, Snapshot};
 use natterjack_jsapi::stream::{StreamConfig, StreamRequest};
 use natterjack_jsapi::{ApiError, errors, response};
-use natterjack_subject::is_valid_publish;
+use natterjack_subject::is_valid_literal;
 
 use super::{Desk, Request, audit};
 use crate::clock;
@@ -35,7 +35,7 @@ impl Desk {
             return Err(errors::BAD_REQUEST);
         }
         let asked: Snapshot = request.parse("JSApiStreamSnapshotRequest", self.account.strict())?;
-        if !is_valid_publish(asked.deliver_subject.as_bytes()) {
+        if !is_valid_literal(asked.deliver_subject.as_bytes()) {
             return Err(errors::SNAPSHOT_DELIVER_SUBJECT_INVALID);
         }
         let stream = self.stream(name).ok_or(errors::STREAM_NOT_FOUND)?;

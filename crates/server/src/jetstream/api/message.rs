@@ -10,8 +10,10 @@ use crate::jetstream::owner::Owner;
 
 /// What STREAM.MSG.GET asks for, if it can be asked for of any stream.
 pub(super) fn wanted_message(request: &Request, strict: bool) -> Result<MsgGet, ApiError> {
-    let wanted: MsgGet = request.parse("JSApiMsgGetRequest", strict)?;
-    let several = wanted.batch > 0 || wanted.max_bytes > 0 || !wanted.multi_last.is_empty();
+    let mut wanted: MsgGet = request.parse("JSApiMsgGetRequest", strict)?;
+    let several = wanted.batch > 0 || wanted.max_bytes > 0;
+    // Only direct requests ask for the last ones of several subjects.
+    wanted.multi_last.clear();
     if several || direct::check(&wanted).is_err() {
         return Err(errors::BAD_REQUEST);
     }

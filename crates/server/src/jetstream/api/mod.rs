@@ -6,6 +6,7 @@ mod absent;
 mod account;
 mod audit;
 mod backup;
+mod body;
 mod calls;
 mod consumer;
 pub(super) mod direct;
@@ -61,45 +62,6 @@ pub(super) struct Request {
     identity: Option<String>,
     /// Who asks.
     from: Option<Arc<Conn>>,
-}
-
-/// Requests, by the peer's names, of which nothing is needed.
-const MAY_BE_EMPTY: [&str; 7] = [
-    "JSApiStreamTemplatesRequest",
-    "JSApiStreamInfoRequest",
-    "JSApiStreamPurgeRequest",
-    "JSApiStreamNamesRequest",
-    "JSApiStreamListRequest",
-    "JSApiConsumersRequest",
-    "JSApiConsumerPauseRequest",
-];
-
-impl Request {
-    /// Reads the body. Where nothing need be asked for, what is no JSON at all asks for nothing.
-    fn parse<T: json::GoFields + Default>(&self, root: &'static str, strict: bool) -> Result<T, ApiError> {
-        let is_json = matches!(self.body.trim_ascii().first(), Some(b'{' | b'['));
-        if !is_json && MAY_BE_EMPTY.contains(&root) {
-            return Ok(T::default());
-        }
-        json::from_request(&self.body, root, strict).map_err(errors::invalid_json)
-    }
-
-    /// Reads a body that the peer reads in one piece.
-    fn whole<T: json::GoFields + Default>(&self, root: &'static str) -> Result<T, ApiError> {
-        json::from_whole(&self.body, root).map_err(errors::invalid_json)
-    }
-
-    /// Bytes, as the mailbox counts them.
-    const fn weight(&self) -> usize {
-        self.body.len() + 256
-    }
-
-    /// Whether the body says nothing.
-    fn is_empty(&self) -> bool {
-        let body = self.body.trim_ascii();
-        let braces = body.strip_prefix(b"{").and_then(|rest| rest.strip_suffix(b"}"));
-        braces.unwrap_or(body).trim_ascii().is_empty()
-    }
 }
 
 /// Takes requests off the account's subjects.

@@ -198,7 +198,18 @@ impl Blocks {
         (skip < raw.len()).then(|| raw.slice(skip..))
     }
 
+    /// The records of a block. Where it was, another may be overwriting it by now, after it was written anew elsewhere.
     fn read(&self, entry: &Entry) -> Option<Bytes> {
+        self.read_there(entry).or_else(|| {
+            let now = self.state.lock().covering(entry.start).cloned()?;
+            if now.at() == entry.at() {
+                return None;
+            }
+            self.read(&now)
+        })
+    }
+
+    fn read_there(&self, entry: &Entry) -> Option<Bytes> {
         let (at, head) = match &entry.place {
             Place::Memory(raw) => return Some(raw.clone()),
             Place::Disk { at, head } => (*at, head),
@@ -217,7 +228,15 @@ impl Blocks {
         if mended || Head::read(&map[from - HEAD_BYTES..]).is_none() {
             self.tell(at);
         }
-        self.pool.cache.put(key, &raw);
+        let state = self.state.lock();
+        // What was overwritten meanwhile must not be remembered as it was.
+        if state
+            .covering(entry.start)
+            .is_some_and(|now| now.at() == entry.at())
+        {
+            self.pool.cache.put(key, &raw);
+        }
+        drop(state);
         Some(raw)
     }
 
@@ -438,6 +457,20 @@ mod tests {
                 "nothing was left to do"
             );
         }
+    }
+
+    #[test]
+    fn who_reads_a_block_while_it_moves_finds_it() {
+        let pool = pool(true);
+        let (disk, _, records) = make(&pool, false);
+        let blocks = reopen(&pool, &disk);
+        let before = blocks.state.lock().covering(RECORDS_AT).cloned().unwrap();
+        let len = records[0].len() as u64;
+        blocks.erase(&disk, RECORDS_AT + 8, len - 8).unwrap();
+        assert_eq!(blocks.read_there(&before), None, "it was overwritten");
+        let found = blocks.read(&before).unwrap();
+        assert_eq!(&found[records[0].len()..][..records[1].len()], &records[1]);
+        assert!(found[8..records[0].len()].iter().all(|b| *b == ERASED));
     }
 
     #[test]

@@ -28,6 +28,16 @@ pub(super) struct Entry {
     pub(super) place: Place,
 }
 
+impl Entry {
+    /// Where it is in the file, if it is there.
+    pub(super) const fn at(&self) -> Option<u64> {
+        match self.place {
+            Place::Disk { at, .. } => Some(at),
+            Place::Memory(_) => None,
+        }
+    }
+}
+
 /// What is known of a file.
 #[derive(Debug)]
 pub(super) struct State {

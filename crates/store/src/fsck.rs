@@ -18,7 +18,7 @@ use crate::ids::Seq;
 use crate::journal::recover;
 use crate::log::{Checkpoint, Copies, SegmentEntry};
 use crate::memory::Memory;
-use crate::seal::{Encryption, Vault, look_at_vault};
+use crate::seal::{Encryption, look_at_vault};
 use crate::segment::cursor::Cursor;
 use crate::segment::data::Data;
 use crate::segment::index::SegmentIndex;
@@ -138,7 +138,7 @@ pub fn repair(disk: &Arc<dyn Disk>, root: &Path, encryption: Option<&Encryption>
         for entry in &checkpoint.segments {
             let path = dir.join(index_name(entry.base, entry.generation));
             if read_file(disk.as_ref(), &path).is_ok()
-                && open_index(disk.as_ref(), vault, &path, entry.base).is_none()
+                && open_index(disk.as_ref(), &pool, &path, entry.base).is_none()
             {
                 // It is read from the records while it is missing.
                 set_aside(disk.as_ref(), &path, &mut report)?;
@@ -233,7 +233,7 @@ fn check_stream(disk: &Arc<dyn Disk>, pool: &Arc<Pool>, dir: &Path, report: &mut
         check_records(&mut segment, &path, report);
         if entry.sealed
             && disk.open_existing(&index).is_ok()
-            && open_index(disk, vault, &index, entry.base).is_none()
+            && open_index(disk, pool, &index, entry.base).is_none()
         {
             let text = format!(
                 "{}: does not verify; it is made from the records",
@@ -272,8 +272,12 @@ fn find_records(segment: &mut Segment) {
     segment.offsets = crate::segment::Offsets::Ram(offsets);
 }
 
-fn open_index(disk: &dyn Disk, vault: Option<&Vault>, path: &Path, base: Seq) -> Option<SegmentIndex> {
-    SegmentIndex::open((vault, path), &Bytes::from(read_file(disk, path).ok()?), base)
+fn open_index(disk: &dyn Disk, pool: &Arc<Pool>, path: &Path, base: Seq) -> Option<SegmentIndex> {
+    SegmentIndex::open(
+        (Some(pool), path),
+        &Bytes::from(read_file(disk, path).ok()?),
+        base,
+    )
 }
 
 fn check_header(data: &[u8], (base, generation): (Seq, u32), path: &Path, report: &mut Report) {

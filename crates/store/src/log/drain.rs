@@ -673,7 +673,7 @@ fn rewrite_memory(
     let table = write::subject_table(&data, &new_offsets);
     let nowhere = (None, Path::new(""));
     let file = Bytes::from(index::encode(nowhere, (base, len), &new_offsets, &table)?);
-    let index = index::SegmentIndex::open(nowhere, &file, base);
+    let index = index::SegmentIndex::open((None, nowhere.1), &file, base);
     let index = index.ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData))?;
     debug_assert!(
         packed.is_empty() || RecordView::check(&packed).is_some(),

@@ -248,7 +248,7 @@ impl StreamLog {
     fn open_index(&self, path: &std::path::Path, entry: &SegmentEntry) -> Option<SegmentIndex> {
         let file = self.context.disk.open_existing(path).ok()?;
         let len = usize::try_from(file.len().ok()?).ok()?;
-        let place = (self.context.pool.vault.as_deref(), path);
+        let place = (Some(&self.context.pool), path);
         let index = SegmentIndex::open(place, &file.map(len).ok()?, entry.base);
         if index.is_none() {
             // It can be made again from the records.
@@ -258,7 +258,7 @@ impl StreamLog {
             ));
         }
         let index = index.filter(|i| i.slots as u64 == entry.slots && i.data_len == entry.len)?;
-        Some(index.mapped_anew(&file.map(len).ok()?, entry.base))
+        Some(index.mapped_anew(&file.map(len).ok()?))
     }
 
     /// Removes files that the checkpoint does not name: left by work that a stop cut short. What is not drained yet comes

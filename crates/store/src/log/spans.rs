@@ -131,11 +131,7 @@ impl StreamLog {
     pub(super) fn postings(&self, span: &Span<'_>) -> Option<Arc<Postings>> {
         match span.chunk {
             Some(chunk) => self.chunk(chunk),
-            None => span
-                .segment?
-                .index
-                .as_ref()
-                .map(|index| Arc::clone(&index.postings)),
+            None => span.segment?.index.as_ref()?.postings(),
         }
     }
 
@@ -166,13 +162,17 @@ impl StreamLog {
         Some(postings)
     }
 
-    /// Lets go of indexes that nobody asks for any more, and of all of them when there is no room.
+    /// Lets go of indexes that nobody asks for any more, and of all that can be had again when there is no room.
     pub(super) fn tend_chunks(&self) {
+        let is_over = self.storage == Storage::File && self.share.is_over();
+        if is_over {
+            let indexes = self.segments.iter().filter_map(|s| s.index.as_ref());
+            indexes.for_each(|index| index.let_go());
+        }
         let mut made = self.chunks.0.lock();
         if made.by_number.is_empty() {
             return;
         }
-        let is_over = self.storage == Storage::File && self.share.is_over();
         let is_sealed = |seq: u64| {
             let segment = self.segment_of(Seq(seq)).map(|n| &self.segments[n]);
             seq < self.tail_base.0 && segment.is_none_or(|s| s.index.is_some())

@@ -8,6 +8,7 @@ use std::sync::atomic::AtomicU64;
 use super::SEALED_MAGIC;
 use super::bulk::Bulk;
 use super::cache::BlockCache;
+use super::index::Opened;
 use crate::damage::Damage;
 use crate::seal::{self, FILE_KEY_BYTES, FileKey, Sealer, Vault};
 
@@ -18,6 +19,7 @@ pub(crate) struct Pool {
     pub(crate) vault: Option<Arc<Vault>>,
     pub(super) cache: BlockCache,
     pub(super) bulk: Bulk,
+    pub(super) opened: Opened,
     pub(super) damage: Arc<Damage>,
     /// Number of the next segment.
     pub(super) next: AtomicU64,

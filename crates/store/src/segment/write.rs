@@ -160,9 +160,9 @@ fn write_index(
     let file = target.disk.open_existing(&path)?;
     let len = content.len();
     drop(content);
-    let open = SegmentIndex::open(place, &file.map(len)?, target.base);
+    let open = SegmentIndex::open((Some(&target.pool), &path), &file.map(len)?, target.base);
     let anew = file.map(len)?;
-    open.map(|index| Arc::new(index.mapped_anew(&anew, target.base)))
+    open.map(|index| Arc::new(index.mapped_anew(&anew)))
         .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "index does not read back"))
 }
 

@@ -9,6 +9,8 @@ use anyhow::{Context, Result, bail};
 const READ_BYTES: usize = 512 * 1024;
 /// A server that says nothing for this long has lost something.
 const SILENCE_MAX: Duration = Duration::from_secs(30);
+/// Blanks in the line of a message with headers and a reply.
+const BLANKS_MAX: usize = 5;
 /// How long a receiver that may have everything waits for more.
 const MOMENT: Duration = Duration::from_millis(5);
 
@@ -137,17 +139,25 @@ impl Wire {
                 }
                 continue;
             }
-            let size = line.rsplit(|b| *b == b' ').next().unwrap_or_default();
-            let size: usize = std::str::from_utf8(size)?.parse()?;
+            // One pass over the line: the generator must not be what is measured.
+            let mut blanks = [0; BLANKS_MAX];
+            let mut words = 1;
+            for (place, at) in blanks.iter_mut().zip(memchr::memchr_iter(b' ', line)) {
+                (*place, words) = (at, words + 1);
+            }
+            let size: usize = std::str::from_utf8(&line[blanks[words - 2] + 1..])?.parse()?;
             let total = len + size + 2;
+            let with_reply = if has_headers { 6 } else { 5 };
+            let reply = if words == with_reply {
+                blanks[2] + 1..blanks[3]
+            } else {
+                0..0
+            };
             while self.end - self.start < total {
                 self.fill()?;
             }
             let whole = &self.buffer[self.start..self.start + total];
-            let mut words = whole[..len].trim_ascii_end().split(|b| *b == b' ');
-            let has_reply = words.clone().count() == if has_headers { 6 } else { 5 };
-            let reply = words.nth(3).filter(|_| has_reply).unwrap_or_default();
-            let seen = look(reply, &whole[len..len + size]);
+            let seen = look(&whole[reply], &whole[len..total - 2]);
             self.start += total;
             return Ok(seen);
         }

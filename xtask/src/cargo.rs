@@ -58,8 +58,13 @@ pub(crate) fn clippy(workspace: &Workspace) -> Result<Outcome> {
 
 /// The server under test: `NATTERJACK_SERVER`, or what the sources at hand make.
 pub(crate) fn server(workspace: &Workspace) -> Result<PathBuf> {
-    if let Some(program) = std::env::var_os("NATTERJACK_SERVER") {
-        return Ok(program.into());
+    if let Some(program) = std::env::var_os("NATTERJACK_SERVER").map(PathBuf::from) {
+        let name = program.display();
+        ensure!(
+            program.exists(),
+            "NATTERJACK_SERVER names {name}, which is no file"
+        );
+        return Ok(program);
     }
     let build = cargo(workspace, &["build", "-q", "--bin", "natterjack-server"])?;
     ensure!(build.is_success(), "the server does not build");

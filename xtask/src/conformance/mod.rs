@@ -67,13 +67,6 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<Outcom
     if let (Err(why), None) = (&peer, &ours) {
         return Ok(Outcome::skipped(why.clone()));
     }
-    if let Some(program) = &ours {
-        ensure!(
-            program.exists(),
-            "NATTERJACK_SERVER names {}, which is no file",
-            program.display()
-        );
-    }
     let programs = (peer.as_deref().ok(), ours.as_deref());
     let filter = arguments.filter.as_deref();
     let pairs = play_all(&transcripts, programs, filter);

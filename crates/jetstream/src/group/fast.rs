@@ -4,7 +4,6 @@
 use natterjack_jsapi::{ApiError, errors};
 use natterjack_store::Seq;
 
-use super::publish::interest_in;
 use super::{Extra, Group};
 use crate::clock::Now;
 use crate::effect::Effects;
@@ -77,13 +76,7 @@ impl Group {
             self.end_fast(place, reply, fx);
             return Ok(());
         }
-        let retention = self.stream.config.retention;
-        let verdict = self.stream.decide(
-            now,
-            message,
-            &mut self.batch,
-            &mut interest_in(retention, &mut self.consumers),
-        );
+        let verdict = self.decide(now, message);
         let Some(flow) = self.stream.flows.get(place.id) else {
             return Ok(());
         };

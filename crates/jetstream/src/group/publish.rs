@@ -36,13 +36,7 @@ impl Group {
             self.publish_batched(now, id, message, fx);
             return None;
         }
-        let retention = self.stream.config.retention;
-        let verdict = self.stream.decide(
-            now,
-            message,
-            &mut self.batch,
-            &mut interest_in(retention, &mut self.consumers),
-        );
+        let verdict = self.decide(now, message);
         let Some(reply) = message.reply.filter(|_| !self.stream.config.no_ack) else {
             self.unheard = self.stream.overlay.last_seq;
             return Some(verdict);
@@ -54,6 +48,12 @@ impl Group {
             Verdict::Refused(error) => self.refuse_publish(reply, error, fx),
         }
         Some(verdict)
+    }
+
+    /// Decides on a message that stands alone or is one of a fast batch.
+    pub(super) fn decide(&mut self, now: Now, message: &Incoming<'_>) -> Verdict {
+        let mut interest = interest_in(self.stream.config.retention, &mut self.consumers);
+        self.stream.decide(now, message, &mut self.batch, &mut interest)
     }
 
     /// The subject `subject` is stored under, and whether anybody is interested in it.

@@ -48,9 +48,9 @@ pub(crate) struct Lane {
     pub(crate) account: Arc<Account>,
     cache: Cache,
     cached_generation: u64,
-    /// Parts of hashes of subjects that came lately; empty until the cache has been full for the first time. From then on
+    /// Hashes of subjects that came lately; empty until the cache has been full for the first time. From then on
     /// only what comes again is remembered: where every subject is another one, remembering costs more than it saves.
-    lately: Vec<u32>,
+    lately: Vec<u64>,
     /// Who gets a message whose subject is not remembered.
     unremembered: Arc<MatchSet<SubRef>>,
     touched: Vec<Arc<Conn>>,
@@ -127,9 +127,8 @@ impl Lane {
     /// Whether `subject` came lately; it has now.
     fn came_lately(&mut self, subject: &[u8]) -> bool {
         let hash = self.cache.hasher().hash_one(subject);
-        let [high, low] = [hash >> 32, hash].map(|half| u32::try_from(half & 0xffff_ffff).unwrap_or(0));
-        let place = low as usize % LATELY_MAX;
-        std::mem::replace(&mut self.lately[place], high) == high
+        let place = usize::try_from(hash % LATELY_MAX as u64).unwrap_or(0);
+        std::mem::replace(&mut self.lately[place], hash) == hash
     }
 
     /// Who gets a message on `subject`, without remembering it and, as a rule, without allocating.

@@ -197,10 +197,12 @@ impl StreamLog {
                 .filter(|_| span.chunk.is_none())
                 .map(|s| s.deleted.len()),
         };
-        if span.is_whole() && span.chunk.is_none() {
-            return postings.count(filter, &WHOLE, gone);
-        }
-        postings.count(filter, &span.slots(&span.seqs), gone)
+        let slots = if span.is_whole() && span.chunk.is_none() {
+            WHOLE
+        } else {
+            span.slots(&span.seqs)
+        };
+        postings.count(filter, &slots, gone)
     }
 
     /// The same by reading them.
@@ -213,6 +215,17 @@ impl StreamLog {
         count
     }
 
+    /// The message of `span` that `find` names when it is told which of its slots are gone.
+    fn indexed(
+        &self,
+        span: &Span<'_>,
+        find: impl FnOnce(&dyn Fn(u32) -> bool) -> Option<u32>,
+    ) -> Option<u64> {
+        let base = span.base();
+        let slot = find(&|slot| self.is_gone(span, base + u64::from(slot)))?;
+        Some(base + u64::from(slot))
+    }
+
     /// The first message of `seqs`, which are of `span`, that its index says passes `filter`.
     pub(super) fn next_indexed(
         &self,
@@ -220,10 +233,7 @@ impl StreamLog {
         filter: &FilterSet,
         seqs: &Range<u64>,
     ) -> Option<u64> {
-        let base = span.base();
-        let is_gone = |slot: u32| self.is_gone(span, base + u64::from(slot));
-        let slot = postings.next(filter, &span.slots(seqs), &is_gone)?;
-        Some(base + u64::from(slot))
+        self.indexed(span, |is_gone| postings.next(filter, &span.slots(seqs), is_gone))
     }
 
     /// The last one.
@@ -233,9 +243,6 @@ impl StreamLog {
         filter: &FilterSet,
         seqs: &Range<u64>,
     ) -> Option<u64> {
-        let base = span.base();
-        let is_gone = |slot: u32| self.is_gone(span, base + u64::from(slot));
-        let slot = postings.last(filter, &span.slots(seqs), &is_gone)?;
-        Some(base + u64::from(slot))
+        self.indexed(span, |is_gone| postings.last(filter, &span.slots(seqs), is_gone))
     }
 }

@@ -224,6 +224,25 @@ impl Postings {
         start..partition(start..places.end, |place| self.slot(place) < slots.end)
     }
 
+    /// Lets `pick` choose among the slots of each subject that passes `set`, as far as they are in `slots`, and say which
+    /// slots are worth a look from then on; the last that it chose.
+    fn choose(
+        &self,
+        set: &FilterSet,
+        slots: &Range<u32>,
+        pick: impl Fn(Range<usize>, &mut Range<u32>) -> Option<u32>,
+    ) -> Option<u32> {
+        let mut left = slots.clone();
+        let mut found = None;
+        self.runs(set, &mut |subjects| {
+            for n in subjects {
+                let places = self.within(self.places(&(n..n + 1)), &left);
+                found = pick(places, &mut left).or(found);
+            }
+        });
+        found
+    }
+
     /// The first of `slots` that passes `set` and is not gone.
     pub(crate) fn next(
         &self,
@@ -231,19 +250,11 @@ impl Postings {
         slots: &Range<u32>,
         is_gone: &dyn Fn(u32) -> bool,
     ) -> Option<u32> {
-        let mut left = slots.clone();
-        let mut found = None;
-        self.runs(set, &mut |subjects| {
-            for n in subjects {
-                let places = self.within(self.places(&(n..n + 1)), &left);
-                let first = places.map(|place| self.slot(place)).find(|slot| !is_gone(*slot));
-                if let Some(slot) = first {
-                    left.end = slot;
-                    found = first;
-                }
-            }
-        });
-        found
+        self.choose(set, slots, |mut places, left| {
+            let slot = places.find_map(|place| Some(self.slot(place)).filter(|slot| !is_gone(*slot)))?;
+            left.end = slot;
+            Some(slot)
+        })
     }
 
     /// The last of `slots` that passes `set` and is not gone.
@@ -253,22 +264,12 @@ impl Postings {
         slots: &Range<u32>,
         is_gone: &dyn Fn(u32) -> bool,
     ) -> Option<u32> {
-        let mut left = slots.clone();
-        let mut found = None;
-        self.runs(set, &mut |subjects| {
-            for n in subjects {
-                let places = self.within(self.places(&(n..n + 1)), &left);
-                let last = places
-                    .rev()
-                    .map(|place| self.slot(place))
-                    .find(|slot| !is_gone(*slot));
-                if let Some(slot) = last {
-                    left.start = slot + 1;
-                    found = last;
-                }
-            }
-        });
-        found
+        self.choose(set, slots, |places, left| {
+            let mut places = places.rev();
+            let slot = places.find_map(|place| Some(self.slot(place)).filter(|slot| !is_gone(*slot)))?;
+            left.start = slot + 1;
+            Some(slot)
+        })
     }
 }
 

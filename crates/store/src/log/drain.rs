@@ -671,9 +671,9 @@ fn rewrite_memory(
     let len = bytes.len() as u64;
     let data = Data::Plain(bytes.into());
     let table = write::subject_table(&data, &new_offsets);
-    let nowhere = (None, Path::new(""));
-    let file = Bytes::from(index::encode(nowhere, (base, len), &new_offsets, &table)?);
-    let index = index::SegmentIndex::open((None, nowhere.1), &file, base);
+    let nowhere = Path::new("");
+    let file = Bytes::from(index::encode((None, nowhere), (base, len), &new_offsets, &table)?);
+    let index = index::SegmentIndex::open((None, nowhere), &file, base);
     let index = index.ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData))?;
     debug_assert!(
         packed.is_empty() || RecordView::check(&packed).is_some(),

@@ -177,14 +177,12 @@ impl StreamLog {
     }
 
     fn count_live(&self, span: &Span<'_>) -> u64 {
-        let slot = |seq: u64, base: Seq| usize::try_from(seq.saturating_sub(base.0)).unwrap_or(usize::MAX);
-        let slots = |base| slot(span.seqs.start, base)..slot(span.seqs.end, base);
         let live = match span.segment {
             Some(segment) => {
-                let slots = slots(segment.base);
+                let slots = span.places(segment.base);
                 slots.len() - segment.deleted.count(slots.start, slots.end)
             }
-            None => self.tail.range(slots(self.tail_base)).flatten().count(),
+            None => self.tail.range(span.places(self.tail_base)).flatten().count(),
         };
         live as u64
     }

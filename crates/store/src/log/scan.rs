@@ -6,7 +6,7 @@ use std::sync::Arc;
 use natterjack_subject::FilterSet;
 
 use super::StreamLog;
-use super::spans::Span;
+use super::spans::{Span, slot_of};
 use crate::ids::Seq;
 use crate::record::Message;
 use crate::segment::Segment;
@@ -55,17 +55,12 @@ enum Steps<'a> {
     },
 }
 
-fn slot_of(seq: u64, base: Seq) -> usize {
-    usize::try_from(seq.saturating_sub(base.0)).unwrap_or(usize::MAX)
-}
-
 impl<'a> Steps<'a> {
     fn new(log: &'a StreamLog, span: &Span<'a>) -> Self {
-        let slots = |base| slot_of(span.seqs.start, base)..slot_of(span.seqs.end, base);
         match span.segment {
-            Some(segment) => Self::Segment(Cursor::new(segment, slots(segment.base))),
+            Some(segment) => Self::Segment(Cursor::new(segment, span.places(segment.base))),
             None => {
-                let slots = slots(log.tail_base);
+                let slots = span.places(log.tail_base);
                 Self::Tail {
                     log,
                     slot: slots.start,

@@ -59,7 +59,17 @@ pub(super) struct Span<'a> {
     chunk: Option<u64>,
 }
 
+/// The place of `seq` in what begins with `base`.
+pub(super) fn slot_of(seq: u64, base: Seq) -> usize {
+    usize::try_from(seq.saturating_sub(base.0)).unwrap_or(usize::MAX)
+}
+
 impl Span<'_> {
+    /// Its places in what begins with `base`.
+    pub(super) fn places(&self, base: Seq) -> Range<usize> {
+        slot_of(self.seqs.start, base)..slot_of(self.seqs.end, base)
+    }
+
     /// The sequence that its index calls slot 0.
     fn base(&self) -> u64 {
         match (self.chunk, self.segment) {
@@ -120,10 +130,12 @@ impl StreamLog {
 
     /// Whether `seq`, which is in `span`, is not live.
     pub(super) fn is_gone(&self, span: &Span<'_>, seq: u64) -> bool {
-        let slot = |base: Seq| usize::try_from(seq.saturating_sub(base.0)).unwrap_or(usize::MAX);
         match span.segment {
-            Some(segment) => segment.deleted.contains(slot(segment.base)),
-            None => self.tail.get(slot(self.tail_base)).is_none_or(Option::is_none),
+            Some(segment) => segment.deleted.contains(slot_of(seq, segment.base)),
+            None => {
+                let place = slot_of(seq, self.tail_base);
+                self.tail.get(place).is_none_or(Option::is_none)
+            }
         }
     }
 

@@ -21,6 +21,7 @@ use tokio::time::timeout;
 use super::account::JsAccount;
 use super::stream::Stream;
 use super::wire::Wire;
+use crate::account::Watcher;
 use crate::mailbox::{Mailbox, Pile};
 use crate::router::lane::Lane;
 use crate::router::message::Routed;
@@ -28,6 +29,8 @@ use crate::router::sub::{Service, Sub};
 
 /// Between acknowledgements of chunks at most.
 const ACK_WITHIN: Duration = Duration::from_secs(5);
+/// For somebody to listen to the chunks at most: who asks may subscribe only then.
+const INTEREST_WITHIN: Duration = Duration::from_secs(2);
 /// Between chunks of a restore at most.
 const CHUNK_WITHIN: Duration = Duration::from_secs(5);
 /// Bytes of chunks that wait to be written.
@@ -49,7 +52,14 @@ pub(super) struct Wanted {
 #[derive(Debug, Default)]
 struct Window {
     flying: AtomicUsize,
-    acked: Notify,
+    /// A chunk was acknowledged, or who listens to the chunks may have changed.
+    changed: Notify,
+}
+
+impl Watcher for Window {
+    fn on_change(&self) {
+        self.changed.notify_one();
+    }
 }
 
 impl Service for Window {
@@ -62,7 +72,7 @@ impl Service for Window {
         let _before = self
             .flying
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
-        self.acked.notify_one();
+        self.changed.notify_one();
         true
     }
 }
@@ -98,6 +108,11 @@ pub(super) async fn send(name: &str, account: &JsAccount, wanted: &Wanted, packi
         Arc::clone(&window) as Arc<dyn Service>,
     );
     account.account.subscribe(&sub);
+    let watching = rand::random();
+    let watcher = Arc::clone(&window) as Arc<dyn Watcher>;
+    account
+        .account
+        .watch(wanted.deliver.as_bytes(), watching, watcher);
     let mut out = Outgoing {
         wire: &mut wire,
         window: &window,
@@ -106,6 +121,7 @@ pub(super) async fn send(name: &str, account: &JsAccount, wanted: &Wanted, packi
         index: 0,
         ready: Vec::new(),
     };
+    let _nobody = timeout(INTEREST_WITHIN, out.somebody()).await;
     match out.all(packing).await {
         Ok(()) => out.end(),
         Err(line) => {
@@ -114,6 +130,7 @@ pub(super) async fn send(name: &str, account: &JsAccount, wanted: &Wanted, packi
         }
     }
     wire.lane.flush();
+    account.account.unwatch(wanted.deliver.as_bytes(), watching);
     account.account.unsubscribe_all(&[sub]);
 }
 
@@ -127,6 +144,17 @@ struct Outgoing<'a> {
 }
 
 impl Outgoing<'_> {
+    fn is_heard(&self) -> bool {
+        self.wire.has_interest(self.wanted.deliver.as_bytes(), None)
+    }
+
+    /// Waits until somebody listens to the chunks.
+    async fn somebody(&mut self) {
+        while !self.is_heard() {
+            self.window.changed.notified().await;
+        }
+    }
+
     /// Sends everything in chunks; what does not fill one is left.
     async fn all(&mut self, mut packing: Packing) -> Result<(), &'static str> {
         let mut from = Some(packing.snapshot.state().first_seq);
@@ -145,12 +173,12 @@ impl Outgoing<'_> {
         let ready = std::mem::take(&mut self.ready);
         let mut chunks = ready.chunks_exact(size);
         for chunk in &mut chunks {
-            while self.window.flying.load(Ordering::Relaxed) + size > self.wanted.window {
-                if timeout(ACK_WITHIN, self.window.acked.notified()).await.is_err() {
+            while self.is_heard() && self.window.flying.load(Ordering::Relaxed) + size > self.wanted.window {
+                if timeout(ACK_WITHIN, self.window.changed.notified()).await.is_err() {
                     return Err("408 No Flow Response");
                 }
             }
-            if !self.wire.has_interest(self.wanted.deliver.as_bytes(), None) {
+            if !self.is_heard() {
                 return Err("408 No Interest");
             }
             self.window.flying.fetch_add(size, Ordering::Relaxed);
@@ -169,7 +197,13 @@ impl Outgoing<'_> {
         if !self.ready.is_empty() {
             self.wire.send(to, None, &[], &self.ready);
         }
-        self.wire.send(to, None, b"NATS/1.0 204\r\n\r\n", &[]);
+        // What fits into one chunk ends without a status, as the peer has it: the empty message alone is the end.
+        let status: &[u8] = if self.index == 0 {
+            b""
+        } else {
+            b"NATS/1.0 204\r\n\r\n"
+        };
+        self.wire.send(to, None, status, &[]);
     }
 }
 

@@ -134,6 +134,9 @@ impl JetStream {
         for account in self.accounts() {
             Self::open_api(account);
         }
+        if let Some(account) = self.server.accounts.get(self.server.system_account()) {
+            api::system::open(self, &account);
+        }
         Ok(())
     }
 

@@ -15,12 +15,12 @@ use crate::jetstream::account::JsAccount;
 use crate::jetstream::backup::{self, Incoming, Packing, Wanted};
 use crate::jetstream::wire::Wire;
 
+/// A size that was asked for, in bytes: nothing is the default, what is out of bounds (or negative) the nearest that is not.
 fn bounded(asked: i64, default: usize, least: usize, most: usize) -> usize {
-    usize::try_from(asked)
-        .ok()
-        .filter(|n| *n > 0)
-        .unwrap_or(default)
-        .clamp(least, most)
+    if asked == 0 {
+        return default;
+    }
+    usize::try_from(asked).unwrap_or(least).clamp(least, most)
 }
 
 impl Desk {
@@ -85,11 +85,7 @@ impl Desk {
                     incoming.end(&account);
                 });
             }
-            Err(error) => {
-                let mut out = Vec::new();
-                response::restore_error(&mut out, &error);
-                self.answer(request, &out);
-            }
+            Err(error) => self.refuse(request, "stream_restore_response", &error),
         }
     }
 

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::io::{self, IoSlice};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
@@ -34,6 +34,8 @@ const LARGE_SHARE: u64 = 128;
 const RESERVE_BYTES: u64 = 4 * 1024 * 1024;
 /// When one part in so many of a file is in use, the next is made ready.
 const AHEAD_SHARE: u64 = 4;
+/// What nobody waits for is forced to disk once it was written so long ago.
+const RELAXED_AGE: Duration = Duration::from_secs(1);
 /// Of the space set aside, so much is for commands only: what frees space must be possible on a full disk.
 const COMMAND_BYTES: u64 = 512 * 1024;
 
@@ -210,10 +212,9 @@ impl Writer {
                 pending = rest;
             }
             self.erase(work.erasures);
-            let due = match self.settings.sync {
-                SyncMode::Always => false,
-                SyncMode::Interval(every) => self.dirty_since.is_some_and(|since| since.elapsed() >= every),
-            };
+            let due = self
+                .dirty_since
+                .is_some_and(|since| since.elapsed() >= self.unsynced_for());
             if due || work.stop || !work.flush.is_empty() {
                 self.sync_now();
             }
@@ -222,6 +223,14 @@ impl Writer {
                 self.mark();
                 return;
             }
+        }
+    }
+
+    /// How long what is written may wait to be forced to disk.
+    const fn unsynced_for(&self) -> Duration {
+        match self.settings.sync {
+            SyncMode::Always => RELAXED_AGE,
+            SyncMode::Interval(every) => every,
         }
     }
 
@@ -250,16 +259,16 @@ impl Writer {
                 queue = self.shared.queue.lock();
                 continue;
             }
-            match (self.settings.sync, self.dirty_since) {
-                (SyncMode::Interval(every), Some(since)) => {
-                    let left = every.saturating_sub(since.elapsed());
+            match self.dirty_since {
+                Some(since) => {
+                    let left = self.unsynced_for().saturating_sub(since.elapsed());
                     if self.shared.wake.wait_for(&mut queue, left).timed_out() {
                         drop(queue);
                         self.sync_now();
                         queue = self.shared.queue.lock();
                     }
                 }
-                _ => self.shared.wake.wait(&mut queue),
+                None => self.shared.wake.wait(&mut queue),
             }
         }
     }
@@ -491,11 +500,11 @@ impl Writer {
 
     fn sync_now(&mut self) {
         // A failure is kept as poison and told to the next append.
-        if self.shared.poison().is_some() {
-            self.dirty_since = None;
-        } else if self.synced + 1 < self.next_lsn {
+        if self.shared.poison().is_none() && self.synced + 1 < self.next_lsn {
             let _poisoned = self.sync();
         }
+        // Also where there was nothing to be forced out: a round may have been refused as a whole.
+        self.dirty_since = None;
     }
 
     /// Writes a frame that says what is synced, without syncing it.

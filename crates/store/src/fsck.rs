@@ -269,7 +269,7 @@ fn laid_out(entry: &SegmentEntry) -> Segment {
 fn find_records(segment: &mut Segment) {
     let mut offsets = write::scan(&segment.data, segment.base, segment.len.max(RECORDS_AT));
     offsets.resize(segment.slots, crate::segment::HOLE);
-    segment.offsets = crate::segment::Offsets::Ram(offsets);
+    segment.offsets = crate::segment::Offsets::Ram(Arc::new(offsets));
 }
 
 fn open_index(disk: &dyn Disk, pool: &Arc<Pool>, path: &Path, base: Seq) -> Option<SegmentIndex> {

@@ -17,6 +17,7 @@ mod refusal;
 mod upstream;
 
 pub use admit::{Admitted, Form, check_form};
+pub use backup::pack_messages;
 
 use std::collections::VecDeque;
 

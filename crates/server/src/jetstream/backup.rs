@@ -4,17 +4,18 @@
 use std::fs::File;
 use std::future::pending;
 use std::io::{BufReader, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use natterjack_jetstream::Effects as _;
 use natterjack_jetstream::archive::{CONSUMERS, Entry, Packer, STATE, Unpacker};
+use natterjack_jetstream::{Effects as _, pack_messages};
 use natterjack_jsapi::stream::StreamState;
 use natterjack_jsapi::{ApiError, errors, json};
-use natterjack_store::Seq;
+use natterjack_store::{Seq, Snapshot};
 use tokio::sync::Notify;
+use tokio::task::JoinError;
 use tokio::time::timeout;
 
 use super::account::JsAccount;
@@ -34,6 +35,8 @@ const INTEREST_WITHIN: Duration = Duration::from_secs(2);
 const CHUNK_WITHIN: Duration = Duration::from_secs(5);
 /// Bytes of chunks that wait to be written.
 const CHUNKS_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// What names of files begin with in which archives are kept until they are whole.
+const STAGED: &str = "restore-";
 /// Messages taken back at a time.
 const TAKE_MAX: usize = 256;
 
@@ -74,18 +77,31 @@ impl Service for Window {
     }
 }
 
-/// Sends a stream whose head is packed already.
-pub(super) async fn send(
-    stream: &Arc<Stream>,
-    account: &JsAccount,
-    wanted: &Wanted,
-    mut packer: Packer,
-    state: &StreamState,
-) {
+/// What is left to be packed of a stream whose head is packed already.
+pub(super) struct Packing {
+    pub(super) packer: Packer,
+    pub(super) snapshot: Snapshot,
+}
+
+impl Packing {
+    /// Packs some messages from `from` on, away from what else goes on: reading may wait for the disk. Returns where to go on,
+    /// if there is more.
+    async fn pack(self, from: Seq) -> Result<(Self, Option<Seq>), JoinError> {
+        let packed = tokio::task::spawn_blocking(move || {
+            let Self { mut packer, snapshot } = self;
+            let next = pack_messages(&snapshot, &mut packer, from);
+            (Self { packer, snapshot }, next)
+        });
+        packed.await
+    }
+}
+
+/// Sends a stream as it was when it was pinned.
+pub(super) async fn send(name: &str, account: &JsAccount, wanted: &Wanted, packing: Packing) {
     let server = &account.jetstream.server;
     let mut wire = Wire::new(server, &account.account);
     let id = natterjack_subject::names::nuid(&mut rand::random);
-    let prefix = format!("$JS.SNAPSHOT.ACK.{}.{id}", stream.name);
+    let prefix = format!("$JS.SNAPSHOT.ACK.{name}.{id}");
     let window = Arc::new(Window::default());
     let sub = Sub::service(
         format!("{prefix}.>").as_bytes(),
@@ -106,30 +122,7 @@ pub(super) async fn send(
         ready: Vec::new(),
     };
     let _nobody = timeout(INTEREST_WITHIN, out.somebody()).await;
-    let last = Seq(state.last_seq);
-    let mut from = Some(Seq(state.first_seq));
-    let mut done = Ok(());
-    while let Some(at) = from.filter(|_| done.is_ok()) {
-        let packed = stream
-            .ask(move |owner| {
-                let next = owner.group.pack_messages(&mut packer, at, last);
-                (packer, next)
-            })
-            .await;
-        let Some((back, next)) = packed else {
-            done = Err("500 stream not found");
-            packer = Packer::default();
-            break;
-        };
-        (packer, from) = (back, next);
-        out.ready.extend(packer.take());
-        done = out.full_chunks().await;
-    }
-    if done.is_ok() {
-        out.ready.extend(packer.finish());
-        done = out.full_chunks().await;
-    }
-    match done {
+    match out.all(packing).await {
         Ok(()) => out.end(),
         Err(line) => {
             let block = format!("NATS/1.0 {line}\r\n\r\n");
@@ -160,6 +153,19 @@ impl Outgoing<'_> {
         while !self.is_heard() {
             self.window.changed.notified().await;
         }
+    }
+
+    /// Sends everything in chunks; what does not fill one is left.
+    async fn all(&mut self, mut packing: Packing) -> Result<(), &'static str> {
+        let mut from = Some(packing.snapshot.state().first_seq);
+        while let Some(at) = from {
+            let packed = packing.pack(at).await;
+            (packing, from) = packed.map_err(|_| "500 Server Is Shutting Down")?;
+            self.ready.extend(packing.packer.take());
+            self.full_chunks().await?;
+        }
+        self.ready.extend(packing.packer.finish());
+        self.full_chunks().await
     }
 
     async fn full_chunks(&mut self) -> Result<(), &'static str> {
@@ -248,7 +254,7 @@ pub(super) fn listen(account: &JsAccount, name: &str) -> Incoming {
         subject,
         mailbox,
         sub,
-        path: account.jetstream.folder.join(format!("restore-{id}")),
+        path: account.jetstream.folder.join(format!("{STAGED}{id}")),
     }
 }
 
@@ -293,6 +299,16 @@ impl Incoming {
     pub(super) fn end(&self, account: &JsAccount) {
         account.account.unsubscribe_all(&[Arc::clone(&self.sub)]);
         let _gone = std::fs::remove_file(&self.path);
+    }
+}
+
+/// Removes files of restores that a stop cut short from the store's folder.
+pub(super) fn remove_strays(folder: &Path) {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let is_stray = |name: &std::ffi::OsStr| name.to_str().is_some_and(|name| name.starts_with(STAGED));
+    for entry in entries.filter(|entry| is_stray(&entry.file_name())) {
+        // One that stays takes space and nothing else.
+        let _left = std::fs::remove_file(entry.path());
     }
 }
 

@@ -178,6 +178,7 @@ impl StreamLog {
         let Offsets::Ram(offsets) = &mut segment.offsets else {
             return;
         };
+        let offsets = Arc::make_mut(offsets);
         let (mut records, mut covers) = (Vec::new(), 0);
         for record in self.tail.iter().skip(self.tail_placed) {
             if segment.len >= limit {
@@ -337,7 +338,7 @@ impl StreamLog {
         let Offsets::Ram(offsets) = &last.offsets else {
             return;
         };
-        let offsets = offsets.clone();
+        let offsets = Arc::clone(offsets);
         let target = self.target(base, generation);
         let (journal, unwritten) = (
             Arc::clone(&self.context.journal),

@@ -84,6 +84,7 @@ impl StreamLog {
             lost: Mutex::default(),
             replay_end: LogIndex(0),
             jobs: super::drain::Jobs::default(),
+            pins: super::snapshot::Pins::default(),
             verify: Verify::default(),
             bytes_since_checkpoint: 0,
             dirty_since_ns: None,
@@ -241,7 +242,7 @@ impl StreamLog {
         }
         let mut offsets = write::scan(&segment.data, entry.base, entry.len);
         offsets.resize(segment.slots, HOLE);
-        segment.offsets = Offsets::Ram(offsets);
+        segment.offsets = Offsets::Ram(Arc::new(offsets));
         Ok(segment)
     }
 

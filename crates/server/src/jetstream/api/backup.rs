@@ -12,7 +12,7 @@ use natterjack_subject::is_valid_literal;
 use super::{Desk, Request, audit};
 use crate::clock;
 use crate::jetstream::account::JsAccount;
-use crate::jetstream::backup::{self, Incoming, Wanted};
+use crate::jetstream::backup::{self, Incoming, Packing, Wanted};
 use crate::jetstream::wire::Wire;
 
 /// A size that was asked for, in bytes: nothing is the default, what is out of bounds (or negative) the nearest that is not.
@@ -42,10 +42,10 @@ impl Desk {
         let consumers = !asked.no_consumers;
         let head = stream.ask(move |owner| {
             let mut packer = Packer::default();
-            let state = owner.group.pack_head(&mut packer, consumers, clock::now());
-            (packer, state)
+            let (state, snapshot) = owner.group.pack_head(&mut packer, consumers, clock::now());
+            (Packing { packer, snapshot }, state)
         });
-        let (packer, state) = head.await.ok_or(errors::STREAM_NOT_FOUND)?;
+        let (packing, state) = head.await.ok_or(errors::STREAM_NOT_FOUND)?;
         let wanted = Wanted {
             deliver: asked.deliver_subject,
             chunk: bounded(asked.chunk_size, 128 * 1024, 1024, 1024 * 1024),
@@ -62,7 +62,7 @@ impl Desk {
         let told = audit::Backup::begun(&self.account, name, request);
         told.snapshot_created(&mut self.wire, &state);
         tokio::spawn(async move {
-            backup::send(&stream, &account, &wanted, packer, &state).await;
+            backup::send(&stream.name, &account, &wanted, packing).await;
             let mut wire = Wire::new(&account.jetstream.server, &account.account);
             told.snapshot_complete(&mut wire);
             wire.lane.flush();

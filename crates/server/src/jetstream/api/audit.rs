@@ -2,6 +2,7 @@
 //! nothing when nobody listens.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use natterjack_jetstream::Effects as _;
 use natterjack_jsapi::GoTime;
@@ -28,7 +29,7 @@ pub(super) fn client_info(conn: Option<&Conn>, account: &JsAccount) -> ClientInf
     match conn {
         Some(conn) => ClientInfo {
             server,
-            rtt: conn.round_trip_ns.load(std::sync::atomic::Ordering::Relaxed),
+            rtt: conn.round_trip_ns.load(Ordering::Relaxed),
             ..system::client_info(conn)
         },
         None => ClientInfo {
@@ -54,8 +55,10 @@ pub(super) struct Told<'a> {
     pub(super) response: &'a [u8],
 }
 
-/// Reports a request and its answer.
-pub(super) fn report(wire: &mut Wire, account: &JsAccount, request: &Request, response: &[u8]) {
+/// Counts a request that was answered, and reports it with its answer. As on the peer neither is done of a message that was
+/// read, and of a consumer that was reset.
+pub(super) fn answered(wire: &mut Wire, account: &JsAccount, request: &Request, response: &[u8]) {
+    account.api_total.fetch_add(1, Ordering::Relaxed);
     let told = Told {
         rest: &request.rest,
         body: &request.body,

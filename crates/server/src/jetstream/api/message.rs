@@ -21,7 +21,8 @@ pub(super) fn wanted_message(request: &Request, strict: bool) -> Result<MsgGet, 
 }
 
 impl Asked {
-    /// Answers with a message. Whoever listens to what is asked of the API does not hear what messages say.
+    /// Answers with a message. Whoever listens to what is asked of the API does not hear what messages say, and the peer
+    /// counts no such request.
     pub(super) fn get_message(&self, owner: &mut Owner) {
         match self.find_message(owner) {
             Ok(found) => owner.wire.answer(&self.request.reply, &found),

@@ -154,7 +154,7 @@ impl Desk {
             return;
         };
         let kind = call.response();
-        // A consumer listens for its reset itself on the peer, so that is none of the API's requests there.
+        // A consumer listens for its reset itself on the peer, and is not there where there is no JetStream.
         let resets = matches!(call, ApiCall::ConsumerReset { .. });
         if clustered_only(&call) {
             self.refuse(request, kind, &errors::CLUSTER_REQUIRED);
@@ -164,9 +164,6 @@ impl Desk {
             self.dispatch(request, &call).await;
         } else if !resets {
             self.refuse(request, kind, &errors::NOT_ENABLED_FOR_ACCOUNT);
-        }
-        if !resets {
-            self.account.api_total.fetch_add(1, Ordering::Relaxed);
         }
         self.wire.lane.flush();
     }
@@ -230,7 +227,7 @@ impl Desk {
     /// Answers a request.
     fn answer(&mut self, request: &Request, json: &[u8]) {
         self.wire.answer(&request.reply, json);
-        audit::report(&mut self.wire, &self.account, request, json);
+        audit::answered(&mut self.wire, &self.account, request, json);
     }
 
     /// A stream by name.
@@ -298,7 +295,7 @@ impl Asked {
             out
         });
         owner.wire.send(&self.request.reply, None, headers, &out);
-        audit::report(&mut owner.wire, &self.account, &self.request, &out);
+        audit::answered(&mut owner.wire, &self.account, &self.request, &out);
     }
 
     fn parse<T: json::GoFields + Default>(&self, root: &'static str) -> Result<T, ApiError> {

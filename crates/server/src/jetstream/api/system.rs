@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use natterjack_jetstream::Effects as _;
 use natterjack_jsapi::response;
 use natterjack_jsapi::subjects::API_PREFIX;
 use natterjack_jsapi::{ApiError, errors};
@@ -173,7 +174,8 @@ impl Desk {
     }
 
     fn send(&mut self, asked: &Asked, who: &[u8], json: &[u8]) {
-        self.wire.answer(&asked.reply, json);
+        // The peer answers with an empty reply subject here.
+        self.wire.send(&asked.reply, Some(b""), &[], json);
         let told = audit::Told {
             rest: &asked.rest,
             body: &asked.body,

@@ -21,7 +21,7 @@ use tokio::time::timeout;
 use super::account::JsAccount;
 use super::stream::Stream;
 use super::wire::Wire;
-use crate::account::Watcher;
+use crate::account::{Account, Watcher};
 use crate::mailbox::{Mailbox, Pile};
 use crate::router::lane::Lane;
 use crate::router::message::Routed;
@@ -113,6 +113,7 @@ pub(super) async fn send(name: &str, account: &JsAccount, wanted: &Wanted, packi
     account
         .account
         .watch(wanted.deliver.as_bytes(), watching, watcher);
+    somebody(&account.account, &window, wanted).await;
     let mut out = Outgoing {
         wire: &mut wire,
         window: &window,
@@ -121,7 +122,6 @@ pub(super) async fn send(name: &str, account: &JsAccount, wanted: &Wanted, packi
         index: 0,
         ready: Vec::new(),
     };
-    let _nobody = timeout(INTEREST_WITHIN, out.somebody()).await;
     match out.all(packing).await {
         Ok(()) => out.end(),
         Err(line) => {
@@ -132,6 +132,16 @@ pub(super) async fn send(name: &str, account: &JsAccount, wanted: &Wanted, packi
     wire.lane.flush();
     account.account.unwatch(wanted.deliver.as_bytes(), watching);
     account.account.unsubscribe_all(&[sub]);
+}
+
+/// Waits until somebody listens to the chunks, or for so long that nobody will.
+async fn somebody(account: &Account, window: &Window, wanted: &Wanted) {
+    let heard = async {
+        while !account.has_interest(wanted.deliver.as_bytes(), None) {
+            window.changed.notified().await;
+        }
+    };
+    let _nobody = timeout(INTEREST_WITHIN, heard).await;
 }
 
 struct Outgoing<'a> {
@@ -146,13 +156,6 @@ struct Outgoing<'a> {
 impl Outgoing<'_> {
     fn is_heard(&self) -> bool {
         self.wire.has_interest(self.wanted.deliver.as_bytes(), None)
-    }
-
-    /// Waits until somebody listens to the chunks.
-    async fn somebody(&mut self) {
-        while !self.is_heard() {
-            self.window.changed.notified().await;
-        }
     }
 
     /// Sends everything in chunks; what does not fill one is left.

@@ -70,6 +70,22 @@ async fn ask(client: &Client, to: &str, window: i64) -> Outcome {
     Ok(())
 }
 
+/// Acknowledges full chunks, each under its number, until a message asks for no answer: how many there were, and it.
+async fn acknowledged(client: &Client, chunks: &mut Subscriber) -> Outcome<(usize, Message)> {
+    let mut index = 0;
+    loop {
+        let message = next(chunks).await?;
+        let Some(ack) = message.reply.clone() else {
+            return Ok((index, message));
+        };
+        index += 1;
+        assert_eq!(message.payload.len(), 1024);
+        assert!(ack.starts_with("$JS.SNAPSHOT.ACK.S."), "{ack}");
+        assert!(ack.ends_with(&format!(".1024.{index}")), "{ack}");
+        client.publish(ack, "".into()).await?;
+    }
+}
+
 #[test]
 fn each_full_chunk_is_acknowledged_and_the_last_is_not() -> Outcome {
     run(async {
@@ -81,18 +97,7 @@ fn each_full_chunk_is_acknowledged_and_the_last_is_not() -> Outcome {
                 let request =
                     json!({"deliver_subject": "chunks", "chunk_size": chunk, "window_size": window});
                 api(&client, "STREAM.SNAPSHOT.S", &request.to_string()).await?;
-                let mut index = 0;
-                let rest = loop {
-                    let message = next(&mut chunks).await?;
-                    let Some(ack) = message.reply.clone() else {
-                        break message;
-                    };
-                    index += 1;
-                    assert_eq!(message.payload.len(), 1024);
-                    assert!(ack.starts_with("$JS.SNAPSHOT.ACK.S."), "{ack}");
-                    assert!(ack.ends_with(&format!(".1024.{index}")), "{ack}");
-                    client.publish(ack, "".into()).await?;
-                };
+                let (index, rest) = acknowledged(&client, &mut chunks).await?;
                 assert!(index >= 3, "{index} chunks");
                 assert!(!rest.payload.is_empty() && rest.payload.len() < 1024);
                 let end = next(&mut chunks).await?;

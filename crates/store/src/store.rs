@@ -325,6 +325,12 @@ impl Store {
         self.context.damage.take_troubles()
     }
 
+    /// What is worth telling since the last call, and no reason to worry.
+    #[must_use]
+    pub fn take_remarks(&self) -> Vec<String> {
+        self.context.damage.take_remarks()
+    }
+
     /// Figures of the journal.
     #[must_use]
     pub fn journal_stats(&self) -> JournalStats {
@@ -451,7 +457,8 @@ impl Group {
     }
 
     /// Appends an entry. `done` is called from the journal's thread once it is durable, or has failed; entries become
-    /// durable in the order they were appended. With `relaxed` it is called once the entry is written.
+    /// durable in the order they were appended. With `relaxed` it is called once the entry is written, and the entry is forced
+    /// to disk within a second, or with the next that is not relaxed, or as [`StoreOptions::sync`] says.
     ///
     /// Messages that find the disk full are refused, and so are those appended behind them, which have later sequences,
     /// until [`Group::resume`]. Commands are taken as long as they fit what is kept back for them.

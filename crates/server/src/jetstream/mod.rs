@@ -11,6 +11,7 @@ mod limits;
 mod meta;
 mod owner;
 pub(crate) mod place;
+mod restore;
 mod services;
 pub(crate) mod stream;
 mod traced;
@@ -86,7 +87,7 @@ impl JetStream {
     pub(crate) fn open(server: &Arc<Server>) -> Result<Arc<Self>, String> {
         let folder = folder(server);
         let lock = lock(&folder)?;
-        backup::remove_strays(&folder);
+        restore::remove_strays(&folder);
         let sync = match server.options.jetstream.sync {
             Sync::Always => SyncMode::Always,
             Sync::Interval(ns) => SyncMode::Interval(std::time::Duration::from_nanos(ns)),

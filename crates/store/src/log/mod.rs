@@ -14,6 +14,7 @@ mod lasts;
 mod learn;
 mod open;
 mod read;
+mod reindex;
 mod remove;
 mod salvage;
 mod scan;

@@ -191,7 +191,11 @@ pub(super) fn find<'a>(content: &'a [u8], wanted: &[u8]) -> Option<(Known, &'a [
         let at = usize::try_from(u32::from_le_bytes(*start)).ok()?;
         entries.get(at..)
     };
-    let is_not_behind = |start: &[u8; 4]| from(start).and_then(whole_text).is_some_and(|text| text <= wanted);
+    let is_not_behind = |start: &[u8; 4]| {
+        from(start)
+            .and_then(whole_text)
+            .is_some_and(|text| text <= wanted)
+    };
     let before = starts.partition_point(is_not_behind);
     let start = before.checked_sub(1).and_then(|n| from(&starts[n]));
     find_from(start.unwrap_or(entries), wanted)

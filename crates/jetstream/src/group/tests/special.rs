@@ -82,8 +82,8 @@ fn a_batch_that_stands_still_is_dropped() {
     let due = world.group.next_deadline_ns(world.now).unwrap();
     assert_eq!(due, world.now.mono_ns + 10 * SECOND);
     world.pass(10 * SECOND);
-    let told = world.fx.sent.iter().map(|(to, _)| to.as_str());
-    assert_eq!(told.last(), Some("$JS.EVENT.ADVISORY.STREAM.BATCH_ABANDONED.S"));
+    let mut told = world.fx.sent.iter().map(|(to, _)| to.as_str());
+    assert_eq!(told.next_back(), Some("$JS.EVENT.ADVISORY.STREAM.BATCH_ABANDONED.S"));
     let late = batched(&mut world, "s.a", "b", 2, &[("Nats-Batch-Commit", "1")]);
     assert!(late.contains("10176"), "{late}");
 }

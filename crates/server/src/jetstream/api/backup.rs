@@ -12,7 +12,8 @@ use natterjack_subject::is_valid_literal;
 use super::{Desk, Request, audit};
 use crate::clock;
 use crate::jetstream::account::JsAccount;
-use crate::jetstream::backup::{self, Incoming, Packing, Wanted};
+use crate::jetstream::backup::{self, Packing, Wanted};
+use crate::jetstream::restore::{self, Incoming};
 use crate::jetstream::wire::Wire;
 
 /// A size that was asked for, in bytes: nothing is the default, what is out of bounds (or negative) the nearest that is not.
@@ -73,7 +74,7 @@ impl Desk {
     pub(super) fn restore(&mut self, request: &Request, name: &str) {
         match self.try_restore(request, name) {
             Ok(config) => {
-                let incoming = backup::listen(&self.account, name);
+                let incoming = restore::listen(&self.account, name);
                 let told = audit::Backup::begun(&self.account, name, request);
                 told.restore_created(&mut self.wire);
                 let mut out = Vec::new();

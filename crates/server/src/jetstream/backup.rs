@@ -13,7 +13,12 @@ use tokio::time::timeout;
 
 use super::account::JsAccount;
 use super::wire::Wire;
+<<<<<<< HEAD
+use crate::account::{Account, Watcher};
+use crate::mailbox::{Mailbox, Pile};
+=======
 use crate::account::Watcher;
+>>>>>>> main
 use crate::router::lane::Lane;
 use crate::router::message::Routed;
 use crate::router::sub::{Service, Sub};
@@ -96,6 +101,7 @@ pub(super) async fn send(name: &str, account: &JsAccount, wanted: &Wanted, packi
     account
         .account
         .watch(wanted.deliver.as_bytes(), watching, watcher);
+    somebody(&account.account, &window, wanted).await;
     let mut out = Outgoing {
         wire: &mut wire,
         window: &window,
@@ -104,7 +110,6 @@ pub(super) async fn send(name: &str, account: &JsAccount, wanted: &Wanted, packi
         index: 0,
         ready: Vec::new(),
     };
-    let _nobody = timeout(INTEREST_WITHIN, out.somebody()).await;
     match out.all(packing).await {
         Ok(()) => out.end(),
         Err(line) => {
@@ -115,6 +120,16 @@ pub(super) async fn send(name: &str, account: &JsAccount, wanted: &Wanted, packi
     wire.lane.flush();
     account.account.unwatch(wanted.deliver.as_bytes(), watching);
     account.account.unsubscribe_all(&[sub]);
+}
+
+/// Waits until somebody listens to the chunks, or for so long that nobody will.
+async fn somebody(account: &Account, window: &Window, wanted: &Wanted) {
+    let heard = async {
+        while !account.has_interest(wanted.deliver.as_bytes(), None) {
+            window.changed.notified().await;
+        }
+    };
+    let _nobody = timeout(INTEREST_WITHIN, heard).await;
 }
 
 struct Outgoing<'a> {
@@ -131,6 +146,8 @@ impl Outgoing<'_> {
         self.wire.has_interest(self.wanted.deliver.as_bytes(), None)
     }
 
+<<<<<<< HEAD
+=======
     /// Waits until somebody listens to the chunks.
     #[expect(
         clippy::needless_pass_by_ref_mut,
@@ -142,6 +159,7 @@ impl Outgoing<'_> {
         }
     }
 
+>>>>>>> main
     /// Sends everything in chunks; what does not fill one is left.
     async fn all(&mut self, mut packing: Packing) -> Result<(), &'static str> {
         let mut from = Some(packing.snapshot.state().first_seq);

@@ -36,7 +36,10 @@ pub(crate) fn is_time_zone(name: &[u8]) -> bool {
 fn zone_of(name: &str) -> Option<TimeZone> {
     match name {
         "" | "Local" => Some(TimeZone::UTC),
-        name => TimeZone::get(name).ok(),
+        // Names are files to the peer, where upper and lower case differ.
+        name => TimeZone::get(name)
+            .ok()
+            .filter(|zone| zone.iana_name() == Some(name)),
     }
 }
 
@@ -53,9 +56,8 @@ pub(crate) fn next(pattern: &str, zone: &str, ts_ns: i64, now_ns: i64) -> Result
         }
     };
     if let Some(time) = pattern.strip_prefix("@at ") {
-        let time: Timestamp = time.parse().map_err(|_| BadSchedule::Pattern)?;
-        let at = i64::try_from(time.as_nanosecond()).map_err(|_| BadSchedule::Pattern)?;
-        return plain(at, false);
+        let time = GoTime::parse(time).map_err(|_| BadSchedule::Pattern)?;
+        return plain(time.0, false);
     }
     if let Some(every) = pattern.strip_prefix("@every ") {
         let every = Nanos::parse(every).map_err(|_| BadSchedule::Pattern)?.0;

@@ -162,13 +162,13 @@ impl Budget {
     }
 }
 
+/// Less than nothing is room for one message, as in the peer.
 fn budget(request: &MsgGet, bytes_max: u64) -> Budget {
-    Budget(
-        u64::try_from(request.max_bytes)
-            .ok()
-            .filter(|n| *n > 0)
-            .unwrap_or(bytes_max),
-    )
+    Budget(match u64::try_from(request.max_bytes) {
+        Ok(0) => bytes_max,
+        Ok(bytes) => bytes,
+        Err(_) => 0,
+    })
 }
 
 fn multi_last(store: &mut dyn MsgStore, request: &MsgGet, bytes_max: u64) -> Result<Many, Status> {
@@ -176,7 +176,7 @@ fn multi_last(store: &mut dyn MsgStore, request: &MsgGet, bytes_max: u64) -> Res
     let up_to = match (request.up_to_seq, request.up_to_time) {
         (0, None) => state.last_seq,
         (0, Some(time)) => store.seq_at_time(time.0).previous(),
-        (seq, _) => Seq(seq.min(state.last_seq.0)),
+        (seq, _) => Seq(seq),
     };
     let filters = request
         .multi_last
@@ -184,8 +184,15 @@ fn multi_last(store: &mut dyn MsgStore, request: &MsgGet, bytes_max: u64) -> Res
         .filter_map(|f| Filter::parse(f.as_bytes()).ok())
         .collect();
     let found = store
-        .multi_last(&FilterSet::new(filters), up_to, MULTI_LAST_MAX)
+        .multi_last(
+            &FilterSet::new(filters),
+            up_to.min(state.last_seq),
+            MULTI_LAST_MAX,
+        )
         .map_err(|_| TOO_MANY)?;
+    if found.is_empty() {
+        return Err(NO_RESULTS);
+    }
     let from = Seq(request.seq);
     let wanted: Vec<Seq> = found.into_iter().filter(|s| *s >= from).collect();
     let count = usize::try_from(request.batch)
@@ -201,9 +208,6 @@ fn multi_last(store: &mut dyn MsgStore, request: &MsgGet, bytes_max: u64) -> Res
         if enough {
             break;
         }
-    }
-    if messages.is_empty() {
-        return Err(NO_RESULTS);
     }
     Ok(Many {
         pending: (wanted.len() - messages.len()) as u64,
@@ -237,15 +241,12 @@ pub fn headers(stream: &str, message: &Message, batch: Option<(u64, u64)>) -> Ve
     block
 }
 
-/// The status that ends several messages.
+/// The status that ends several messages, and says that `pending` are left.
 #[must_use]
-pub fn end_of_batch(many: &Many) -> String {
+pub fn end_of_batch(many: &Many, pending: u64) -> String {
     let last = many.messages.last().map_or(0, |m| m.seq().0);
     let up_to = many
         .up_to
         .map_or_else(String::new, |s| format!("Nats-UpTo-Sequence: {}\r\n", s.0));
-    format!(
-        "NATS/1.0 204 EOB\r\nNats-Num-Pending: {}\r\nNats-Last-Sequence: {last}\r\n{up_to}\r\n",
-        many.pending
-    )
+    format!("NATS/1.0 204 EOB\r\nNats-Num-Pending: {pending}\r\nNats-Last-Sequence: {last}\r\n{up_to}\r\n")
 }

@@ -42,7 +42,7 @@ pub const FAST_BATCHES_TOTAL_MAX: usize = 50_000;
 /// Messages between acknowledgements of a fast batch that does not say how many.
 pub const FAST_FLOW: u64 = 10;
 /// The most of them.
-pub const FAST_FLOW_MAX: u64 = 65_535;
+pub const FAST_FLOW_MAX: u64 = 500;
 /// How long a batch may stand still, nanoseconds.
 pub const BATCH_TIMEOUT_NS: u64 = 10_000_000_000;
 /// Subjects a stream information may list in one page.

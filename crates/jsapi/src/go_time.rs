@@ -124,7 +124,8 @@ impl Parser<'_> {
         self.literal("-")?;
         let day = self.number(2, "02")?;
         self.literal("T")?;
-        let hour = self.number(2, "15")?;
+        let digits = 2 - usize::from(self.rest.as_bytes().get(1) == Some(&b':'));
+        let hour = self.number(digits, "15")?;
         self.literal(":")?;
         let minute = self.number(2, "04")?;
         self.literal(":")?;

@@ -1,9 +1,10 @@
 //! What a committed entry does. Cannot fail, and does the same wherever and whenever it is applied.
 
+use std::collections::HashMap;
 use std::ops::ControlFlow;
 
 use natterjack_jsapi::stream::{Retention, StreamConfig};
-use natterjack_store::{Committed, EntryBody, Purge, RecordView, Removed, Seq, flags};
+use natterjack_store::{Batch, Committed, EntryBody, Purge, RecordView, Removed, Seq, flags};
 use natterjack_subject::Filter;
 
 use super::{Group, Outcome};
@@ -56,14 +57,11 @@ impl Group {
         };
         let mut gone = Gone(Vec::new(), !self.consumers.is_empty() && !self.restoring);
         let republishing = self.stream.republish.is_some() && !self.restoring;
-        let mut previous = Vec::new();
-        if republishing {
-            previous.extend(
-                batch
-                    .records()
-                    .map(|(_, r)| self.stream.store.last_for(r.subject()).unwrap_or(Seq::ZERO)),
-            );
-        }
+        let previous = if republishing {
+            self.previous_of(batch)
+        } else {
+            Vec::new()
+        };
         self.stream.store.append(entry, &mut gone);
         for (n, (_, record)) in batch.records().enumerate() {
             self.note_stored(record);
@@ -95,6 +93,19 @@ impl Group {
         for (seq, subject) in rollups {
             self.consumers.on_rolled_up(seq, subject, first, now);
         }
+    }
+
+    /// The last sequence the subject of each message had before it, which may be that of one before it in the entry.
+    fn previous_of(&mut self, batch: &Batch) -> Vec<Seq> {
+        let mut last: HashMap<&[u8], Seq> = HashMap::new();
+        let kept = batch.records().map(|(_, record)| {
+            let known = match record.flags() & flags::SKIP {
+                0 => last.insert(record.subject(), record.seq()),
+                _ => None,
+            };
+            known.unwrap_or_else(|| self.stream.store.last_for(record.subject()).unwrap_or(Seq::ZERO))
+        });
+        kept.collect()
     }
 
     /// A schedule that has been used up goes.

@@ -7,8 +7,8 @@ use natterjack_store::Seq;
 use super::{Extra, Group};
 use crate::clock::Now;
 use crate::effect::Effects;
-use crate::stream::fast::{Op, Place, Step};
-use crate::stream::{Incoming, Verdict};
+use crate::stream::fast::{Flowing, Op, Place, Step};
+use crate::stream::{Incoming, Verdict, has_api_level, without_api_level};
 
 impl Group {
     /// A message whose reply subject is that of a fast batch.
@@ -34,9 +34,12 @@ impl Group {
         if !self.stream.config.allow_batched {
             return Err(errors::BATCH_PUBLISH_DISABLED);
         }
+        self.stream.check_size(message)?;
         let place = Place::parse(reply).ok_or(errors::BATCH_PUBLISH_INVALID_PATTERN)?;
-        if !matches!(place.op, Op::End | Op::Ping) {
-            self.stream.check_size(message)?;
+        let known = place.seq == 1 || self.stream.flows.get(place.id).is_some();
+        if known && !has_api_level(message.headers) {
+            self.stream.flows.end(place.id);
+            return Err(errors::REQUIRED_API_LEVEL);
         }
         match self.stream.flows.step(now, &place, &self.stream.batch_limits) {
             Step::Refused(error) => return Err(error),
@@ -55,6 +58,10 @@ impl Group {
                 if ends {
                     self.end_fast(&place, reply, fx);
                 } else if place.op == Op::Ping {
+                    // What is missing counts towards the next acknowledgement.
+                    if let Some(flow) = self.stream.flows.get(place.id) {
+                        flow.ack_due();
+                    }
                     self.ack_flow(&place, reply, fx);
                 } else {
                     self.take_fast(now, message, &place, reply, fx)?;
@@ -76,6 +83,12 @@ impl Group {
             self.end_fast(place, reply, fx);
             return Ok(());
         }
+        // The level was checked, and is not stored.
+        let block = without_api_level(message.headers);
+        let message = &Incoming {
+            headers: block.as_deref().unwrap_or(message.headers),
+            ..*message
+        };
         let verdict = self.decide(now, message);
         let Some(flow) = self.stream.flows.get(place.id) else {
             return Ok(());
@@ -85,7 +98,11 @@ impl Group {
                 flow.stored = seq;
                 flow.last = place.seq;
             }
-            Verdict::Duplicate(_) => flow.last = place.seq,
+            Verdict::Duplicate(seq) => {
+                flow.last = place.seq;
+                self.take_duplicate(seq, place, reply, fx);
+                return Ok(());
+            }
             Verdict::Refused(error) => return self.fail_fast(place, reply, error, fx),
         }
         if place.op == Op::Commit {
@@ -96,6 +113,20 @@ impl Group {
         Ok(())
     }
 
+    /// A message whose id was seen before counts as taken. The batch that is nothing else gives the sequence it got then.
+    fn take_duplicate(&mut self, seen: Seq, place: &Place<'_>, reply: &[u8], fx: &mut dyn Effects) {
+        self.ack_if_due(place, reply, fx);
+        if place.op != Op::Commit {
+            return;
+        }
+        if place.seq > 1 {
+            self.end_fast(place, reply, fx);
+        } else if self.stream.flows.end(place.id).is_some() {
+            let id = String::from_utf8_lossy(place.id).into_owned();
+            self.ack_after_all(reply, seen, Extra::SeenBatch(id.into()), fx);
+        }
+    }
+
     /// A message of the batch was refused: the batch goes on without it, or ends with what came before.
     fn fail_fast(
         &mut self,
@@ -104,7 +135,8 @@ impl Group {
         error: ApiError,
         fx: &mut dyn Effects,
     ) -> Result<(), ApiError> {
-        if place.gap_fails && place.seq == 1 {
+        let ends = self.stream.flows.get(place.id).is_none_or(|flow| flow.gap_fails);
+        if ends && place.seq == 1 {
             self.stream.flows.end(place.id);
             return Err(error);
         }
@@ -112,12 +144,19 @@ impl Group {
         error.encode(&mut json);
         json.push(b'}');
         fx.send(reply, None, &[], &json);
-        if place.gap_fails || place.op == Op::Commit {
+        if ends || place.op == Op::Commit {
             self.end_fast(place, reply, fx);
         } else if let Some(flow) = self.stream.flows.get(place.id) {
             flow.last = place.seq;
         }
         Ok(())
+    }
+
+    /// Acknowledges what has come where that is due.
+    fn ack_if_due(&mut self, place: &Place<'_>, reply: &[u8], fx: &mut dyn Effects) {
+        if self.stream.flows.get(place.id).is_some_and(Flowing::ack_due) {
+            self.ack_flow(place, reply, fx);
+        }
     }
 
     fn ack_flow(&mut self, place: &Place<'_>, reply: &[u8], fx: &mut dyn Effects) {

@@ -91,6 +91,8 @@ enum Extra {
     Value(Box<str>),
     /// The batch that was stored, and how many messages it had.
     Batch(Box<str>, u64),
+    /// A fast batch of one message, whose id was seen before.
+    SeenBatch(Box<str>),
     /// A fast batch has come so far; the next is told after so many messages.
     Flow(u64),
 }

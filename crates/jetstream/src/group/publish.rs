@@ -26,7 +26,9 @@ impl Group {
     /// A message arrives. Refusals are answered at once, everything else when it is durable. Gives what was decided; a
     /// message of a batch is decided on with its batch.
     pub fn publish(&mut self, now: Now, message: &Incoming<'_>, fx: &mut dyn Effects) -> Option<Verdict> {
-        if let Some(reply) = message.reply.filter(|reply| reply.ends_with(fast::SUFFIX)) {
+        if fast::is_of_batch(message)
+            && let Some(reply) = message.reply
+        {
             self.publish_fast(now, message, reply, fx);
             return None;
         }
@@ -198,6 +200,10 @@ impl Group {
             Extra::Duplicate => ack.duplicate = true,
             Extra::Value(value) => ack.value = Some(value),
             Extra::Batch(id, count) => ack.batch = Some((id, *count)),
+            Extra::SeenBatch(id) => {
+                ack.duplicate = true;
+                ack.batch = Some((id, 1));
+            }
         }
         ack.encode(&mut self.json);
         fx.send(reply, None, &[], &self.json);

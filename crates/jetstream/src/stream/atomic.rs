@@ -10,7 +10,7 @@ use super::counter;
 use super::dedup::LastId;
 use super::gather::Held;
 use super::publish::{Asked, Incoming, Verdict};
-use super::text::{header, parse_ttl, value};
+use super::text::{parse_ttl, value};
 use super::{Counted, Stream};
 use crate::clock::Now;
 use crate::limits::{HEADER_BYTES_MAX, SUBJECT_BYTES_MAX};
@@ -153,7 +153,7 @@ impl Stream {
         if message.subject.len() > SUBJECT_BYTES_MAX {
             return Err(errors::STREAM_MESSAGE_EXCEEDS_MAXIMUM);
         }
-        if header(block, headers::EXPECTED_LAST_MSG_ID).is_some() {
+        if value(block, headers::EXPECTED_LAST_MSG_ID).is_some() {
             return Err(errors::atomic_publish_unsupported_header_batch(
                 headers::EXPECTED_LAST_MSG_ID,
             ));
@@ -170,13 +170,14 @@ impl Stream {
             asked.ttl_s = parse_ttl(ttl).ok_or(errors::MESSAGE_TTL_INVALID)?;
         }
         if let Some(id) = value(block, headers::MSG_ID) {
+            self.dedup.expire(now.wall_ns);
             if self.dedup.get(id).is_some() {
                 return Err(errors::ATOMIC_PUBLISH_CONTAINS_DUPLICATE_MESSAGE);
             }
             asked.id = Some(id);
             asked.flags |= flags::MSG_ID;
         }
-        if header(block, headers::STREAM_SOURCE).is_some() {
+        if value(block, headers::STREAM_SOURCE).is_some() {
             return Err(errors::MESSAGE_SOURCE_HDR_NOT_ALLOWED);
         }
         if self.config.allow_msg_counter {
@@ -188,17 +189,17 @@ impl Stream {
         }
         self.check_expectations(message, progress)?;
         self.check_schedule(now, message, &mut asked)?;
-        asked.flags |= self.check_batched_rollup(message, progress)?;
+        asked.flags |= self.check_batched_rollup(message, asked.flags, progress)?;
         Ok(asked)
     }
 
     fn check_expectations(&mut self, message: &Incoming<'_>, progress: &Progress) -> Result<(), ApiError> {
         let first = progress.written.is_empty();
         if value(message.headers, headers::EXPECTED_LAST_SEQ).is_some() {
+            self.check_expected_last(message.headers)?;
             if !first {
                 return Err(errors::STREAM_WRONG_LAST_SEQUENCE_CONSTANT);
             }
-            self.check_expected_last(message.headers)?;
         }
         let Some(expected) = expected_of_subject(message)? else {
             return Ok(());
@@ -209,8 +210,14 @@ impl Stream {
         expected.check(self.last_of(expected.subject))
     }
 
-    fn check_batched_rollup(&self, message: &Incoming<'_>, progress: &Progress) -> Result<u16, ApiError> {
-        let rollup = self.check_rollup(message.headers)?;
+    /// What a message replaces, which must not be one of its batch. A schedule has asked for its subject already.
+    fn check_batched_rollup(
+        &self,
+        message: &Incoming<'_>,
+        asked: u16,
+        progress: &Progress,
+    ) -> Result<u16, ApiError> {
+        let rollup = self.check_rollup(message.headers)? | asked & flags::ROLLUP_SUBJECT;
         if rollup == flags::ROLLUP_SUBJECT && progress.written.contains(message.subject) {
             return Err(errors::stream_rollup_failed("batch rollup sub invalid"));
         }

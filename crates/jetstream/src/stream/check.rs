@@ -7,10 +7,12 @@ use natterjack_subject::{Filter, FilterSet, is_valid_literal};
 
 use super::counter;
 use super::publish::{Asked, Incoming, Verdict};
-use super::text::{header, number, parse_ttl, value};
-use super::{Overlay, Stream};
+use super::text::{number, parse_ttl, value};
+use super::{Overlay, Stream, fast};
 use crate::clock::Now;
 use crate::limits::HEADER_BYTES_MAX;
+
+const SUBJECT_FULL: &str = "maximum messages per subject exceeded";
 
 impl Stream {
     /// Checks that need headers, in the peer's order.
@@ -28,16 +30,20 @@ impl Stream {
                 .map_err(Verdict::Refused)?;
         }
         self.check_expected_stream(block).map_err(Verdict::Refused)?;
-        // One that cannot be read is refused for that, and only after everything else.
+        // One that cannot be read is refused for that, but outside of batches after everything else, and only where the
+        // message is stored.
         let ttl = value(block, headers::TTL).map(parse_ttl);
         if matches!(ttl, Some(Some(_))) && !self.config.allow_msg_ttl {
             return refuse(errors::MESSAGE_TTL_DISABLED);
+        }
+        if ttl == Some(None) && fast::is_of_batch(message) {
+            return refuse(errors::MESSAGE_TTL_INVALID);
         }
         self.check_expected_subject(message).map_err(Verdict::Refused)?;
         self.check_expected_last(block).map_err(Verdict::Refused)?;
         self.check_schedule(now, message, &mut asked)
             .map_err(Verdict::Refused)?;
-        if header(block, headers::STREAM_SOURCE).is_some() {
+        if value(block, headers::STREAM_SOURCE).is_some() {
             return refuse(errors::MESSAGE_SOURCE_HDR_NOT_ALLOWED);
         }
         if let Some(id) = value(block, headers::MSG_ID) {
@@ -48,7 +54,7 @@ impl Stream {
             asked.id = Some(id);
             asked.flags |= flags::MSG_ID;
         }
-        if let Some(expected) = header(block, headers::EXPECTED_LAST_MSG_ID) {
+        if let Some(expected) = value(block, headers::EXPECTED_LAST_MSG_ID) {
             let last = self.dedup.last_id(self.overlay.last_seq).unwrap_or_default();
             if expected != last {
                 return refuse(errors::stream_wrong_last_msg_id(String::from_utf8_lossy(last)));
@@ -58,9 +64,8 @@ impl Stream {
         if self.config.allow_msg_counter && increment.is_none() {
             return refuse(errors::MESSAGE_INCR_MISSING);
         }
-        if let Some(ttl) = ttl {
-            asked.ttl_s = ttl.ok_or(Verdict::Refused(errors::MESSAGE_TTL_INVALID))?;
-        }
+        asked.bad_ttl = ttl == Some(None);
+        asked.ttl_s = ttl.flatten().unwrap_or(0);
         if let Some(increment) = increment.filter(|_| self.config.allow_msg_counter) {
             let mut counted = self.counter_of(message.subject).map_err(Verdict::Refused)?;
             asked.headers = Self::add(&mut counted, message, &increment, None).map_err(Verdict::Refused)?;
@@ -197,11 +202,13 @@ impl Stream {
         let at_limit = per_subject.is_some_and(|max| stored + in_flight >= max);
         // What replaces all of its subject never exceeds the limit of that subject.
         let rolls_up = asked & (flags::ROLLUP_SUBJECT | flags::ROLLUP_ALL) != 0;
-        if at_limit && self.config.discard_new_per_subject && !rolls_up {
-            return fail("maximum messages per subject exceeded");
+        let full = at_limit && self.config.discard_new_per_subject && !rolls_up;
+        let batched = asked & flags::BATCH != 0;
+        if full && !batched {
+            return fail(SUBJECT_FULL);
         }
-        // A subject at its own limit replaces its oldest message, so the stream does not grow.
-        let replaces = at_limit;
+        // A subject at its own limit replaces its oldest message, so the stream does not grow; a batch has to fit beside it.
+        let replaces = at_limit && !batched;
         if let Some(max) = max_msgs
             && state.msgs + overlay.msgs >= max
             && !replaces
@@ -224,7 +231,7 @@ impl Stream {
                 return fail("maximum bytes exceeded");
             }
         }
-        Ok(())
+        if full { fail(SUBJECT_FULL) } else { Ok(()) }
     }
 
     fn oldest_size(&self, subject: &[u8]) -> u64 {

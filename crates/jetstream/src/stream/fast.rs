@@ -5,6 +5,8 @@ use std::collections::HashMap;
 use natterjack_jsapi::{ApiError, errors};
 use natterjack_store::Seq;
 
+use super::Incoming;
+use super::text::number;
 use crate::batching::{self, BatchLimits};
 use crate::clock::Now;
 use crate::limits::{BATCH_ID_BYTES_MAX, FAST_FLOW, FAST_FLOW_MAX};
@@ -30,34 +32,40 @@ pub(crate) struct Place<'a> {
     pub(crate) id: &'a [u8],
     flow: u64,
     /// Whether the batch ends when a message is missing.
-    pub(crate) gap_fails: bool,
+    gap_fails: bool,
     pub(crate) seq: u64,
     pub(crate) op: Op,
 }
 
-fn number(token: &[u8]) -> Option<i64> {
-    std::str::from_utf8(token).ok()?.parse().ok()
+/// Whether `message` says that it is one of a fast batch.
+pub(crate) fn is_of_batch(message: &Incoming<'_>) -> bool {
+    message.reply.is_some_and(|reply| reply.ends_with(SUFFIX))
 }
 
 impl<'a> Place<'a> {
     /// Reads a reply subject.
     pub(crate) fn parse(reply: &'a [u8]) -> Option<Self> {
         let mut tokens = reply.rsplit(|b| *b == b'.').skip(1);
-        let op = match tokens.next()? {
-            b"0" => Op::Start,
-            b"1" => Op::Append,
-            b"2" => Op::Commit,
-            b"3" => Op::End,
-            b"4" => Op::Ping,
+        let op = match number(tokens.next()?)? {
+            0 => Op::Start,
+            1 => Op::Append,
+            2 => Op::Commit,
+            3 => Op::End,
+            4 => Op::Ping,
             _ => return None,
         };
-        let seq = u64::try_from(number(tokens.next()?)?).ok().filter(|n| *n > 0)?;
+        let seq = number(tokens.next()?).filter(|n| *n > 0)?;
+        match op {
+            Op::Start if seq > 1 => return None,
+            Op::Append | Op::End if seq == 1 => return None,
+            _ => {}
+        }
         let gap_fails = match tokens.next()? {
             b"fail" => true,
             b"ok" => false,
             _ => return None,
         };
-        let flow = number(tokens.next()?).and_then(|n| u64::try_from(n).ok());
+        let flow = number(tokens.next()?);
         let id = tokens.next().filter(|id| !id.is_empty())?;
         tokens.next()?;
         Some(Self {
@@ -84,6 +92,8 @@ pub(crate) struct Flowing {
     /// Messages between acknowledgements.
     pub(crate) every: u64,
     most: u64,
+    /// Whether it ends when a message is missing, which its first message says.
+    pub(crate) gap_fails: bool,
     touched_ns: u64,
     _place: batching::Place,
 }
@@ -94,9 +104,10 @@ impl Flowing {
         if self.last < self.ack_at {
             return false;
         }
-        self.acked = self.last;
+        // In whole steps, also where messages are missing or were refused.
+        self.acked = self.last - (self.last - self.ack_at) % self.every;
         self.every = self.every.saturating_mul(2).min(self.most);
-        self.ack_at = self.last + self.every;
+        self.ack_at = self.acked + self.every;
         true
     }
 }
@@ -161,18 +172,16 @@ impl Flows {
         };
         flow.touched_ns = now.mono_ns;
         let (expected, got) = match place.op {
+            // What came behind what is asked about does not matter.
+            Op::Ping if place.seq <= flow.last => return Step::Here,
             Op::Ping => (flow.last, place.seq),
             _ => (flow.last + 1, place.seq),
         };
         if expected == got {
-            return if place.op == Op::Ping {
-                Step::Here
-            } else {
-                Step::Next
-            };
+            return Step::Next;
         }
         // What comes again has no place any more; what is missing may be missed.
-        let ends = place.gap_fails || got < expected;
+        let ends = flow.gap_fails || got < expected;
         let shift = u64::from(place.op == Op::Ping);
         if !ends {
             flow.last = got - 1 + shift;
@@ -187,12 +196,7 @@ impl Flows {
     fn begin(&mut self, now: Now, place: &Place<'_>, others: usize, limits: &BatchLimits) -> Step {
         let first = matches!(place.op, Op::Start | Op::Commit) && place.seq == 1;
         if !first {
-            let odd = place.op == Op::Start || (place.seq == 1 && place.op != Op::Ping);
-            return Step::Refused(if odd {
-                errors::BATCH_PUBLISH_INVALID_PATTERN
-            } else {
-                errors::BATCH_PUBLISH_UNKNOWN_BATCH_ID
-            });
+            return Step::Refused(errors::BATCH_PUBLISH_UNKNOWN_BATCH_ID);
         }
         let has_room = others < limits.fast.per_stream;
         let Some(taken) = limits.fast.total.take().filter(|_| has_room) else {
@@ -207,6 +211,7 @@ impl Flows {
             ack_at: every,
             every,
             most: place.flow,
+            gap_fails: place.gap_fails,
             touched_ns: now.mono_ns,
             _place: taken,
         };
@@ -223,7 +228,7 @@ mod tests {
 
     #[test]
     fn places_are_read() {
-        let place = Place::parse(b"_INBOX.a.id.0.ok.7.1.$FI").unwrap();
+        let place = Place::parse(b"_INBOX.a.id.+3.ok.7.1.$FI").unwrap();
         assert_eq!((place.id, place.flow, place.seq), (&b"id"[..], FAST_FLOW, 7));
         assert!(!place.gap_fails);
         for reply in [
@@ -233,6 +238,10 @@ mod tests {
             "r.id.1.no.1.0.$FI",
             "r.id.1.ok.1.5.$FI",
             "r..1.ok.1.0.$FI",
+            "r.id.1.ok.+1.0.$FI",
+            "r.id.1.ok.2.0.$FI",
+            "r.id.1.ok.1.1.$FI",
+            "r.id.1.ok.1.3.$FI",
             "$FI",
         ] {
             assert_eq!(Place::parse(reply.as_bytes()), None, "{reply}");

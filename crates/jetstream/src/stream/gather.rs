@@ -3,11 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use natterjack_jsapi::versioning::API_LEVEL;
 use natterjack_jsapi::{ApiError, errors, headers};
 
 use super::publish::Incoming;
-use super::text::{header, number, remove_header, set_header, value};
+use super::text::{has_api_level, header, number, set_header, without_api_level};
 use crate::batching::{BatchLimits, Place};
 use crate::clock::Now;
 use crate::limits::{BATCH_BYTES_MAX, BATCH_ID_BYTES_MAX};
@@ -200,19 +199,19 @@ impl Batches {
                 Some(Abandoned::Incomplete),
             );
         }
-        if let Some(level) = value(&message.headers, headers::REQUIRED_API_LEVEL) {
-            let level = std::str::from_utf8(level)
-                .ok()
-                .and_then(|l| l.parse::<i64>().ok());
-            if level.is_none_or(|level| level > API_LEVEL) {
-                return Gathered::Refused(errors::REQUIRED_API_LEVEL, Some(Abandoned::Unsupported));
-            }
-            message.headers = remove_header(&message.headers, headers::REQUIRED_API_LEVEL);
+        if !has_api_level(&message.headers) {
+            return Gathered::Refused(errors::REQUIRED_API_LEVEL, Some(Abandoned::Unsupported));
+        }
+        if let Some(block) = without_api_level(&message.headers) {
+            message.headers = block;
         }
         let commit = commit(&message);
         if commit == Some(Commit::Without) {
             let Some(open) = self.drop_batch(id).filter(|open| !open.messages.is_empty()) else {
-                return Gathered::Refused(errors::ATOMIC_PUBLISH_INCOMPLETE_BATCH, None);
+                return Gathered::Refused(
+                    errors::ATOMIC_PUBLISH_INCOMPLETE_BATCH,
+                    Some(Abandoned::Incomplete),
+                );
             };
             return Gathered::Commit(ended(open.messages));
         }

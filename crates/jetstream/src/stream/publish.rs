@@ -44,6 +44,8 @@ pub(crate) struct Asked<'a> {
     pub(crate) id: Option<&'a [u8]>,
     pub(crate) flags: u16,
     pub(crate) ttl_s: u32,
+    /// There is a time to live that cannot be read.
+    pub(crate) bad_ttl: bool,
     /// The header block where it is not stored as it came.
     pub(crate) headers: Option<Vec<u8>>,
     /// The new value of a counter.
@@ -97,6 +99,10 @@ impl Stream {
             }
         };
         let is_wanted = interest(message.subject);
+        // What nobody wants does not live at all.
+        if asked.bad_ttl && is_wanted {
+            return Verdict::Refused(errors::MESSAGE_TTL_INVALID);
+        }
         if is_wanted && let Err(error) = self.check_usage(&message) {
             return Verdict::Refused(error);
         }

@@ -125,7 +125,7 @@ impl Stream {
                 return Err(errors::MESSAGE_TTL_DISABLED);
             }
         }
-        if value(block, headers::SCHEDULE_ROLLUP).is_some_and(|rollup| !rollup.eq_ignore_ascii_case(b"sub")) {
+        if value(block, headers::SCHEDULE_ROLLUP).is_some_and(|rollup| rollup != b"sub") {
             return Err(errors::MESSAGE_SCHEDULES_ROLLUP_INVALID);
         }
         let kept = |subject: &[u8]| {
@@ -134,16 +134,20 @@ impl Stream {
                 .iter()
                 .any(|own| matches(subject, own.as_bytes()))
         };
+        let other = |subject: &[u8]| is_valid_literal(subject) && subject != message.subject;
         let target = value(block, headers::SCHEDULE_TARGET).unwrap_or_default();
-        if !is_valid_literal(target) || target == message.subject || !kept(target) {
-            return Err(errors::MESSAGE_SCHEDULES_TARGET_INVALID);
+        let source = value(block, headers::SCHEDULE_SOURCE);
+        if !other(target) {
+            Err(errors::MESSAGE_SCHEDULES_TARGET_INVALID)
+        } else if source.is_some_and(|source| !other(source) || source == target) {
+            Err(errors::MESSAGE_SCHEDULES_SOURCE_INVALID)
+        } else if !kept(target) {
+            Err(errors::MESSAGE_SCHEDULES_TARGET_INVALID)
+        } else if source.is_some_and(|source| !kept(source)) {
+            Err(errors::MESSAGE_SCHEDULES_SOURCE_INVALID)
+        } else {
+            Ok(())
         }
-        if let Some(source) = value(block, headers::SCHEDULE_SOURCE)
-            && (!is_valid_literal(source) || source == message.subject || source == target)
-        {
-            return Err(errors::MESSAGE_SCHEDULES_SOURCE_INVALID);
-        }
-        Ok(())
     }
 
     /// Clients may only say that a schedule is used up.

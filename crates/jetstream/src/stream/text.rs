@@ -1,13 +1,17 @@
 //! Header blocks as the machines read and change them: byte by byte, first match, names in their exact case.
 
-use natterjack_jsapi::Nanos;
+use natterjack_jsapi::versioning::API_LEVEL;
+use natterjack_jsapi::{Nanos, headers};
 use natterjack_store::TTL_NEVER;
 
-/// Reads header fields the way the server does: byte by byte, first match.
+/// Reads header fields the way the peer does: byte by byte, first match, without the spaces that lead a value; those behind it
+/// belong to it.
 pub(crate) fn header<'a>(block: &'a [u8], name: &str) -> Option<&'a [u8]> {
     let (at, end) = locate(block, name)?;
     let from = at + name.len() + 1;
-    Some(block[from..end - 2].trim_ascii())
+    let field = &block[from..end - 2];
+    let spaces = field.iter().take_while(|b| **b == b' ').count();
+    Some(&field[spaces..])
 }
 
 /// The same, where an empty value counts as none.
@@ -35,9 +39,26 @@ fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
     memchr::memmem::find(haystack, needle)
 }
 
-/// A whole number.
+/// A whole number: digits and nothing else, not even a sign.
 pub(crate) fn number(text: &[u8]) -> Option<u64> {
-    std::str::from_utf8(text).ok()?.parse().ok()
+    let text = std::str::from_utf8(text).ok()?;
+    text.parse().ok().filter(|_| !text.starts_with('+'))
+}
+
+/// Whether this server has the level of the API that `block` asks for, if it asks for any.
+pub(crate) fn has_api_level(block: &[u8]) -> bool {
+    let Some(level) = value(block, headers::REQUIRED_API_LEVEL) else {
+        return true;
+    };
+    let level = std::str::from_utf8(level)
+        .ok()
+        .and_then(|level| level.parse::<i64>().ok());
+    level.is_some_and(|level| level <= API_LEVEL)
+}
+
+/// `block` without the level of the API it asks for; `None` if it asks for none.
+pub(crate) fn without_api_level(block: &[u8]) -> Option<Vec<u8>> {
+    header(block, headers::REQUIRED_API_LEVEL).map(|_| remove_header(block, headers::REQUIRED_API_LEVEL))
 }
 
 /// Appends one header field.
@@ -111,17 +132,16 @@ pub(crate) fn remove_where(block: &[u8], goes: impl Fn(&[u8]) -> bool) -> Vec<u8
     out
 }
 
-/// A time to live: whole seconds, a Go duration of at least one second, or `never`.
+/// A time to live: whole seconds, a Go duration of at least one second, or `never`. More than 136 years is never, too.
 pub(crate) fn parse_ttl(text: &[u8]) -> Option<u32> {
-    let text = std::str::from_utf8(text).ok()?;
-    if text.eq_ignore_ascii_case("never") {
+    if text.eq_ignore_ascii_case(b"never") {
         return Some(TTL_NEVER);
     }
-    let seconds = match text.parse::<i64>() {
-        Ok(seconds) => seconds,
-        Err(_) => Nanos::parse(text).ok()?.0 / 1_000_000_000,
+    let seconds = match number(text) {
+        Some(seconds) => i64::try_from(seconds).ok()?,
+        None => Nanos::parse(std::str::from_utf8(text).ok()?).ok()?.0 / 1_000_000_000,
     };
-    u32::try_from(seconds).ok().filter(|s| *s > 0 && *s < TTL_NEVER)
+    (seconds > 0).then(|| u32::try_from(seconds).unwrap_or(TTL_NEVER))
 }
 
 #[cfg(test)]
@@ -131,12 +151,40 @@ mod tests {
     const BLOCK: &[u8] = b"NATS/1.0\r\nA: 1\r\nNats-X: 2\r\nNats-Xy: 3\r\n\r\n";
 
     #[test]
+    fn times_to_live() {
+        let cases: [(&[u8], Option<u32>); 17] = [
+            (b"5", Some(5)),
+            (b"007", Some(7)),
+            (b"1.9s", Some(1)),
+            (b"1h1m", Some(3660)),
+            (b"+1h", Some(3600)),
+            (b".5m", Some(30)),
+            (b"Never", Some(TTL_NEVER)),
+            (b"99999999999", Some(TTL_NEVER)),
+            (b"2562047h", Some(TTL_NEVER)),
+            (b"0", None),
+            (b"+5", None),
+            (b"-5", None),
+            (b"5 ", None),
+            (b"1.5", None),
+            (b"500ms", None),
+            (b"2562048h", None),
+            (b"1d", None),
+        ];
+        for (text, ttl) in cases {
+            assert_eq!(parse_ttl(text), ttl, "{}", String::from_utf8_lossy(text));
+        }
+    }
+
+    #[test]
     fn fields_are_found_by_their_exact_name() {
         assert_eq!(header(BLOCK, "Nats-X"), Some(&b"2"[..]));
         assert_eq!(header(BLOCK, "nats-X"), None);
         assert_eq!(header(BLOCK, "Nats"), None);
         assert_eq!(header(b"", "A"), None);
         assert_eq!(value(b"NATS/1.0\r\nA: \r\n\r\n", "A"), None);
+        assert_eq!(header(b"NATS/1.0\r\nA:  1 \r\n\r\n", "A"), Some(&b"1 "[..]));
+        assert_eq!(header(b"NATS/1.0\r\nA:\t1\r\n\r\n", "A"), Some(&b"\t1"[..]));
     }
 
     #[test]
@@ -156,21 +204,5 @@ mod tests {
         );
         assert_eq!(remove_where(BLOCK, |_| true), b"");
         assert_eq!(remove_header(b"garbage", "A"), b"");
-    }
-
-    #[test]
-    fn times_to_live() {
-        for (text, seconds) in [
-            ("5", Some(5)),
-            ("1m", Some(60)),
-            ("1.9s", Some(1)),
-            ("never", Some(TTL_NEVER)),
-            ("0", None),
-            ("-1", None),
-            ("999ms", None),
-            ("soon", None),
-        ] {
-            assert_eq!(parse_ttl(text.as_bytes()), seconds, "{text}");
-        }
     }
 }

@@ -44,7 +44,8 @@ fn answer(owner: &mut Owner, subject: &[u8], body: &[u8]) -> Result<(Answer, boo
     direct::check(&wanted)?;
     let most = owner.wire.lane.server.options.limits.max_pending_bytes as u64;
     let found = direct::answer(owner.group.store(), &wanted, most)?;
-    Ok((found, wanted.no_hdr))
+    // The last of several subjects are answered with headers in any case.
+    Ok((found, wanted.no_hdr && wanted.multi_last.is_empty()))
 }
 
 fn one(owner: &mut Owner, reply: &[u8], message: &Message, batch: Option<(u64, u64)>, no_headers: bool) {
@@ -58,13 +59,16 @@ fn one(owner: &mut Owner, reply: &[u8], message: &Message, batch: Option<(u64, u
 }
 
 fn several(owner: &mut Owner, reply: &[u8], many: &Many, no_headers: bool) {
-    let mut left = many.pending + many.messages.len() as u64;
+    // The peer counts down as it writes headers.
+    let counted = many.pending + many.messages.len() as u64;
+    let mut left = counted;
     let mut last = 0;
     for message in &many.messages {
         left -= 1;
         one(owner, reply, message, Some((left, last)), no_headers);
         last = message.seq().0;
     }
-    let end = direct::end_of_batch(many);
+    let pending = if no_headers { counted } else { left };
+    let end = direct::end_of_batch(many, pending);
     owner.wire.send(reply, None, end.as_bytes(), &[]);
 }

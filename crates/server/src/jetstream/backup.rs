@@ -13,12 +13,7 @@ use tokio::time::timeout;
 
 use super::account::JsAccount;
 use super::wire::Wire;
-<<<<<<< HEAD
-use crate::account::{Account, Watcher};
-use crate::mailbox::{Mailbox, Pile};
-=======
 use crate::account::Watcher;
->>>>>>> main
 use crate::router::lane::Lane;
 use crate::router::message::Routed;
 use crate::router::sub::{Service, Sub};
@@ -101,7 +96,6 @@ pub(super) async fn send(name: &str, account: &JsAccount, wanted: &Wanted, packi
     account
         .account
         .watch(wanted.deliver.as_bytes(), watching, watcher);
-    somebody(&account.account, &window, wanted).await;
     let mut out = Outgoing {
         wire: &mut wire,
         window: &window,
@@ -110,6 +104,7 @@ pub(super) async fn send(name: &str, account: &JsAccount, wanted: &Wanted, packi
         index: 0,
         ready: Vec::new(),
     };
+    let _nobody = timeout(INTEREST_WITHIN, out.somebody()).await;
     match out.all(packing).await {
         Ok(()) => out.end(),
         Err(line) => {
@@ -120,16 +115,6 @@ pub(super) async fn send(name: &str, account: &JsAccount, wanted: &Wanted, packi
     wire.lane.flush();
     account.account.unwatch(wanted.deliver.as_bytes(), watching);
     account.account.unsubscribe_all(&[sub]);
-}
-
-/// Waits until somebody listens to the chunks, or for so long that nobody will.
-async fn somebody(account: &Account, window: &Window, wanted: &Wanted) {
-    let heard = async {
-        while !account.has_interest(wanted.deliver.as_bytes(), None) {
-            window.changed.notified().await;
-        }
-    };
-    let _nobody = timeout(INTEREST_WITHIN, heard).await;
 }
 
 struct Outgoing<'a> {
@@ -146,8 +131,6 @@ impl Outgoing<'_> {
         self.wire.has_interest(self.wanted.deliver.as_bytes(), None)
     }
 
-<<<<<<< HEAD
-=======
     /// Waits until somebody listens to the chunks.
     #[expect(
         clippy::needless_pass_by_ref_mut,
@@ -159,7 +142,6 @@ impl Outgoing<'_> {
         }
     }
 
->>>>>>> main
     /// Sends everything in chunks; what does not fill one is left.
     async fn all(&mut self, mut packing: Packing) -> Result<(), &'static str> {
         let mut from = Some(packing.snapshot.state().first_seq);

@@ -12,7 +12,7 @@ mod server;
 mod stream;
 mod wait;
 
-pub use archive::{restore, snapshot};
+pub use archive::{Snapshot, restore, snapshot};
 pub use binary::{Finished, finish, is_original, server_binary, version_lines};
 pub use jetstream::{
     Refusal, api, collect, fill, memory_and_file, nothing_waits, one, refusal_of, sequences, take,

@@ -7,6 +7,7 @@ use async_nats::jetstream::stream::{Config, Stream};
 use futures_util::StreamExt;
 use futures_util::future::{join_all, try_join_all};
 use natterjack_tests::{Noise, Outcome, Server, eventually, is_original, run_within, within};
+use serde_json::Value;
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -319,6 +320,30 @@ fn deletes_purges_and_limits_survive_a_kill() -> Outcome {
         js.delete_stream("D0").await?;
         server.restart().await?;
         assert!(server.jetstream().await?.get_stream("D0").await.is_err());
+        Ok(())
+    })
+}
+
+/// What `/varz` says of how often the store is forced to disk: nanoseconds, and whether that is with every write.
+async fn told_of_syncs(server: &Server) -> Outcome<(u64, bool)> {
+    let page = server.page("/varz").await?;
+    let (_, body) = page.split_once("\r\n\r\n").ok_or("no body")?;
+    let told: Value = serde_json::from_str(body)?;
+    let config = &told["jetstream"]["config"];
+    let every = config["sync_interval"].as_u64().unwrap_or_default();
+    Ok((every, config["sync_always"].as_bool().unwrap_or_default()))
+}
+
+#[test]
+fn how_often_the_store_is_forced_to_disk_is_told() -> Outcome {
+    run_within(LIMIT, async {
+        for (every, always) in [("\"2m\"", false), ("always", true)] {
+            let config = format!("http_port: -1\njetstream {{ sync_interval: {every} }}\n");
+            let server = Server::with_config(&config).await?;
+            let (told, is_always) = told_of_syncs(&server).await?;
+            assert_eq!(is_always, always, "{every}");
+            assert!(always || told == 120_000_000_000, "{every}: {told}");
+        }
         Ok(())
     })
 }

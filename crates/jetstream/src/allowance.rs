@@ -81,25 +81,27 @@ impl Allowances {
             .filter(move |other| other.name != config.name && self.tier(other.num_replicas) == tier)
     }
 
-    /// Whether the account may have one stream more, unless it has this one.
+    /// Whether the account may have one stream more, unless it has this one, and one of so many consumers.
     ///
     /// # Errors
-    /// 10120 where the tier has no limits, 10027 where there are as many as may be.
+    /// 10120 where the tier has no limits, 10027 where there are as many as may be, 10026 for more consumers than may be.
     pub fn check_count(&self, config: &StreamConfig, streams: &dyn Streams) -> Result<(), ApiError> {
-        let most = self.limits(config.num_replicas)?.max_streams;
+        let limits = self.limits(config.num_replicas)?;
+        let most = limits.max_streams;
         let is_limited = usize::try_from(most).is_ok_and(|most| most > 0);
         if is_limited && self.beside(config, streams).count() >= usize::try_from(most).unwrap_or(usize::MAX) {
             return Err(errors::MAXIMUM_STREAMS_LIMIT);
         }
-        Ok(())
+        check_consumers(config, limits)
     }
 
     /// Whether the account has room for what `config` may grow to, beside what its other streams may.
     ///
     /// # Errors
-    /// 10120, 10047 for a file stream, 10028 for one in memory.
+    /// 10120, 10026 for more consumers than may be, 10047 for a file stream, 10028 for one in memory.
     pub fn check_reserved(&self, config: &StreamConfig, streams: &dyn Streams) -> Result<(), ApiError> {
         let limits = self.limits(config.num_replicas)?;
+        check_consumers(config, limits)?;
         let (most, error) = match config.storage {
             Storage::File => (limits.max_storage, errors::STORAGE_RESOURCES_EXCEEDED),
             Storage::Memory => (limits.max_memory, errors::MEMORY_RESOURCES_EXCEEDED),
@@ -159,6 +161,15 @@ impl Allowances {
         }
         info
     }
+}
+
+/// A stream may not allow more consumers than its account.
+fn check_consumers(config: &StreamConfig, limits: &Limits) -> Result<(), ApiError> {
+    let (wanted, most) = (config.max_consumers, limits.max_consumers);
+    if wanted > 0 && most > 0 && wanted > most {
+        return Err(errors::MAXIMUM_CONSUMERS_LIMIT);
+    }
+    Ok(())
 }
 
 /// Adds a stream to what is used.
@@ -255,6 +266,23 @@ mod tests {
             ..stream("M", 1, 1 << 40)
         };
         assert_eq!(check(&memory), (0, 0));
+    }
+
+    #[test]
+    fn a_stream_allows_no_more_consumers_than_its_account() {
+        let all = Allowances::of_all(Limits {
+            max_consumers: 3,
+            ..Limits::unlimited()
+        });
+        let none = Several(Vec::new());
+        for (wanted, expected) in [(-1, 0), (0, 0), (3, 0), (4, 10026)] {
+            let config = StreamConfig {
+                max_consumers: wanted,
+                ..stream("A", 1, -1)
+            };
+            assert_eq!(code(all.check_count(&config, &none)), expected);
+            assert_eq!(code(all.check_reserved(&config, &none)), expected);
+        }
     }
 
     #[test]

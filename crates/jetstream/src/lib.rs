@@ -30,5 +30,5 @@ pub use clock::Now;
 pub use command::Command;
 pub use effect::{Delivery, Effects, Handed, Silent};
 pub use environment::Environment;
-pub use group::{Admitted, Form, Group, Outcome, Proposal, Ticket, check_form};
+pub use group::{Admitted, Form, Group, Outcome, Proposal, Ticket, check_form, pack_messages};
 pub use stream::{Incoming, Stream, Verdict};

@@ -13,8 +13,9 @@ pub const SUBJECT_BYTES_MAX: usize = 65_535;
 
 /// One entry of the log carries at most so many messages.
 pub const ENTRY_MESSAGES_MAX: u32 = 4096;
-/// An entry of messages is closed when it has grown to this, bytes. One message may be larger and then goes alone.
-pub const ENTRY_BYTES: usize = 1024 * 1024;
+/// An entry of messages is closed when it has grown to this, bytes: the disk has something to do while the rest of a bunch is
+/// decided on. One message may be larger and then goes alone.
+pub const ENTRY_BYTES: usize = 128 * 1024;
 /// Entries that may wait for their commit.
 pub const IN_FLIGHT_ENTRIES_MAX: usize = 64;
 

@@ -64,6 +64,13 @@ pub fn created<T: GoFields>(out: &mut Vec<u8>, info: &T) {
     object.end();
 }
 
+/// An answer to what is begun and ends by itself.
+pub fn initiated(out: &mut Vec<u8>, kind: &str) {
+    let mut object = open(out, kind);
+    object.field("initiated", &true);
+    object.end();
+}
+
 /// `{"success":true}`.
 pub fn success(out: &mut Vec<u8>, kind: &str) {
     let mut object = open(out, kind);

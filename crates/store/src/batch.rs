@@ -23,13 +23,16 @@ impl Batch {
     }
 }
 
+/// What a long batch lets expect of the next shrinks by one part in so many with every one that is shorter.
+const EXPECTED_SHARE: usize = 8;
+
 /// Collects records into a [`Batch`].
 #[derive(Debug, Default)]
 pub struct BatchBuilder {
     body: Vec<u8>,
     base_seq: Seq,
     count: u32,
-    /// Bytes of the batch before: the next is likely as long, and growing step by step would copy it twice over.
+    /// Bytes of the longest batch of late: the next may be as long, and growing step by step would copy it twice over.
     expected: usize,
 }
 
@@ -96,7 +99,8 @@ impl BatchBuilder {
     /// The batch, leaving the builder empty.
     pub fn finish(&mut self) -> Batch {
         let mut body = std::mem::take(&mut self.body);
-        self.expected = body.len();
+        let before = self.expected - self.expected / EXPECTED_SHARE;
+        self.expected = body.len().max(before);
         // It stays in memory for a while: no more of it than it needs.
         if body.capacity() / 2 > body.len() {
             body.shrink_to_fit();

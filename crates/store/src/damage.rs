@@ -26,6 +26,7 @@ pub(crate) fn aside(path: &Path) -> PathBuf {
 pub(crate) struct Damage {
     reports: Mutex<Vec<String>>,
     troubles: Mutex<Vec<String>>,
+    remarks: Mutex<Vec<String>>,
     lost: Mutex<BTreeSet<(GroupId, Seq)>>,
 }
 
@@ -44,6 +45,19 @@ impl Damage {
         if troubles.len() < REPORTS_MAX {
             troubles.push(text);
         }
+    }
+
+    /// Something is worth telling, and no reason to worry.
+    pub(crate) fn remark(&self, text: String) {
+        let mut remarks = self.remarks.lock();
+        if remarks.len() < REPORTS_MAX {
+            remarks.push(text);
+        }
+    }
+
+    /// Takes what was worth telling since the last call.
+    pub(crate) fn take_remarks(&self) -> Vec<String> {
+        std::mem::take(&mut self.remarks.lock())
     }
 
     /// A message cannot be read.

@@ -1,9 +1,11 @@
 //! Which slots of a segment are no longer live: one bit each. Never shrinks.
 
-/// A set of slot numbers.
+use std::sync::Arc;
+
+/// A set of slot numbers. A clone shares the bits until one of both changes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct SlotSet {
-    words: Vec<u64>,
+    words: Arc<Vec<u64>>,
     len: usize,
 }
 
@@ -13,7 +15,7 @@ impl SlotSet {
     }
 
     /// Bytes of memory it takes.
-    pub(crate) const fn memory_bytes(&self) -> usize {
+    pub(crate) fn memory_bytes(&self) -> usize {
         self.words.capacity() * size_of::<u64>()
     }
 
@@ -25,15 +27,15 @@ impl SlotSet {
 
     /// Adds a slot; `false` if it was there.
     pub(crate) fn insert(&mut self, slot: usize) -> bool {
-        let word = slot / 64;
-        if word >= self.words.len() {
-            self.words.resize(word + 1, 0);
-        }
-        let bit = 1 << (slot % 64);
-        if self.words[word] & bit != 0 {
+        if self.contains(slot) {
             return false;
         }
-        self.words[word] |= bit;
+        let (word, bit) = (slot / 64, 1 << (slot % 64));
+        let words = Arc::make_mut(&mut self.words);
+        if word >= words.len() {
+            words.resize(word + 1, 0);
+        }
+        words[word] |= bit;
         self.len += 1;
         true
     }
@@ -51,11 +53,12 @@ impl SlotSet {
 
     /// Forgets slots from `end` on.
     pub(crate) fn truncate(&mut self, end: usize) {
-        self.words.truncate(end.div_ceil(64));
-        if let Some(word) = self.words.get_mut(end / 64) {
+        let words = Arc::make_mut(&mut self.words);
+        words.truncate(end.div_ceil(64));
+        if let Some(word) = words.get_mut(end / 64) {
             *word &= (1 << (end % 64)) - 1;
         }
-        self.len = self.words.iter().map(|w| w.count_ones() as usize).sum();
+        self.len = words.iter().map(|w| w.count_ones() as usize).sum();
     }
 
     /// The first slot at or behind `from` and below `end` that is not in the set.

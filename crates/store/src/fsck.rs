@@ -21,7 +21,7 @@ use crate::memory::Memory;
 use crate::seal::{Encryption, look_at_vault};
 use crate::segment::cursor::Cursor;
 use crate::segment::data::Data;
-use crate::segment::index::SegmentIndex;
+use crate::segment::index::{self, SegmentIndex};
 use crate::segment::pool::Pool;
 use crate::segment::{RECORDS_AT, Segment, index_name, parse_name, write};
 use crate::store::{Store, StoreOptions, read_group};
@@ -137,9 +137,7 @@ pub fn repair(disk: &Arc<dyn Disk>, root: &Path, encryption: Option<&Encryption>
         }
         for entry in &checkpoint.segments {
             let path = dir.join(index_name(entry.base, entry.generation));
-            if read_file(disk.as_ref(), &path).is_ok()
-                && open_index(disk.as_ref(), &pool, &path, entry.base).is_none()
-            {
+            if is_index_damaged(disk.as_ref(), &pool, &path, entry.base) {
                 // It is read from the records while it is missing.
                 set_aside(disk.as_ref(), &path, &mut report)?;
             }
@@ -231,10 +229,7 @@ fn check_stream(disk: &Arc<dyn Disk>, pool: &Arc<Pool>, dir: &Path, report: &mut
         check_header(&data, id, &path, report);
         segment.data = Data::open(pool, &path, id, data)?;
         check_records(&mut segment, &path, report);
-        if entry.sealed
-            && disk.open_existing(&index).is_ok()
-            && open_index(disk, pool, &index, entry.base).is_none()
-        {
+        if entry.sealed && is_index_damaged(disk, pool, &index, entry.base) {
             let text = format!(
                 "{}: does not verify; it is made from the records",
                 index.display()
@@ -269,15 +264,16 @@ fn laid_out(entry: &SegmentEntry) -> Segment {
 fn find_records(segment: &mut Segment) {
     let mut offsets = write::scan(&segment.data, segment.base, segment.len.max(RECORDS_AT));
     offsets.resize(segment.slots, crate::segment::HOLE);
-    segment.offsets = crate::segment::Offsets::Ram(offsets);
+    segment.offsets = crate::segment::Offsets::Ram(Arc::new(offsets));
 }
 
-fn open_index(disk: &dyn Disk, pool: &Arc<Pool>, path: &Path, base: Seq) -> Option<SegmentIndex> {
-    SegmentIndex::open(
-        (Some(pool), path),
-        &Bytes::from(read_file(disk, path).ok()?),
-        base,
-    )
+/// Whether the index at `path` is there and not as it was written. One of an earlier version is made anew by the next start.
+fn is_index_damaged(disk: &dyn Disk, pool: &Arc<Pool>, path: &Path, base: Seq) -> bool {
+    let Ok(file) = read_file(disk, path).map(Bytes::from) else {
+        return false;
+    };
+    SegmentIndex::open((Some(pool), path), &file, base).is_none()
+        && !index::is_outdated(pool.vault.as_deref(), path, &file)
 }
 
 fn check_header(data: &[u8], (base, generation): (Seq, u32), path: &Path, report: &mut Report) {

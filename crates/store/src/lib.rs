@@ -53,7 +53,7 @@ pub use disk::{Disk, DiskFile, OsDisk};
 pub use figures::StoreStats;
 pub use ids::{GroupId, LogIndex, Seq};
 pub use journal::{AppendError, Completion, JournalStats, SyncMode};
-pub use log::{Storage, StreamOptions, accounted};
+pub use log::{Snapshot, Storage, StreamOptions, accounted};
 pub use memory::MemoryUse;
 pub use record::{Message, NewRecord, RecordView, TTL_NEVER, flags};
 pub use seal::{Cipher, Encryption, Key};

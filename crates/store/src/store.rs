@@ -96,6 +96,8 @@ pub struct Store {
     context: Arc<Context>,
     root: PathBuf,
     recovered: Arc<Mutex<HashMap<GroupId, Vec<Waiting>>>>,
+    /// Groups of which the journal may hold entries: found when it was opened, or made since.
+    used: Arc<Mutex<HashSet<GroupId>>>,
     /// Groups of which the journal has emptied entries.
     erased: Arc<HashSet<GroupId>>,
 }
@@ -148,6 +150,7 @@ impl Store {
         Ok(Self {
             context: Arc::new(context),
             root: root.to_owned(),
+            used: Arc::new(Mutex::new(recovered.entries.keys().copied().collect())),
             recovered: Arc::new(Mutex::new(recovered.entries)),
             erased: Arc::new(recovered.erased),
         })
@@ -157,21 +160,32 @@ impl Store {
         self.root.join("streams").join(format!("{:08x}", id.0))
     }
 
-    /// Makes a stream.
+    /// The lowest number above those of all groups of which the journal may hold entries.
+    #[must_use]
+    pub fn next_group(&self) -> GroupId {
+        let used = self.used.lock();
+        GroupId(used.iter().max().map_or(0, |last| last.0.saturating_add(1)))
+    }
+
+    /// Makes a stream. Its number is one that the journal holds no entries of, like [`Store::next_group`]: those of a stream
+    /// that is gone, and of one that nobody was told of before a stop, would be taken for this one's.
     ///
     /// # Errors
-    /// As the disk says.
+    /// [`AlreadyExists`](io::ErrorKind::AlreadyExists) when the journal may hold entries of it, and as the disk says.
     pub fn create_stream(
         &self,
         id: GroupId,
         options: &StreamOptions,
     ) -> io::Result<(Group, Box<dyn MsgStore>)> {
+        if !self.used.lock().insert(id) {
+            let text = format!("the journal may hold entries of a group {id} that was there before");
+            return Err(io::Error::new(io::ErrorKind::AlreadyExists, text));
+        }
         let dir = self.stream_dir(id);
         if !self.context.disk.list(&dir)?.is_empty() {
             self.context.disk.remove_dir_all(&dir)?;
         }
         let log = StreamLog::create(Arc::clone(&self.context), id, StreamFiles { dir }, options)?;
-        self.recovered.lock().remove(&id);
         Ok((self.new_group(id, None, Vec::new()), Box::new(log)))
     }
 
@@ -311,6 +325,12 @@ impl Store {
         self.context.damage.take_troubles()
     }
 
+    /// What is worth telling since the last call, and no reason to worry.
+    #[must_use]
+    pub fn take_remarks(&self) -> Vec<String> {
+        self.context.damage.take_remarks()
+    }
+
     /// Figures of the journal.
     #[must_use]
     pub fn journal_stats(&self) -> JournalStats {
@@ -437,7 +457,8 @@ impl Group {
     }
 
     /// Appends an entry. `done` is called from the journal's thread once it is durable, or has failed; entries become
-    /// durable in the order they were appended. With `relaxed` it is called once the entry is written.
+    /// durable in the order they were appended. With `relaxed` it is called once the entry is written, and the entry is forced
+    /// to disk within a second, or with the next that is not relaxed, or as [`StoreOptions::sync`] says.
     ///
     /// Messages that find the disk full are refused, and so are those appended behind them, which have later sequences,
     /// until [`Group::resume`]. Commands are taken as long as they fit what is kept back for them.

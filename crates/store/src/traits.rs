@@ -9,6 +9,7 @@ use natterjack_subject::{Filter, FilterSet};
 
 use crate::batch::Committed;
 use crate::ids::{LogIndex, Seq};
+use crate::log::Snapshot;
 use crate::record::Message;
 use crate::segment::cursor::Passing;
 use crate::subjects::SubjectState;
@@ -190,6 +191,10 @@ pub trait MsgStore: Send + Debug {
     fn is_behind(&self) -> bool;
     /// Makes everything applied up to `applied`, and the owner's state as of then, durable in the background.
     fn checkpoint(&mut self, applied: LogIndex, owner_state: Bytes);
+    /// Pins the stream as it is now, which is as of `applied`, with the owner's state as of then: the [`Snapshot`] reads the
+    /// same whatever the stream does afterwards, from any thread. Takes time by the number of segments, reads and copies no
+    /// message.
+    fn snapshot(&mut self, applied: LogIndex, owner_state: Bytes) -> Snapshot;
     /// Sequences of damaged messages, at most `max` of them.
     fn lost(&self, max: usize) -> Vec<Seq>;
     /// The label given when the stream was made.

@@ -2,12 +2,13 @@
 
 use std::ops::ControlFlow;
 
+use bytes::Bytes;
 use natterjack_jsapi::ApiError;
 use natterjack_jsapi::errors;
 use natterjack_jsapi::json::GoJson as _;
 use natterjack_jsapi::stream::StreamState;
-use natterjack_store::{NewRecord, Seq, flags};
-use natterjack_subject::{FilterSet, is_valid_literal};
+use natterjack_store::{NewRecord, Seq, Snapshot, flags};
+use natterjack_subject::is_valid_literal;
 
 use super::Group;
 use crate::archive::{CONSUMERS, Entry, Packer, STATE};
@@ -16,10 +17,36 @@ use crate::command::Command;
 
 /// Messages packed at a time.
 const PACK_MESSAGES_MAX: usize = 256;
+/// No more are packed once they are this long, bytes.
+const PACK_BYTES_MAX: usize = 1024 * 1024;
+
+/// Packs some messages of `snapshot` from `from` on; damaged ones are left out. Returns where to go on, if there is more.
+pub fn pack_messages(snapshot: &Snapshot, packer: &mut Packer, mut from: Seq) -> Option<Seq> {
+    let (mut left, mut bytes) = (PACK_MESSAGES_MAX, 0);
+    let mut is_enough = false;
+    snapshot.scan(from, &mut |seq, found| {
+        from = seq.next();
+        if let Ok(passing) = found {
+            let record = passing.record();
+            let place = (record.ts_ns(), seq.0);
+            packer.add(record.subject(), place, record.headers(), record.payload());
+            bytes += record.stride();
+        }
+        left -= 1;
+        is_enough = left == 0 || bytes >= PACK_BYTES_MAX;
+        if is_enough {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
+    });
+    is_enough.then_some(from)
+}
 
 impl Group {
-    /// Packs what comes before the messages: the state, and the consumers if they are wanted.
-    pub fn pack_head(&self, packer: &mut Packer, consumers: bool, now: Now) -> StreamState {
+    /// Pins the messages, and packs what comes before them: the state, and the consumers if they are wanted. Whatever is done
+    /// to the stream afterwards is not in the archive.
+    pub fn pack_head(&mut self, packer: &mut Packer, consumers: bool, now: Now) -> (StreamState, Snapshot) {
         let state = self.info(now).state;
         let mut json = Vec::new();
         state.encode(&mut json);
@@ -30,29 +57,7 @@ impl Group {
                 packer.add(name.as_bytes(), (now.wall_ns, 0), &[], &json);
             }
         }
-        state
-    }
-
-    /// Packs some messages from `from` on, none behind `last`. Returns where to go on, if there is more.
-    pub fn pack_messages(&self, packer: &mut Packer, mut from: Seq, last: Seq) -> Option<Seq> {
-        let all = FilterSet::all();
-        let mut left = PACK_MESSAGES_MAX;
-        self.stream.store.scan(&all, from, &mut |passing| {
-            let record = passing.record();
-            if record.seq() > last {
-                return ControlFlow::Break(());
-            }
-            from = record.seq().next();
-            let place = (record.ts_ns(), record.seq().0);
-            packer.add(record.subject(), place, record.headers(), record.payload());
-            left -= 1;
-            if left == 0 {
-                ControlFlow::Break(())
-            } else {
-                ControlFlow::Continue(())
-            }
-        });
-        (left == 0).then_some(from)
+        (state, self.stream.store.snapshot(self.applied, Bytes::new()))
     }
 
     /// Takes a message out of an archive over.

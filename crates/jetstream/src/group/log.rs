@@ -1,6 +1,7 @@
 //! What goes to the log and what comes back: messages gathered in a batch, commands, changes of consumers; who waits for
 //! each. Decides only; the driver writes.
 
+use natterjack_jsapi::stream::PersistMode;
 use natterjack_store::{Committed, EntryBody, LogIndex, Seq};
 
 use super::{Group, Outcome, Proposal, Ticket, Waits};
@@ -31,10 +32,11 @@ impl Group {
         if self.closed.front().is_some_and(is_command) && !self.in_flight.is_empty() {
             return None;
         }
+        let relaxed = self.stream.config().persist_mode == PersistMode::Async;
         if let Some((body, waits)) = self.closed.pop_front() {
             return Some(Proposal {
+                relaxed: relaxed && matches!(body, EntryBody::Messages(_)),
                 body,
-                relaxed: false,
                 waits,
             });
         }
@@ -42,7 +44,7 @@ impl Group {
             let body = EntryBody::Messages(self.batch.finish());
             return Some(Proposal {
                 body,
-                relaxed: false,
+                relaxed,
                 waits: std::mem::take(&mut self.open),
             });
         }

@@ -17,6 +17,7 @@ mod refusal;
 mod upstream;
 
 pub use admit::{Admitted, Form, check_form};
+pub use backup::pack_messages;
 
 use std::collections::VecDeque;
 
@@ -57,7 +58,7 @@ pub enum Outcome {
 pub struct Proposal {
     /// What goes to the log.
     pub body: EntryBody,
-    /// Whether nobody waits for it: it need not be forced to disk by itself.
+    /// Whether it need not be forced to disk by itself: nobody waits for it, or the stream is told to persist later.
     pub relaxed: bool,
     waits: Waits,
 }

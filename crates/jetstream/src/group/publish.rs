@@ -157,7 +157,8 @@ impl Group {
             o.text("batch", &String::from_utf8_lossy(id));
             o.text("reason", why.reason());
         });
-        fx.advisory(subject.as_bytes(), &json);
+        // The peer sends this one with an empty reply subject.
+        fx.send(subject.as_bytes(), Some(b""), &[], &json);
     }
 
     /// Drops batches that have stood still for too long.

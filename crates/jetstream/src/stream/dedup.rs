@@ -6,9 +6,9 @@ use super::id_ring::IdRing;
 
 /// Ids remembered at most; beyond it the oldest are forgotten early, which shortens the window under extreme rates
 /// instead of growing without bound.
-const IDS_MAX: usize = 8 * 1024 * 1024;
+const IDS_MAX: usize = if cfg!(test) { 4096 } else { 8 * 1024 * 1024 };
 /// Bytes of ids remembered at most, for the same reason.
-const ID_BYTES_MAX: usize = 256 * 1024 * 1024;
+const ID_BYTES_MAX: usize = if cfg!(test) { 256 * 1024 } else { 256 * 1024 * 1024 };
 
 /// Id of the last message that had one, with its sequence.
 pub(crate) type LastId = Option<(Box<[u8]>, Seq)>;
@@ -101,6 +101,28 @@ impl Dedup {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ids_are_bounded_by_number_and_by_bytes() {
+        for id_bytes in [8, 600] {
+            let mut dedup = Dedup::default();
+            dedup.set_window(i64::MAX);
+            let id = |n: usize| format!("{n:0id_bytes$}").into_bytes();
+            for n in 1..=3 * IDS_MAX {
+                dedup.insert(&id(n), Seq(n as u64), 1);
+            }
+            let kept = IDS_MAX.min(ID_BYTES_MAX / id_bytes);
+            assert_eq!(dedup.len(), kept, "ids of {id_bytes} bytes");
+            let newest = 3 * IDS_MAX;
+            assert_eq!(dedup.get(&id(newest)), Some(Seq(newest as u64)));
+            assert_eq!(
+                dedup.get(&id(newest - kept)),
+                None,
+                "the oldest are forgotten first"
+            );
+            assert!(dedup.get(&id(newest - kept + 1)).is_some());
+        }
+    }
 
     #[test]
     fn the_window_slides() {

@@ -22,8 +22,8 @@ use parking_lot::{Mutex, RwLock};
 use tokio::sync::oneshot;
 
 use super::JetStream;
-use super::backup;
 use super::limits::server_limits;
+use super::restore;
 use super::services;
 use super::stream::Stream;
 use super::upstream;
@@ -276,7 +276,7 @@ impl JsAccount {
         let made = self.jetstream.make(self, &assignment);
         let (stream, owner) = made.map_err(errors::stream_restore)?;
         tokio::spawn(owner.run());
-        let mut done = backup::fill(&stream, path).await;
+        let mut done = restore::fill(&stream, path).await;
         if done.is_ok() && self.stream(&stream.name).is_some() {
             done = Err(errors::STREAM_NAME_EXIST_RESTORE_FAILED);
         }

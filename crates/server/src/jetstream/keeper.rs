@@ -44,6 +44,9 @@ impl Said {
         for text in store.take_troubles() {
             tracing::warn!("JetStream tries again: {text}");
         }
+        for text in store.take_remarks() {
+            tracing::info!("JetStream: {text}");
+        }
         let stopped = Some(store.health()).filter(|h| matches!(h, Health::Full | Health::Poisoned(_)));
         if stopped == self.stopped {
             return;

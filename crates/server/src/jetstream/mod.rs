@@ -11,6 +11,7 @@ mod limits;
 mod meta;
 mod owner;
 pub(crate) mod place;
+mod restore;
 mod services;
 pub(crate) mod stream;
 mod traced;
@@ -86,6 +87,7 @@ impl JetStream {
     pub(crate) fn open(server: &Arc<Server>) -> Result<Arc<Self>, String> {
         let folder = folder(server);
         let lock = lock(&folder)?;
+        restore::remove_strays(&folder);
         let sync = match server.options.jetstream.sync {
             Sync::Always => SyncMode::Always,
             Sync::Interval(ns) => SyncMode::Interval(std::time::Duration::from_nanos(ns)),
@@ -99,6 +101,8 @@ impl JetStream {
         let store = Store::open(Arc::new(OsDisk), &folder, &settings).map_err(|e| e.to_string())?;
         let meta = MetaLog::open(&store).map_err(|e| e.to_string())?;
         let (memory_max, store_max) = resources(server, &folder);
+        // The journal may hold entries of streams that nobody was told of: of a restore that a stop cut short.
+        let next = AtomicU32::new(meta.next_group().max(store.next_group().0));
         Ok(Arc::new(Self {
             server: Arc::clone(server),
             folder,
@@ -108,7 +112,7 @@ impl JetStream {
             usage: [store_max, memory_max]
                 .map(|max| Arc::new(Usage::new(Some(max), errors::INSUFFICIENT_RESOURCES).crossed_once())),
             batch_limits: limits::batch_limits(server),
-            next: AtomicU32::new(meta.next_group()),
+            next,
             meta: Arc::new(meta),
             accounts: Mutex::default(),
             _lock: lock,
@@ -130,6 +134,9 @@ impl JetStream {
         vital("The store's keeper", keeper::keep(Arc::downgrade(self)));
         for account in self.accounts() {
             Self::open_api(account);
+        }
+        if let Some(account) = self.server.accounts.get(self.server.system_account()) {
+            api::system::open(self, &account);
         }
         Ok(())
     }

@@ -2,6 +2,7 @@
 
 mod crash;
 mod os;
+pub(crate) mod pieces;
 pub mod sim;
 mod world;
 

@@ -12,6 +12,7 @@ use super::files::{self, FRAMES_AT, Headers};
 use super::frame::{BODY_AT, ERASED, ERASED_AT, Frame, Kind, Read, Seed, stride};
 use super::held::Spans;
 use super::scan::next_frame;
+use super::tail::Tail;
 use super::writer::Writer;
 use crate::disk::{DiskFile, read_open};
 use crate::ids::{GroupId, LogIndex, Seq};
@@ -132,6 +133,7 @@ impl Writer {
         if let Some(current) = &mut self.current {
             let stale = current.contents.stale.may_hold(group, seqs);
             if stale || current.contents.messages.may_hold(group, seqs) {
+                current.tail = Tail::default();
                 erase_in(current.file.as_ref(), current.id, erasure, stale)?;
             }
             if stale {

@@ -13,6 +13,7 @@ mod reserve;
 mod scan;
 mod source;
 mod stats;
+mod tail;
 pub(crate) mod waiting;
 mod writer;
 
@@ -36,8 +37,9 @@ pub use stats::JournalStats;
 /// Name of the file that keeps space back.
 const RESERVE: &str = "RESERVE";
 
-/// Files kept to be used again: what one checkpoint of a busy stream lets go of.
-const SPARES_MAX: usize = 6;
+/// Files kept to be used again: what one checkpoint of a busy stream lets go of. One more would be removed, which takes the
+/// journal longer than several rounds, and filled with zeros again.
+const SPARES_MAX: usize = 10;
 
 /// When appended data is forced to disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

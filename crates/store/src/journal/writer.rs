@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::io::{self, IoSlice};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
@@ -15,8 +15,10 @@ use super::files::{CreateError, FRAMES_AT, Files};
 use super::frame::{BODY_AT, Frame, Kind, Seed, stride};
 use super::held::Contents;
 use super::reserve::Reserve;
+use super::tail::{PIECE_BYTES, Tail};
 use super::{AppendError, Completion, Pending, Settings, Shared, Start, SyncMode};
 use crate::batch::EntryBody;
+use crate::disk::pieces::Pieces;
 use crate::disk::{DIRECT_BYTES, DiskFile, direct_rest};
 use crate::ids::{GroupId, LogIndex, Seq};
 use crate::seal::{SEAL_BYTES, Sealer};
@@ -25,10 +27,15 @@ use crate::seal::{SEAL_BYTES, Sealer};
 const ROUND_FRAMES_MAX: usize = 4096;
 /// Bytes of one write, unless a single entry is larger.
 const ROUND_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// A round that is forced to disk goes past the system's memory if it is at least one part in so many of a file. A smaller one
+/// takes as long either way.
+const LARGE_SHARE: u64 = 128;
 /// Space is set aside ahead of the writer in steps of this size.
 const RESERVE_BYTES: u64 = 4 * 1024 * 1024;
 /// When one part in so many of a file is in use, the next is made ready.
 const AHEAD_SHARE: u64 = 4;
+/// What nobody waits for is forced to disk once it was written so long ago.
+const RELAXED_AGE: Duration = Duration::from_secs(1);
 /// Of the space set aside, so much is for commands only: what frees space must be possible on a full disk.
 const COMMAND_BYTES: u64 = 512 * 1024;
 
@@ -45,9 +52,24 @@ pub(super) struct Current {
     /// A write failed half way: so much behind `at` may hold frames that were refused.
     soiled: u64,
     pub(super) contents: Contents,
+    /// To be forgotten by whoever else writes to the file.
+    pub(super) tail: Tail,
 }
 
 impl Current {
+    /// Writes `frames`, of `total` bytes, behind what there is.
+    fn put(
+        &mut self,
+        pieces: &mut Pieces,
+        mut frames: Vec<&[u8]>,
+        total: u64,
+        large: bool,
+    ) -> io::Result<()> {
+        frames.push(self.padding(total));
+        let place = (self.at, frames.as_slice(), total);
+        self.tail.write(pieces, self.file.as_ref(), place, large)
+    }
+
     /// Zeros to be written behind `total` bytes of frames, up to the end of the page or of the file; the next frames take
     /// their place. Of a page that is written in part, and that the system has not in memory, it would have to read the rest
     /// first.
@@ -63,6 +85,7 @@ pub(super) struct Writer {
     settings: Settings,
     pub(super) files: Files,
     reserve: Reserve,
+    pieces: Pieces,
     pub(super) current: Option<Current>,
     next_lsn: u64,
     /// The last frame written that counts.
@@ -165,6 +188,7 @@ impl Writer {
             settings,
             files,
             reserve,
+            pieces: Pieces::new(PIECE_BYTES),
             current: None,
             next_lsn,
             last_lsn,
@@ -188,10 +212,9 @@ impl Writer {
                 pending = rest;
             }
             self.erase(work.erasures);
-            let due = match self.settings.sync {
-                SyncMode::Always => false,
-                SyncMode::Interval(every) => self.dirty_since.is_some_and(|since| since.elapsed() >= every),
-            };
+            let due = self
+                .dirty_since
+                .is_some_and(|since| since.elapsed() >= self.unsynced_for());
             if due || work.stop || !work.flush.is_empty() {
                 self.sync_now();
             }
@@ -200,6 +223,14 @@ impl Writer {
                 self.mark();
                 return;
             }
+        }
+    }
+
+    /// How long what is written may wait to be forced to disk.
+    const fn unsynced_for(&self) -> Duration {
+        match self.settings.sync {
+            SyncMode::Always => RELAXED_AGE,
+            SyncMode::Interval(every) => every,
         }
     }
 
@@ -228,16 +259,16 @@ impl Writer {
                 queue = self.shared.queue.lock();
                 continue;
             }
-            match (self.settings.sync, self.dirty_since) {
-                (SyncMode::Interval(every), Some(since)) => {
-                    let left = every.saturating_sub(since.elapsed());
+            match self.dirty_since {
+                Some(since) => {
+                    let left = self.unsynced_for().saturating_sub(since.elapsed());
                     if self.shared.wake.wait_for(&mut queue, left).timed_out() {
                         drop(queue);
                         self.sync_now();
                         queue = self.shared.queue.lock();
                     }
                 }
-                _ => self.shared.wake.wait(&mut queue),
+                None => self.shared.wake.wait(&mut queue),
             }
         }
     }
@@ -271,12 +302,13 @@ impl Writer {
         for item in pending {
             round.take(item);
         }
-        let outcome = match self.write(&round.frames) {
+        let is_forced = round.needs_sync && self.settings.sync == SyncMode::Always;
+        let outcome = match self.write(&round.frames, is_forced) {
             Err(AppendError::Full) if has_both(&round.frames) => {
                 round.refuse_messages();
-                self.write(&round.frames).and_then(|()| self.sync())
+                self.write(&round.frames, true).and_then(|()| self.sync())
             }
-            Ok(()) if round.needs_sync && self.settings.sync == SyncMode::Always => self.sync(),
+            Ok(()) if is_forced => self.sync(),
             Ok(()) => {
                 self.dirty_since.get_or_insert_with(Instant::now);
                 Ok(())
@@ -286,7 +318,11 @@ impl Writer {
         round.tell(&outcome);
     }
 
-    fn write(&mut self, frames: &[(GroupId, LogIndex, EntryBody)]) -> Result<(), AppendError> {
+    fn write(
+        &mut self,
+        frames: &[(GroupId, LogIndex, EntryBody)],
+        is_forced: bool,
+    ) -> Result<(), AppendError> {
         let total: usize = frames
             .iter()
             .map(|(_, _, body)| stride(BODY_AT + body_bytes(body).len() + self.files.seal_bytes()))
@@ -329,16 +365,9 @@ impl Writer {
             noted.push(frame);
             lsn += 1;
         }
-        let mut slices = Vec::with_capacity(frames.len() * 3 + 1);
-        for (head, body) in heads.iter().zip(&bodies) {
-            let len = BODY_AT + body.len();
-            slices.push(IoSlice::new(head));
-            slices.push(IoSlice::new(body));
-            slices.push(IoSlice::new(&ZEROS[..stride(len) - len]));
-        }
-        slices.push(IoSlice::new(current.padding(total as u64)));
-        let written = current.file.write_at(&mut slices, current.at);
-        if let Err(error) = written {
+        let parts = laid_out(&heads, &bodies);
+        let large = is_forced && total as u64 >= self.settings.file_bytes / LARGE_SHARE;
+        if let Err(error) = current.put(&mut self.pieces, parts, total as u64, large) {
             current.soiled = current.soiled.max(total as u64);
             return Err(self.failed(&error));
         }
@@ -416,6 +445,7 @@ impl Writer {
             at: FRAMES_AT,
             reserved,
             soiled: 0,
+            tail: Tail::default(),
             contents: Contents {
                 sealed: created.sealer.is_some(),
                 stale: created.stale,
@@ -445,6 +475,7 @@ impl Writer {
             return Err(self.poison(&error));
         }
         current.soiled = 0;
+        current.tail = Tail::default();
         Ok(())
     }
 
@@ -469,11 +500,11 @@ impl Writer {
 
     fn sync_now(&mut self) {
         // A failure is kept as poison and told to the next append.
-        if self.shared.poison().is_some() {
-            self.dirty_since = None;
-        } else if self.synced + 1 < self.next_lsn {
+        if self.shared.poison().is_none() && self.synced + 1 < self.next_lsn {
             let _poisoned = self.sync();
         }
+        // Also where there was nothing to be forced out: a round may have been refused as a whole.
+        self.dirty_since = None;
     }
 
     /// Writes a frame that says what is synced, without syncing it.
@@ -498,8 +529,7 @@ impl Writer {
         let Some(head) = frame.encode(&current.seed, &[]) else {
             return;
         };
-        let mut slices = [IoSlice::new(&head), IoSlice::new(current.padding(bytes))];
-        let written = current.file.write_at(&mut slices, current.at);
+        let written = current.put(&mut self.pieces, vec![&head], bytes, false);
         if written.is_ok() {
             current.at += bytes;
             self.last_lsn = self.next_lsn;
@@ -554,6 +584,16 @@ fn sealed(sealer: Option<&Sealer>, frame: &Frame, body: &Bytes) -> Result<Bytes,
         .seal(&frame.place(), body, &mut out)
         .map_err(|e| AppendError::Io(e.to_string()))?;
     Ok(out.into())
+}
+
+/// Frames one behind the other, each with its padding.
+fn laid_out<'a>(heads: &'a [[u8; BODY_AT]], bodies: &'a [Bytes]) -> Vec<&'a [u8]> {
+    let mut parts: Vec<&[u8]> = Vec::with_capacity(heads.len() * 3 + 1);
+    for (head, body) in heads.iter().zip(bodies) {
+        let len = BODY_AT + body.len();
+        parts.extend([&head[..], body, &ZEROS[..stride(len) - len]]);
+    }
+    parts
 }
 
 /// Leaves in `pending` what fits one write; returns the rest.

@@ -61,6 +61,8 @@ pub(super) struct Jobs {
     pub(super) unwritten: Arc<AtomicUsize>,
     pub(super) sealing: Vec<(Seq, u32, Outcome<io::Result<Sealed>>)>,
     pub(super) rewriting: Option<Rewriting>,
+    /// Sealed segments without an index, which are given one.
+    pub(super) unindexed: Vec<(Seq, u32)>,
     pub(super) checkpoint: Option<Outcome<io::Result<LogIndex>>>,
     /// Files that no checkpoint names any more once the next one is durable.
     pub(super) garbage: Vec<PathBuf>,
@@ -125,6 +127,7 @@ impl StreamLog {
         let full = self.context.journal.is_full();
         if !full {
             self.start_rewrite();
+            self.index_one();
         }
         // On a full disk a checkpoint is what lets go of files.
         let stuck = full && !self.jobs.garbage.is_empty();
@@ -178,6 +181,7 @@ impl StreamLog {
         let Offsets::Ram(offsets) = &mut segment.offsets else {
             return;
         };
+        let offsets = Arc::make_mut(offsets);
         let (mut records, mut covers) = (Vec::new(), 0);
         for record in self.tail.iter().skip(self.tail_placed) {
             if segment.len >= limit {
@@ -332,12 +336,18 @@ impl StreamLog {
         if self.storage == Storage::Memory || last.len <= RECORDS_AT {
             return;
         }
-        let (base, generation, len) = (last.base, last.generation, last.len);
-        let (blocks, gathered) = (last.data.blocks(), Arc::clone(&last.gathered));
-        let Offsets::Ram(offsets) = &last.offsets else {
+        self.submit_seal(self.segments.len() - 1);
+    }
+
+    /// Has the index of a segment written.
+    pub(super) fn submit_seal(&mut self, n: usize) {
+        let segment = &self.segments[n];
+        let (base, generation, len) = (segment.base, segment.generation, segment.len);
+        let (blocks, gathered) = (segment.data.blocks(), Arc::clone(&segment.gathered));
+        let Offsets::Ram(offsets) = &segment.offsets else {
             return;
         };
-        let offsets = offsets.clone();
+        let offsets = Arc::clone(offsets);
         let target = self.target(base, generation);
         let (journal, unwritten) = (
             Arc::clone(&self.context.journal),

@@ -1,5 +1,7 @@
 //! The end of a stream: sequences given up ahead, and what is taken back.
 
+use std::sync::Arc;
+
 use super::{Storage, StreamLog};
 use crate::ids::Seq;
 use crate::segment::{Offsets, Segment};
@@ -78,6 +80,7 @@ impl StreamLog {
             self.tail_base = last.next();
         }
         self.lost.get_mut().retain(|seq, _| *seq <= last);
+        self.pins.truncate(last);
         if self.state.msgs == 0 {
             self.state.first_seq = last.next();
             self.state.first_ts_ns = 0;
@@ -112,7 +115,7 @@ fn cut(segment: &mut Segment, keep: usize) {
         let offset = segment.offset(slot).and_then(|o| u32::try_from(o).ok());
         offset.unwrap_or(crate::segment::HOLE)
     });
-    segment.offsets = Offsets::Ram(offsets.collect());
+    segment.offsets = Offsets::Ram(Arc::new(offsets.collect()));
     segment.index = None;
     segment.slots = keep;
     segment.deleted.truncate(keep);

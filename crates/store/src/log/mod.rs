@@ -14,9 +14,11 @@ mod lasts;
 mod learn;
 mod open;
 mod read;
+mod reindex;
 mod remove;
 mod salvage;
 mod scan;
+mod snapshot;
 mod spans;
 mod subjects;
 #[cfg(test)]
@@ -44,6 +46,7 @@ use std::sync::Arc;
 
 pub(crate) use checkpoint::{Checkpoint, Copies, SegmentEntry};
 pub(crate) use open::{Replay, StreamFiles};
+pub use snapshot::Snapshot;
 
 /// Where a stream keeps its messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -135,6 +138,7 @@ pub(crate) struct StreamLog {
     /// Entries up to here come from the journal when the stream is opened.
     replay_end: LogIndex,
     jobs: drain::Jobs,
+    pins: snapshot::Pins,
     verify: verify::Verify,
     bytes_since_checkpoint: u64,
     dirty_since_ns: Option<i64>,
@@ -304,6 +308,10 @@ impl MsgStore for StreamLog {
 
     fn checkpoint(&mut self, applied: LogIndex, owner_state: Bytes) {
         self.start_checkpoint(applied, &owner_state);
+    }
+
+    fn snapshot(&mut self, applied: LogIndex, owner_state: Bytes) -> Snapshot {
+        self.pin(applied, owner_state)
     }
 
     fn lost(&self, max: usize) -> Vec<Seq> {

@@ -16,7 +16,7 @@ use crate::disk::make_dir;
 use crate::ids::{GroupId, LogIndex, Seq};
 use crate::memory::Share;
 use crate::segment::data::Data;
-use crate::segment::index::SegmentIndex;
+use crate::segment::index::{self, SegmentIndex};
 use crate::segment::{HOLE, Offsets, Segment, parse_name, write};
 use crate::store::Context;
 use crate::traits::{Limits, State};
@@ -84,6 +84,7 @@ impl StreamLog {
             lost: Mutex::default(),
             replay_end: LogIndex(0),
             jobs: super::drain::Jobs::default(),
+            pins: super::snapshot::Pins::default(),
             verify: Verify::default(),
             bytes_since_checkpoint: 0,
             dirty_since_ns: None,
@@ -159,6 +160,7 @@ impl StreamLog {
             let segment = self.open_segment(entry)?;
             self.segments.push_back(segment);
         }
+        self.note_unindexed(checkpoint);
         // A segment that was still growing is not written to again: what the journal holds behind it starts a new one.
         if let Some(last) = self.segments.back_mut() {
             last.sealed = true;
@@ -241,7 +243,7 @@ impl StreamLog {
         }
         let mut offsets = write::scan(&segment.data, entry.base, entry.len);
         offsets.resize(segment.slots, HOLE);
-        segment.offsets = Offsets::Ram(offsets);
+        segment.offsets = Offsets::Ram(Arc::new(offsets));
         Ok(segment)
     }
 
@@ -249,8 +251,14 @@ impl StreamLog {
         let file = self.context.disk.open_existing(path).ok()?;
         let len = usize::try_from(file.len().ok()?).ok()?;
         let place = (Some(&self.context.pool), path);
-        let index = SegmentIndex::open(place, &file.map(len).ok()?, entry.base);
-        if index.is_none() {
+        let content = file.map(len).ok()?;
+        let index = SegmentIndex::open(place, &content, entry.base);
+        if index.is_none() && index::is_outdated(self.context.pool.vault.as_deref(), path, &content) {
+            self.context.damage.remark(format!(
+                "{}: the index is of an earlier version and is made anew",
+                path.display()
+            ));
+        } else if index.is_none() {
             // It can be made again from the records.
             self.context.damage.note(format!(
                 "{}: the index does not verify and is not used",

@@ -32,6 +32,9 @@ impl StreamLog {
             self.remove_from_segment(seq, erase)
         };
         let Some(gone) = gone else { return false };
+        if erase {
+            self.pins.erase(seq);
+        }
         if erase && self.storage == Storage::File {
             self.jobs.scrub.push(seq);
         }

@@ -1,6 +1,7 @@
 //! Opening a stream without a checkpoint: its messages are taken from whatever segments are there.
 
 use std::io;
+use std::sync::Arc;
 
 use super::StreamLog;
 use crate::ids::Seq;
@@ -52,7 +53,7 @@ impl StreamLog {
         for (slot, _) in offsets.iter().enumerate().filter(|(_, o)| **o == HOLE) {
             segment.deleted.insert(slot);
         }
-        segment.offsets = Offsets::Ram(offsets);
+        segment.offsets = Offsets::Ram(Arc::new(offsets));
         segment.len = segment.data.end();
         segment.sealed = true;
         for slot in 0..segment.slots {

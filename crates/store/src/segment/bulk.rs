@@ -1,6 +1,6 @@
 //! Writing large messages to a segment past the operating system's memory. They are in the journal, in memory and then in
 //! the segment; whoever follows closely reads them from memory, so that a further copy would mostly push out what others
-//! read. Taking fresh pages for it costs more than all the rest of the way of a large message.
+//! read.
 
 use std::io::{self, IoSlice};
 
@@ -8,18 +8,23 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 
 use super::gathered::are_large;
-use crate::disk::{DIRECT_BYTES, DiskFile, direct_rest, direct_start};
+use crate::disk::DiskFile;
+use crate::disk::pieces::Pieces;
 
 /// Less than this at a time is not worth it, bytes.
 const BULK_BYTES_MIN: u64 = 256 * 1024;
 /// Bytes of one write.
 const PIECE_BYTES: usize = 512 * 1024;
 
-const _: () = assert!(PIECE_BYTES.is_multiple_of(DIRECT_BYTES));
+/// Where the bytes of a write are gathered.
+#[derive(Debug)]
+pub(super) struct Bulk(Mutex<Pieces>);
 
-/// Where the bytes of a write are gathered, at an address that the disk can read from.
-#[derive(Debug, Default)]
-pub(super) struct Bulk(Mutex<Vec<u8>>);
+impl Default for Bulk {
+    fn default() -> Self {
+        Self(Mutex::new(Pieces::new(PIECE_BYTES)))
+    }
+}
 
 impl Bulk {
     /// Writes `records`, of `total` bytes, one behind the other from `at` on.
@@ -33,19 +38,7 @@ impl Bulk {
         if total < BULK_BYTES_MIN || !are_large(records.len(), total) {
             return write_plain(file, records, at);
         }
-        let mut buffer = self.0.lock();
-        if buffer.is_empty() {
-            buffer.resize(PIECE_BYTES + DIRECT_BYTES, 0);
-        }
-        let start = direct_start(&buffer);
-        let mut piece = Piece {
-            file,
-            buffer: &mut buffer[start..start + PIECE_BYTES],
-            at,
-            len: 0,
-        };
-        records.iter().try_for_each(|record| piece.push(record))?;
-        piece.flush()
+        self.0.lock().write(file, at, records.iter().map(Bytes::as_ref))
     }
 }
 
@@ -55,61 +48,6 @@ fn write_plain(file: &dyn DiskFile, records: &[Bytes], at: u64) -> io::Result<()
         return Ok(());
     }
     file.write_at(&mut slices, at)
-}
-
-/// Bytes on their way to `at`.
-struct Piece<'a> {
-    file: &'a dyn DiskFile,
-    buffer: &'a mut [u8],
-    at: u64,
-    len: usize,
-}
-
-impl Piece<'_> {
-    /// How many bytes fit: from the middle of a page on, only what is left of it.
-    fn room(&self) -> usize {
-        let end = match direct_rest(self.at) {
-            0 => self.buffer.len(),
-            rest => rest,
-        };
-        end - self.len
-    }
-
-    fn push(&mut self, mut bytes: &[u8]) -> io::Result<()> {
-        while !bytes.is_empty() {
-            let (now, later) = bytes.split_at(bytes.len().min(self.room()));
-            self.buffer[self.len..self.len + now.len()].copy_from_slice(now);
-            self.len += now.len();
-            bytes = later;
-            if self.room() == 0 {
-                self.flush()?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Writes what there is: whole pages at a page's beginning directly, the rest as usual.
-    fn flush(&mut self) -> io::Result<()> {
-        let aligned = self.at.is_multiple_of(DIRECT_BYTES as u64);
-        let whole = if aligned {
-            self.len / DIRECT_BYTES * DIRECT_BYTES
-        } else {
-            0
-        };
-        let (direct, mut rest) = self.buffer[..self.len].split_at(whole);
-        let mut at = self.at;
-        if whole > 0 && self.file.write_direct(direct, at)? {
-            at += whole as u64;
-        } else {
-            rest = &self.buffer[..self.len];
-        }
-        if !rest.is_empty() {
-            self.file.write_at(&mut [IoSlice::new(rest)], at)?;
-        }
-        self.at += self.len as u64;
-        self.len = 0;
-        Ok(())
-    }
 }
 
 #[cfg(test)]

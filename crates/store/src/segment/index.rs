@@ -19,6 +19,8 @@ use crate::seal::{self, Vault};
 const OPEN_MAX: usize = 16;
 /// First bytes of an index file.
 const MAGIC: [u8; 8] = *b"NJSIDX02";
+/// Those of index files as earlier builds wrote them. Two bits at least tell them from today's.
+const OLD_MAGICS: [[u8; 8]; 1] = [*b"NJSIDX01"];
 
 /// What the file says.
 #[derive(Debug)]
@@ -91,6 +93,13 @@ pub(crate) fn encode(
         None => Ok(codec::seal_in_place(MAGIC, out)),
         Some(_) => seal::seal_file(vault, MAGIC, path, &out.0[codec::SEAL_BYTES..]),
     }
+}
+
+/// Whether `file`, at `path`, is an intact index as an earlier build wrote it: to be made anew, and no damage.
+pub(crate) fn is_outdated(vault: Option<&Vault>, path: &Path, file: &Bytes) -> bool {
+    OLD_MAGICS
+        .into_iter()
+        .any(|magic| seal::unseal_file(vault, magic, path, file).is_some())
 }
 
 impl Content {
@@ -215,7 +224,10 @@ impl SegmentIndex {
 
 #[cfg(test)]
 mod tests {
+    use zeroize::Zeroizing;
+
     use super::*;
+    use crate::seal::Cipher;
 
     #[test]
     fn what_is_written_is_found() {
@@ -244,10 +256,25 @@ mod tests {
     }
 
     #[test]
-    fn what_is_encrypted_takes_memory_while_it_is_asked() {
-        use crate::seal::Cipher;
-        use zeroize::Zeroizing;
+    fn what_an_earlier_build_wrote_is_told_from_damage() {
+        let vault = Vault::new(Zeroizing::new([7; 32]), Cipher::default());
+        let path = Path::new("/s/seg.idx");
+        for vault in [None, Some(&vault)] {
+            let file = |magic| Bytes::from(seal::seal_file(vault, magic, path, b"anything").unwrap());
+            let (old, now) = (file(OLD_MAGICS[0]), file(MAGIC));
+            assert!(is_outdated(vault, path, &old) && !is_outdated(vault, path, &now));
+            for bit in 0..old.len() * 8 {
+                for file in [&old, &now] {
+                    let mut damaged = file.to_vec();
+                    damaged[bit / 8] ^= 1 << (bit % 8);
+                    assert!(!is_outdated(vault, path, &Bytes::from(damaged)), "bit {bit}");
+                }
+            }
+        }
+    }
 
+    #[test]
+    fn what_is_encrypted_takes_memory_while_it_is_asked() {
         let mut subjects = super::super::gathered::Subjects::default();
         (0..1000).for_each(|slot| subjects.note(b"a", slot));
         let table = subjects.into_table();

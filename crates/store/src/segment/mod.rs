@@ -35,10 +35,11 @@ pub(crate) const RECORDS_AT: u64 = 32;
 /// Offset of a slot without record.
 pub(crate) const HOLE: u32 = u32::MAX;
 
-/// Where records lie: in memory while the segment grows, in its index file once it is sealed.
-#[derive(Debug)]
+/// Where records lie: in memory while the segment grows, in its index file once it is sealed. Clones share it until one
+/// of both changes.
+#[derive(Debug, Clone)]
 pub(crate) enum Offsets {
-    Ram(Vec<u32>),
+    Ram(Arc<Vec<u32>>),
     Index,
 }
 
@@ -91,13 +92,31 @@ impl Segment {
             base,
             generation,
             slots: 0,
-            offsets: Offsets::Ram(Vec::new()),
+            offsets: Offsets::Ram(Arc::default()),
             index: None,
             data: Data::default(),
             len: RECORDS_AT,
             deleted: SlotSet::default(),
             live_bytes: 0,
             sealed: false,
+            file: None,
+            gathered: Arc::default(),
+        }
+    }
+
+    /// The same segment for reading only, as it is: the two share what they hold.
+    pub(crate) fn pinned(&self) -> Self {
+        Self {
+            base: self.base,
+            generation: self.generation,
+            slots: self.slots,
+            offsets: self.offsets.clone(),
+            index: self.index.clone(),
+            data: self.data.clone(),
+            len: self.len,
+            deleted: self.deleted.clone(),
+            live_bytes: self.live_bytes,
+            sealed: true,
             file: None,
             gathered: Arc::default(),
         }

@@ -1,5 +1,6 @@
 //! Entries of a run of subjects: in order, each text without what it shares with the one before, in blocks that are
-//! checked as a whole. A block starts with a whole text, so it is read without any other.
+//! checked as a whole. A block starts with a whole text, so it is read without any other; so does every sixteenth entry, and
+//! where these are is said behind the last, so that a subject is found by looking at a few of them.
 
 use std::cmp::Ordering;
 
@@ -7,6 +8,9 @@ use crate::ids::Seq;
 use crate::order::shared;
 
 use super::SubjectState;
+
+/// Of so many entries the first has its whole text.
+const STRIDE: usize = 16;
 
 /// What a layer says of a subject. A count of 0 says that it is gone, whatever older layers say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +32,9 @@ impl Known {
 pub(super) struct BlockWriter {
     bytes: Vec<u8>,
     last: Vec<u8>,
+    entries: usize,
+    /// Where entries with whole texts begin, but for the first.
+    starts: Vec<[u8; 4]>,
     /// Sum of [`Known::gain`].
     pub(super) gain: i64,
 }
@@ -66,6 +73,14 @@ impl BlockWriter {
 
     /// Adds an entry with the subject's history, if that is known; texts ascend.
     pub(super) fn push(&mut self, text: &[u8], known: &Known, history: &[u8]) {
+        if self.entries.is_multiple_of(STRIDE) {
+            self.last.clear();
+            if self.entries > 0 {
+                let at = u32::try_from(self.bytes.len()).unwrap_or(u32::MAX);
+                self.starts.push(at.to_le_bytes());
+            }
+        }
+        self.entries += 1;
         let common = shared(&self.last, text);
         put(&mut self.bytes, common as u64);
         put(&mut self.bytes, (text.len() - common) as u64);
@@ -90,9 +105,14 @@ impl BlockWriter {
 
     /// The block with its checksum, which also covers `place`; the next one is begun.
     pub(super) fn finish(&mut self, place: u64, out: &mut Vec<u8>) {
+        let starts = u32::try_from(self.starts.len()).unwrap_or(u32::MAX);
+        self.bytes.extend_from_slice(self.starts.as_flattened());
+        self.bytes.extend_from_slice(&starts.to_le_bytes());
         out.extend_from_slice(&checksum(&self.bytes, place).to_le_bytes());
         out.append(&mut self.bytes);
         self.last.clear();
+        self.starts.clear();
+        self.entries = 0;
         self.gain = 0;
     }
 }
@@ -104,10 +124,23 @@ fn checksum(content: &[u8], place: u64) -> u32 {
     hasher.finalize()
 }
 
-/// The entries of a block at `place`, if it verifies.
+/// The content of a block at `place`, if it verifies.
 pub(super) fn open(block: &[u8], place: u64) -> Option<&[u8]> {
     let (crc, content) = block.split_first_chunk::<4>()?;
     (u32::from_le_bytes(*crc) == checksum(content, place)).then_some(content)
+}
+
+/// The entries of a block's content, and where in them those with whole texts begin, but for the first.
+fn parts(content: &[u8]) -> Option<(&[u8], &[[u8; 4]])> {
+    let (rest, count) = content.split_last_chunk::<4>()?;
+    let starts = usize::try_from(u32::from_le_bytes(*count)).ok()?.checked_mul(4)?;
+    let (entries, starts) = rest.split_at(rest.len().checked_sub(starts)?);
+    Some((entries, starts.as_chunks().0))
+}
+
+/// The entries of a block's content, for [`next`].
+pub(super) fn entries(content: &[u8]) -> Option<&[u8]> {
+    parts(content).map(|(entries, _)| entries)
 }
 
 fn take_known<'a>(bytes: &mut &'a [u8]) -> Option<(Known, &'a [u8])> {
@@ -145,9 +178,32 @@ pub(super) fn next<'a>(bytes: &mut &'a [u8], text: &mut Vec<u8>) -> Option<(Know
     take_known(bytes)
 }
 
-/// Looks for `wanted` without putting texts together: only where an entry shares with the one before exactly what that
-/// one shared with `wanted` can it come closer.
-pub(super) fn find<'a>(mut bytes: &'a [u8], wanted: &[u8]) -> Option<(Known, &'a [u8])> {
+/// The text of an entry that has its whole.
+fn whole_text(mut entry: &[u8]) -> Option<&[u8]> {
+    let (_, len) = (take_len(&mut entry)?, take_len(&mut entry)?);
+    entry.get(..len)
+}
+
+/// What a block's content says of `wanted`.
+pub(super) fn find<'a>(content: &'a [u8], wanted: &[u8]) -> Option<(Known, &'a [u8])> {
+    let (entries, starts) = parts(content)?;
+    let from = |start: &[u8; 4]| {
+        let at = usize::try_from(u32::from_le_bytes(*start)).ok()?;
+        entries.get(at..)
+    };
+    let is_not_behind = |start: &[u8; 4]| {
+        from(start)
+            .and_then(whole_text)
+            .is_some_and(|text| text <= wanted)
+    };
+    let before = starts.partition_point(is_not_behind);
+    let start = before.checked_sub(1).and_then(|n| from(&starts[n]));
+    find_from(start.unwrap_or(entries), wanted)
+}
+
+/// Looks for `wanted` from an entry with its whole text on, without putting texts together: only where an entry shares with
+/// the one before exactly what that one shared with `wanted` can it come closer.
+fn find_from<'a>(mut bytes: &'a [u8], wanted: &[u8]) -> Option<(Known, &'a [u8])> {
     let mut matched = 0;
     while !bytes.is_empty() {
         let (common, more) = (take_len(&mut bytes)?, take_len(&mut bytes)?);
@@ -205,7 +261,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_is_found(entries in proptest::collection::btree_map("[ab]{1,6}", any::<u32>(), 0..60), others in proptest::collection::vec("[abc]{1,6}", 20)) {
+        fn what_is_written_is_found(entries in proptest::collection::btree_map("[ab]{1,6}", any::<u32>(), 0..90), others in proptest::collection::vec("[abc]{1,6}", 20)) {
             let entries: BTreeMap<String, Known> = entries.into_iter().map(|(t, n)| (t, known(u64::from(n)))).collect();
             let mut writer = BlockWriter::default();
             let histories: BTreeMap<&String, Vec<u8>> = entries.iter().map(|(text, known)| (text, history(known))).collect();
@@ -219,7 +275,7 @@ mod tests {
                 let expected = entries.get(text).map(|known| (*known, histories[text].as_slice()));
                 prop_assert_eq!(find(content, text.as_bytes()), expected);
             }
-            let (mut rest, mut text) = (content, Vec::new());
+            let (mut rest, mut text) = (super::entries(content).unwrap(), Vec::new());
             for (expected, state) in &entries {
                 prop_assert_eq!(next(&mut rest, &mut text), Some((*state, histories[expected].as_slice())));
                 prop_assert_eq!(&text, expected.as_bytes());

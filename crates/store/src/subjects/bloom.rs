@@ -1,10 +1,12 @@
-//! A filter that tells of nearly every absent subject that it is absent, in ten bits a subject. It is kept on disk with the
-//! run it is of.
+//! A filter that tells of nearly every absent subject that it is absent, in ten bits a subject. All bits of a subject lie
+//! together, so that asking takes one look at memory. It is kept on disk with the run it is of.
 
-/// Bits a subject: about one absent subject in a hundred passes.
+/// Bits a subject: one or two absent subjects in a hundred pass.
 const BITS: usize = 10;
 /// Bits looked at.
 const PROBES: u32 = 6;
+/// Words that the bits of a subject are in: together as large as what a processor reads at once.
+const LINE: usize = 8;
 
 const SEED: u64 = 0x9e37_79b9_7f4a_7c15;
 const SPREAD: u64 = 0xd6e8_feb8_6659_fd93;
@@ -35,7 +37,7 @@ pub(super) struct Bloom {
 impl Bloom {
     /// One that was written: its words as they were.
     pub(super) fn of_words(words: Box<[u64]>) -> Option<Self> {
-        (!words.is_empty()).then_some(Self { words })
+        (!words.is_empty() && words.len().is_multiple_of(LINE)).then_some(Self { words })
     }
 
     pub(super) fn words(&self) -> &[u64] {
@@ -43,33 +45,42 @@ impl Bloom {
     }
 
     pub(super) fn new(subjects: usize) -> Self {
+        let lines = (subjects * BITS).div_ceil(LINE * 64).max(1);
         Self {
-            words: vec![0; (subjects * BITS).div_ceil(64).max(1)].into(),
+            words: vec![0; lines * LINE].into(),
         }
     }
 
-    /// Word and bit of each probe.
-    fn places(&self, hash: u64) -> impl Iterator<Item = (usize, u64)> + use<> {
-        let bits = self.words.len() as u128 * 64;
-        let step = hash.rotate_left(32) | 1;
+    /// The first of the words for a print.
+    fn line(&self, print: u64) -> usize {
+        // The upper half of the product is evenly spread over all lines.
+        let line = (u128::from(print) * (self.words.len() / LINE) as u128) >> 64;
+        usize::try_from(line).unwrap_or(0) * LINE
+    }
+
+    /// Word of a line and bit of each probe: nine bits each of what the line was not chosen by.
+    fn places(print: u64) -> impl Iterator<Item = (usize, u64)> {
+        let mixed = print.wrapping_mul(SPREAD);
         (0..PROBES).map(move |n| {
-            let mixed = hash.wrapping_add(step.wrapping_mul(u64::from(n)));
-            // The upper half of the product is evenly spread over all bits.
-            let bit = (u128::from(mixed) * bits) >> 64;
-            let bit = usize::try_from(bit).unwrap_or(0);
-            (bit / 64, 1 << (bit % 64))
+            let place = mixed >> (9 * n + 10);
+            (usize::try_from(place >> 6 & 7).unwrap_or(0), 1 << (place & 63))
         })
     }
 
-    pub(super) fn insert(&mut self, hash: u64) {
-        for (word, bit) in self.places(hash) {
-            self.words[word] |= bit;
+    pub(super) fn insert(&mut self, print: u64) {
+        let line = self.line(print);
+        for (word, bit) in Self::places(print) {
+            self.words[line + word] |= bit;
         }
     }
 
-    /// `false` if `hash` was never put in.
-    pub(super) fn may_contain(&self, hash: u64) -> bool {
-        self.places(hash).all(|(word, bit)| self.words[word] & bit != 0)
+    /// `false` if `print` was never put in.
+    pub(super) fn may_contain(&self, print: u64) -> bool {
+        let line = self.line(print);
+        let Some(line) = self.words.get(line..line + LINE) else {
+            return true;
+        };
+        Self::places(print).all(|(word, bit)| line[word] & bit != 0)
     }
 
     pub(super) fn memory_bytes(&self) -> usize {

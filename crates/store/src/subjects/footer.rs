@@ -10,7 +10,7 @@ use crate::disk::read_exact;
 use crate::seal::{self, FILE_KEY_BYTES, FileKey, Sealer};
 
 /// First bytes of the last ones.
-pub(super) const MAGIC: [u8; 8] = *b"NJSUBJ02";
+pub(super) const MAGIC: [u8; 8] = *b"NJSUBJ03";
 /// Bytes of what is behind the footer.
 const END_BYTES: usize = 64;
 /// The place the footer is encrypted for: no block has it.

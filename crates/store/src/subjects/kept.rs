@@ -22,7 +22,7 @@ use std::hash::BuildHasher;
 const INSIDE_BYTES_MAX: usize = 128 * 1024;
 
 /// What the checksum of the table in a checkpoint says of its place.
-const TABLE_PLACE: u64 = 1;
+const TABLE_PLACE: u64 = 2;
 
 /// A run as a checkpoint names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -222,7 +222,10 @@ impl Subjects {
         // Without its checksum a table is in a run.
         let mut rest = match kept.table.as_slice() {
             [] => &[][..],
-            table => block::open(table, TABLE_PLACE).ok_or(Damaged).map_err(damaged)?,
+            table => block::open(table, TABLE_PLACE)
+                .and_then(block::entries)
+                .ok_or(Damaged)
+                .map_err(damaged)?,
         };
         let mut text = Vec::new();
         while !rest.is_empty() {

@@ -185,7 +185,8 @@ impl Run {
         if let Some(sealer) = &self.sealer {
             bytes = sealer.open(&at.to_le_bytes(), &bytes).ok_or(Damaged)?;
         }
-        if block::open(&bytes, self.number ^ at).is_none() {
+        let content = block::open(&bytes, self.number ^ at);
+        if content.and_then(block::entries).is_none() {
             return Err(Damaged);
         }
         bytes.drain(..4);
@@ -231,7 +232,7 @@ impl Run {
         };
         for n in [start, end - 1].iter().take(if start == end - 1 { 1 } else { 2 }) {
             let block = self.block(*n, true)?;
-            let (mut rest, mut text) = (&*block, Vec::new());
+            let (mut rest, mut text) = (block::entries(&block).unwrap_or_default(), Vec::new());
             while let Some((known, _)) = block::next(&mut rest, &mut text) {
                 sum += if text.starts_with(prefix) { known.gain() } else { 0 };
             }
@@ -295,7 +296,7 @@ impl Cursor {
             }
             let block = self.run.block(self.next, false)?;
             self.next += 1;
-            self.read = 0..block.len();
+            self.read = 0..block::entries(&block).map_or(0, <[u8]>::len);
             self.block = Some(block);
             self.text.clear();
         }

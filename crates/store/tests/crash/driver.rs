@@ -10,6 +10,7 @@ use natterjack_store::{
 };
 
 use crate::model::{self, Change, Model};
+use crate::pinned::Pinned;
 
 const ROOT: &str = "/store";
 
@@ -30,6 +31,10 @@ pub(crate) enum Step {
     BeginCheckpoint(u32),
     /// An orderly stop and a start.
     Restart,
+    /// Pins this stream: from now on every step is followed by a look at what the snapshot has.
+    Snapshot(u32),
+    /// Lets go of all snapshots.
+    Release,
     /// The owner finds what is due and removes it.
     Expire(i64),
     /// The disk has so many bytes from now on.
@@ -44,7 +49,7 @@ pub(crate) struct Coding {
     key: Option<&'static str>,
     previous: Option<&'static str>,
     cipher: Cipher,
-    compress: bool,
+    pub(crate) compress: bool,
 }
 
 impl Coding {
@@ -109,6 +114,8 @@ pub(crate) struct Run {
     pub(crate) sync: SyncMode,
     coding: Coding,
     lanes: Vec<Lane>,
+    /// Snapshots that are held.
+    pinned: Vec<Pinned>,
     now_ns: i64,
     /// Something failed for good.
     pub(crate) over: bool,
@@ -116,7 +123,7 @@ pub(crate) struct Run {
     pub(crate) refused: usize,
 }
 
-fn options(sync: SyncMode, coding: Coding) -> StoreOptions {
+pub(crate) fn options(sync: SyncMode, coding: Coding) -> StoreOptions {
     StoreOptions {
         sync,
         encryption: coding.key.map(|key| Encryption {
@@ -133,7 +140,7 @@ fn options(sync: SyncMode, coding: Coding) -> StoreOptions {
     }
 }
 
-fn stream_options() -> StreamOptions {
+pub(crate) fn stream_options() -> StreamOptions {
     StreamOptions {
         segment_bytes: 1,
         ..StreamOptions::default()
@@ -172,6 +179,7 @@ impl Run {
             sync,
             coding: Coding::default(),
             lanes: Vec::new(),
+            pinned: Vec::new(),
             now_ns: 1,
             over: false,
             refused: 0,
@@ -212,11 +220,13 @@ impl Run {
         }
         for step in steps {
             self.step(&mut store, step);
+            self.pinned.iter().for_each(Pinned::check);
             if self.over {
                 break;
             }
         }
         store.shutdown();
+        self.pinned.clear();
     }
 
     fn step(&mut self, store: &mut Store, step: &Step) {
@@ -235,6 +245,12 @@ impl Run {
                 self.coding.previous = self.coding.key.replace(key);
                 self.restart(store);
             }
+            Step::Snapshot(id) => {
+                let lane = &mut self.lanes[*id as usize - 1];
+                let (applied, model) = (lane.applied, lane.model().clone());
+                self.pinned.push(Pinned::new(*id, model, lane.log(), applied));
+            }
+            Step::Release => self.pinned.clear(),
             Step::Expire(seconds) => self.expire(*seconds),
             Step::Capacity(bytes) => self.disk.set_faults(Faults {
                 capacity: Some(*bytes),
@@ -263,6 +279,8 @@ impl Run {
     }
 
     fn restart(&mut self, store: &mut Store) {
+        // Who erases in the stream that is opened anew knows nothing of them.
+        self.pinned.clear();
         store.shutdown();
         self.lanes
             .iter_mut()
@@ -321,6 +339,8 @@ impl Run {
             let mut after = lane.models[n - 1].clone();
             match outcome {
                 Ok(()) => {
+                    let pinned = self.pinned.iter_mut().filter(|p| p.stream == id);
+                    pinned.for_each(|p| p.hear(change, &after));
                     after.apply(change, id);
                     lane.sent[n - 1].acked = Some(self.disk.operations());
                     lane.models[n] = after;

@@ -11,6 +11,8 @@
 
 mod driver;
 mod model;
+mod pinned;
+mod restored;
 mod scripts;
 
 use std::collections::HashSet;
@@ -239,6 +241,25 @@ fn every_crash_point_of_a_store_that_gets_a_key() {
         run.run(&script.steps);
         assert!(!run.over, "{}: nothing failed", script.name);
         check_all(&script.name, &run, 2);
+    }
+}
+
+#[test]
+fn every_crash_point_of_a_restore_leaves_all_or_nothing() {
+    let codings = [
+        Coding::default(),
+        Coding::compressed(),
+        Coding::sealed(Cipher::default(), false),
+    ];
+    let outcomes: Vec<(usize, usize)> = codings
+        .into_iter()
+        .map(|coding| restored::exhaust(coding, seeds().min(4)))
+        .collect();
+    for (all, nothing) in outcomes {
+        assert!(
+            all > 10 && nothing > 10,
+            "{all} with the stream, {nothing} without"
+        );
     }
 }
 

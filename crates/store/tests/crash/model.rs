@@ -1,8 +1,11 @@
 //! What a stream should hold, kept the plain way, and the commands that change it.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 
-use natterjack_store::{BatchBuilder, EntryBody, Limits, MsgStore, NewRecord, Seq, Unheard};
+use natterjack_store::{
+    BatchBuilder, EntryBody, Limits, LoadError, MsgStore, NewRecord, Seq, Snapshot, Unheard,
+};
 use natterjack_subject::Filter;
 
 /// Subjects messages are sent to.
@@ -210,6 +213,30 @@ impl Model {
                 return Some(format!("message {seq} is not as it was"));
             }
             from = seq.next();
+        }
+        None
+    }
+
+    /// What differs between this and a snapshot, if anything does.
+    pub(crate) fn differs_from(&self, snapshot: &Snapshot) -> Option<String> {
+        let mut seen = Vec::new();
+        snapshot.scan(Seq(0), &mut |seq, found| {
+            seen.push((seq.0, found.map(|m| m.message())));
+            ControlFlow::Continue(())
+        });
+        for (seq, found) in &seen {
+            let expected = self.messages.get(seq).map(|(s, p)| (s.as_bytes(), &p[..]));
+            let loaded = snapshot.load(Seq(*seq));
+            for found in [found, &loaded] {
+                let found = found.as_ref().ok().map(|m| (m.subject(), m.payload()));
+                if expected.is_none() || found != expected {
+                    return Some(format!("message {seq} is not as it was"));
+                }
+            }
+        }
+        let behind = snapshot.load(Seq(self.last + 1));
+        if seen.len() != self.messages.len() || behind != Err(LoadError::NotFound) {
+            return Some(format!("{} of {} messages", seen.len(), self.messages.len()));
         }
         None
     }

@@ -397,12 +397,14 @@ fn drawn_change(seed: &mut u64) -> Change {
 
 fn drawn_step(seed: &mut u64) -> Step {
     let stream = 1 + u32::try_from(roll(seed, 2)).unwrap();
-    match roll(seed, 10) {
+    match roll(seed, 12) {
         0..=4 => On(stream, drawn_change(seed)),
         5 => Burst((0..3).map(|n| (1 + n % 2, drawn_change(seed))).collect()),
         6 => Upkeep,
         7 => Checkpoint(stream),
         8 => BeginCheckpoint(stream),
+        9 => Snapshot(stream),
+        10 => Release,
         _ => Restart,
     }
 }
@@ -414,6 +416,56 @@ fn drawn(number: u64) -> Script {
         streams: 2,
         steps: (0..DRAWN_STEPS).map(|_| drawn_step(&mut seed)).collect(),
     }
+}
+
+/// Streams that are pinned while everything is done to them.
+fn snapshots() -> Vec<Script> {
+    let ten = [Append(5, 100), Append(5, 100)];
+    let mut sparse = again(4, &[Do(Append(6, 600)), Upkeep]);
+    sparse.push(Snapshot(1));
+    sparse.extend((1..=24).filter(|n| n % 4 != 0).map(|n| Do(Remove(n))));
+    sparse.extend([
+        Upkeep,
+        Upkeep,
+        Snapshot(1),
+        Checkpoint(1),
+        Upkeep,
+        Do(Purge),
+        Upkeep,
+    ]);
+    sparse.extend([Checkpoint(1), Release, Upkeep, Restart]);
+    let mut behind = vec![Do(Append(5, 100)), Upkeep, Snapshot(1), Checkpoint(1)];
+    behind.extend(ten.map(Do));
+    behind.extend([
+        Snapshot(1),
+        Do(Truncate(12)),
+        Do(Append(4, 60)),
+        Upkeep,
+        Snapshot(1),
+    ]);
+    behind.extend([Truncate(3), Append(9, 70), Erase(2), Erase(7), PurgeFilter(1)].map(Do));
+    behind.extend([Checkpoint(1), Upkeep, Do(Skip(2000)), Upkeep, Release, Restart]);
+    vec![
+        script("a snapshot of what is rewritten and removed", 1, sparse),
+        script("snapshots of what is taken back and erased", 1, behind),
+        script(
+            "a snapshot under limits",
+            1,
+            [
+                vec![Snapshot(1)],
+                around(&[MaxMsgs(4), Append(6, 50)], &[]),
+                vec![
+                    Snapshot(1),
+                    Do(Append(3, 50)),
+                    Upkeep,
+                    Snapshot(1),
+                    Do(MaxPerSubject(1)),
+                ],
+                vec![Checkpoint(1), Upkeep, Do(Append(8, 700)), Upkeep, Checkpoint(1)],
+            ]
+            .concat(),
+        ),
+    ]
 }
 
 /// What owners of streams do beyond single changes.
@@ -462,6 +514,7 @@ pub(crate) fn scripts() -> Vec<Script> {
         ends_of_tails(),
         many(),
         mixed(),
+        snapshots(),
         owners(),
     ]
     .into_iter()

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use natterjack_jsapi::stream::{Discard, Republish, Retention};
+use natterjack_jsapi::stream::{Discard, PersistMode, Republish, Retention};
 use natterjack_jsapi::{Nanos, errors};
 use natterjack_store::Seq;
 
@@ -160,4 +160,28 @@ fn readers_wait_for_what_nobody_is_told_of_and_for_nothing_else() {
     assert!(awaited.is_some_and(|seq| world.group.is_there(seq)));
     publish(&mut world, Some(b"pub"));
     assert_eq!(world.group.awaited(), None);
+}
+
+#[test]
+fn messages_of_a_stream_that_persists_later_wait_for_no_disk() {
+    for (mode, relaxed) in [(PersistMode::Default, false), (PersistMode::Async, true)] {
+        let mut world = World::new(|config| config.persist_mode = mode);
+        let message = Incoming {
+            subject: b"s.a",
+            reply: Some(b"pub"),
+            headers: b"",
+            payload: b"x",
+        };
+        world.group.publish(world.now, &message, &mut world.fx);
+        let proposal = world.group.take_proposal(world.now).unwrap();
+        assert_eq!(proposal.relaxed, relaxed, "{mode:?}");
+        world.write(proposal);
+        assert_eq!(world.fx.sent.len(), 1, "acknowledged once it is written");
+        world
+            .group
+            .propose(Command::Delete { seq: 1, erase: false }, None);
+        let proposal = world.group.take_proposal(world.now).unwrap();
+        assert!(!proposal.relaxed, "commands are waited for");
+        world.write(proposal);
+    }
 }

@@ -2,6 +2,7 @@
 //! nothing when nobody listens.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use natterjack_jetstream::Effects as _;
 use natterjack_jsapi::GoTime;
@@ -15,6 +16,7 @@ use crate::clock;
 use crate::conn::Conn;
 use crate::jetstream::account::JsAccount;
 use crate::jetstream::wire::Wire;
+use crate::server::Server;
 use crate::system;
 
 /// Where every request is reported.
@@ -27,7 +29,7 @@ pub(super) fn client_info(conn: Option<&Conn>, account: &JsAccount) -> ClientInf
     match conn {
         Some(conn) => ClientInfo {
             server,
-            rtt: conn.round_trip_ns.load(std::sync::atomic::Ordering::Relaxed),
+            rtt: conn.round_trip_ns.load(Ordering::Relaxed),
             ..system::client_info(conn)
         },
         None => ClientInfo {
@@ -38,25 +40,58 @@ pub(super) fn client_info(conn: Option<&Conn>, account: &JsAccount) -> ClientInf
     }
 }
 
-/// Reports a request and its answer.
-pub(super) fn report(wire: &mut Wire, account: &JsAccount, request: &Request, response: &[u8]) {
+/// Who asked, of a request that came without a connection's name on it.
+pub(super) const UNKNOWN: &[u8] = b"{}";
+/// Who asked, of a request that was answered before anybody looked.
+pub(super) const NOBODY: &[u8] = b"null";
+
+/// A request and its answer.
+pub(super) struct Told<'a> {
+    /// The subject behind the prefix.
+    pub(super) rest: &'a str,
+    /// What was asked.
+    pub(super) body: &'a [u8],
+    /// What was answered.
+    pub(super) response: &'a [u8],
+}
+
+/// Counts a request that was answered, and reports it with its answer. As on the peer neither is done of a message that was
+/// read, and of a consumer that was reset.
+pub(super) fn answered(wire: &mut Wire, account: &JsAccount, request: &Request, response: &[u8]) {
+    account.api_total.fetch_add(1, Ordering::Relaxed);
+    let told = Told {
+        rest: &request.rest,
+        body: &request.body,
+        response,
+    };
+    tell(wire, &account.jetstream.server, &told, |o| {
+        o.field("client", &client_info(request.from.as_deref(), account));
+    });
+}
+
+/// Reports a request and its answer; `client` writes who asked.
+pub(super) fn tell(
+    wire: &mut Wire,
+    server: &Server,
+    told: &Told<'_>,
+    client: impl FnOnce(&mut ObjectWriter<'_>),
+) {
     if !wire.wants_advisory(AUDIT.as_bytes()) {
         return;
     }
-    let client = client_info(request.from.as_deref(), account);
     let id = nuid(&mut rand::random);
-    let domain = &account.jetstream.server.options.jetstream.domain;
     let json = advisory::event("api_audit", &id, clock::wall(), |o| {
-        o.text("server", &account.jetstream.server.id);
-        o.field("client", &client);
-        o.text("subject", &format!("$JS.API.{}", request.rest));
-        if !request.body.is_empty() {
-            o.text("request", &String::from_utf8_lossy(&request.body));
+        o.text("server", &server.id);
+        client(o);
+        o.text("subject", &format!("$JS.API.{}", told.rest));
+        if !told.body.is_empty() {
+            o.text("request", &String::from_utf8_lossy(told.body));
         }
-        o.text("response", &String::from_utf8_lossy(response));
-        o.omit("domain", domain);
+        o.text("response", &String::from_utf8_lossy(told.response));
+        o.omit("domain", &server.options.jetstream.domain);
     });
-    wire.advisory(AUDIT.as_bytes(), &json);
+    // The peer sends this one with an empty reply subject.
+    wire.send(AUDIT.as_bytes(), Some(b""), &[], &json);
 }
 
 /// Reports that something was done to a stream; `what` ends the subject's verb, `action` stands in the text.

@@ -12,15 +12,16 @@ use natterjack_subject::is_valid_literal;
 use super::{Desk, Request, audit};
 use crate::clock;
 use crate::jetstream::account::JsAccount;
-use crate::jetstream::backup::{self, Incoming, Wanted};
+use crate::jetstream::backup::{self, Packing, Wanted};
+use crate::jetstream::restore::{self, Incoming};
 use crate::jetstream::wire::Wire;
 
+/// A size that was asked for, in bytes: nothing is the default, what is out of bounds (or negative) the nearest that is not.
 fn bounded(asked: i64, default: usize, least: usize, most: usize) -> usize {
-    usize::try_from(asked)
-        .ok()
-        .filter(|n| *n > 0)
-        .unwrap_or(default)
-        .clamp(least, most)
+    if asked == 0 {
+        return default;
+    }
+    usize::try_from(asked).unwrap_or(least).clamp(least, most)
 }
 
 impl Desk {
@@ -42,10 +43,10 @@ impl Desk {
         let consumers = !asked.no_consumers;
         let head = stream.ask(move |owner| {
             let mut packer = Packer::default();
-            let state = owner.group.pack_head(&mut packer, consumers, clock::now());
-            (packer, state)
+            let (state, snapshot) = owner.group.pack_head(&mut packer, consumers, clock::now());
+            (Packing { packer, snapshot }, state)
         });
-        let (packer, state) = head.await.ok_or(errors::STREAM_NOT_FOUND)?;
+        let (packing, state) = head.await.ok_or(errors::STREAM_NOT_FOUND)?;
         let wanted = Wanted {
             deliver: asked.deliver_subject,
             chunk: bounded(asked.chunk_size, 128 * 1024, 1024, 1024 * 1024),
@@ -62,7 +63,7 @@ impl Desk {
         let told = audit::Backup::begun(&self.account, name, request);
         told.snapshot_created(&mut self.wire, &state);
         tokio::spawn(async move {
-            backup::send(&stream, &account, &wanted, packer, &state).await;
+            backup::send(&stream.name, &account, &wanted, packing).await;
             let mut wire = Wire::new(&account.jetstream.server, &account.account);
             told.snapshot_complete(&mut wire);
             wire.lane.flush();
@@ -73,7 +74,7 @@ impl Desk {
     pub(super) fn restore(&mut self, request: &Request, name: &str) {
         match self.try_restore(request, name) {
             Ok(config) => {
-                let incoming = backup::listen(&self.account, name);
+                let incoming = restore::listen(&self.account, name);
                 let told = audit::Backup::begun(&self.account, name, request);
                 told.restore_created(&mut self.wire);
                 let mut out = Vec::new();
@@ -85,11 +86,7 @@ impl Desk {
                     incoming.end(&account);
                 });
             }
-            Err(error) => {
-                let mut out = Vec::new();
-                response::restore_error(&mut out, &error);
-                self.answer(request, &out);
-            }
+            Err(error) => self.refuse(request, "stream_restore_response", &error),
         }
     }
 

@@ -1,12 +1,11 @@
 //! Consumers: made, shown, paused, started over, removed.
 
-use std::sync::atomic::Ordering;
-
 use natterjack_jetstream::consumer::check_group_name;
 use natterjack_jetstream::{Admitted, Command, Effects as _, Form, Outcome, check_form};
 use natterjack_jsapi::consumer::{ConsumerInfo, CreateRequest};
 use natterjack_jsapi::request::{ConsumerList, Pause, Reset, Unpin};
 use natterjack_jsapi::response;
+use natterjack_jsapi::versioning::API_LEVEL;
 use natterjack_jsapi::{ApiCall, ApiError, GoTime, Nanos, errors, headers};
 use natterjack_subject::names::random_name;
 
@@ -266,7 +265,6 @@ impl Asked {
         // For a consumer that is not there nobody answers.
         let Ok(id) = Self::lookup(owner, name) else { return };
         let out = self.try_reset(owner, id).unwrap_or_else(|error| {
-            self.account.api_errors.fetch_add(1, Ordering::Relaxed);
             let mut out = Vec::new();
             response::reset_refused(&mut out, &error);
             out
@@ -279,6 +277,9 @@ impl Asked {
     }
 
     fn try_reset(&self, owner: &mut Owner, id: u32) -> Result<Vec<u8>, ApiError> {
+        if self.request.level > API_LEVEL {
+            return Err(errors::REQUIRED_API_LEVEL);
+        }
         let wanted: Reset = if self.request.body.is_empty() {
             Reset::default()
         } else {

@@ -4,10 +4,11 @@ use natterjack_jsapi::headers;
 use natterjack_jsapi::versioning::API_LEVEL;
 use natterjack_proto::Headers;
 
-/// The API level a request asks for; what is no number asks for more than there is.
+/// The API level a request asks for: none by an empty header, and more than there is by one that is no number.
 pub(super) fn level(block: &[u8]) -> i64 {
     Headers::new(block)
         .get(headers::REQUIRED_API_LEVEL)
+        .filter(|text| !text.is_empty())
         .map_or(0, |text| {
             let number = std::str::from_utf8(text).ok().and_then(|t| t.trim().parse().ok());
             number.unwrap_or(i64::MAX)

@@ -21,7 +21,16 @@ pub(super) fn wanted_message(request: &Request, strict: bool) -> Result<MsgGet, 
 }
 
 impl Asked {
-    pub(super) fn get_message(&self, owner: &mut Owner) -> Result<Vec<u8>, ApiError> {
+    /// Answers with a message. Whoever listens to what is asked of the API does not hear what messages say, and the peer
+    /// counts no such request.
+    pub(super) fn get_message(&self, owner: &mut Owner) {
+        match self.find_message(owner) {
+            Ok(found) => owner.wire.answer(&self.request.reply, &found),
+            refused @ Err(_) => self.finish(owner, refused),
+        }
+    }
+
+    fn find_message(&self, owner: &mut Owner) -> Result<Vec<u8>, ApiError> {
         let wanted = wanted_message(&self.request, self.account.strict())?;
         let found = direct::find(owner.group.store(), &wanted).ok_or(errors::NO_MESSAGE_FOUND)?;
         let message = StoredMessage {

@@ -15,6 +15,7 @@ mod list;
 mod message;
 mod queue;
 mod stream;
+pub(super) mod system;
 mod template;
 
 use std::sync::Arc;
@@ -153,19 +154,21 @@ impl Desk {
             return;
         };
         let kind = call.response();
-        if !self.account.enabled {
-            self.refuse(request, kind, &errors::NOT_ENABLED_FOR_ACCOUNT);
-        } else if request.level > API_LEVEL {
+        // A consumer listens for its reset itself on the peer, and is not there where there is no JetStream.
+        let resets = matches!(call, ApiCall::ConsumerReset { .. });
+        if clustered_only(&call) {
+            self.refuse(request, kind, &errors::CLUSTER_REQUIRED);
+        } else if request.level > API_LEVEL && !resets {
             self.refuse(request, kind, &errors::REQUIRED_API_LEVEL);
-        } else {
+        } else if self.account.enabled {
             self.dispatch(request, &call).await;
+        } else if !resets {
+            self.refuse(request, kind, &errors::NOT_ENABLED_FOR_ACCOUNT);
         }
-        self.account.api_total.fetch_add(1, Ordering::Relaxed);
         self.wire.lane.flush();
     }
 
     async fn dispatch(&mut self, request: &Request, call: &ApiCall<'_>) {
-        let kind = call.response();
         match *call {
             ApiCall::Info => self.info(request).await,
             ApiCall::StreamCreate { stream } => self.create(request, stream).await,
@@ -180,9 +183,6 @@ impl Desk {
             ApiCall::StreamNames => self.stream_names(request),
             ApiCall::StreamList => self.stream_list(request).await,
             ApiCall::MsgNext { .. } | ApiCall::DirectGet { .. } => {}
-            _ if clustered_only(call) => {
-                self.refuse(request, kind, &errors::CLUSTER_REQUIRED);
-            }
             _ => self.hand_over(request, call),
         }
     }
@@ -227,7 +227,7 @@ impl Desk {
     /// Answers a request.
     fn answer(&mut self, request: &Request, json: &[u8]) {
         self.wire.answer(&request.reply, json);
-        audit::report(&mut self.wire, &self.account, request, json);
+        audit::answered(&mut self.wire, &self.account, request, json);
     }
 
     /// A stream by name.
@@ -239,6 +239,7 @@ impl Desk {
 fn encode_error(out: &mut Vec<u8>, kind: &str, error: &ApiError) {
     match kind {
         "stream_purge_response" => response::purge_error(out, error),
+        "stream_restore_response" => response::restore_error(out, error),
         "consumer_pause_response" => response::pause_error(out, error),
         "stream_names_response"
         | "stream_list_response"
@@ -265,7 +266,7 @@ impl Asked {
         let done = match call {
             ApiCall::StreamInfo { .. } => self.stream_info(owner),
             ApiCall::StreamPurge { .. } => return self.purge(owner),
-            ApiCall::StreamMsgGet { .. } => self.get_message(owner),
+            ApiCall::StreamMsgGet { .. } => return self.get_message(owner),
             ApiCall::StreamMsgDelete { .. } => return self.delete_message(owner),
             ApiCall::ConsumerNames { .. } => self.consumer_names(owner),
             ApiCall::ConsumerList { .. } => self.consumer_list(owner),
@@ -294,7 +295,7 @@ impl Asked {
             out
         });
         owner.wire.send(&self.request.reply, None, headers, &out);
-        audit::report(&mut owner.wire, &self.account, &self.request, &out);
+        audit::answered(&mut owner.wire, &self.account, &self.request, &out);
     }
 
     fn parse<T: json::GoFields + Default>(&self, root: &'static str) -> Result<T, ApiError> {

@@ -31,10 +31,10 @@ impl Group {
         reply: &[u8],
         fx: &mut dyn Effects,
     ) -> Result<(), ApiError> {
+        self.stream.check_size(message)?;
         if !self.stream.config.allow_batched {
             return Err(errors::BATCH_PUBLISH_DISABLED);
         }
-        self.stream.check_size(message)?;
         let place = Place::parse(reply).ok_or(errors::BATCH_PUBLISH_INVALID_PATTERN)?;
         let known = place.seq == 1 || self.stream.flows.get(place.id).is_some();
         if known && !has_api_level(message.headers) {

@@ -13,12 +13,7 @@ use tokio::time::timeout;
 
 use super::account::JsAccount;
 use super::wire::Wire;
-<<<<<<< HEAD
 use crate::account::{Account, Watcher};
-use crate::mailbox::{Mailbox, Pile};
-=======
-use crate::account::Watcher;
->>>>>>> main
 use crate::router::lane::Lane;
 use crate::router::message::Routed;
 use crate::router::sub::{Service, Sub};
@@ -146,20 +141,6 @@ impl Outgoing<'_> {
         self.wire.has_interest(self.wanted.deliver.as_bytes(), None)
     }
 
-<<<<<<< HEAD
-=======
-    /// Waits until somebody listens to the chunks.
-    #[expect(
-        clippy::needless_pass_by_ref_mut,
-        reason = "what only one thread at a time may use is not shared across a wait"
-    )]
-    async fn somebody(&mut self) {
-        while !self.is_heard() {
-            self.window.changed.notified().await;
-        }
-    }
-
->>>>>>> main
     /// Sends everything in chunks; what does not fill one is left.
     async fn all(&mut self, mut packing: Packing) -> Result<(), &'static str> {
         let mut from = Some(packing.snapshot.state().first_seq);

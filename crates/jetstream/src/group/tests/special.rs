@@ -83,7 +83,10 @@ fn a_batch_that_stands_still_is_dropped() {
     assert_eq!(due, world.now.mono_ns + 10 * SECOND);
     world.pass(10 * SECOND);
     let mut told = world.fx.sent.iter().map(|(to, _)| to.as_str());
-    assert_eq!(told.next_back(), Some("$JS.EVENT.ADVISORY.STREAM.BATCH_ABANDONED.S"));
+    assert_eq!(
+        told.next_back(),
+        Some("$JS.EVENT.ADVISORY.STREAM.BATCH_ABANDONED.S")
+    );
     let late = batched(&mut world, "s.a", "b", 2, &[("Nats-Batch-Commit", "1")]);
     assert!(late.contains("10176"), "{late}");
 }

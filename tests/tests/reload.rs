@@ -100,6 +100,34 @@ fn an_open_server_gets_a_lock() -> Outcome {
 }
 
 #[test]
+fn an_account_that_may_have_fewer_connections_sends_the_youngest_away() -> Outcome {
+    run(async {
+        let limited = |most: u32| {
+            format!(
+                "accounts {{ A {{ users: [ {{ user: a, password: x }} ], limits {{ max_conn: {most} }} }} \
+                 B {{ users: [ {{ user: b, password: x }} ] }} }}\n"
+            )
+        };
+        let server = Server::with_config(&limited(3)).await?;
+        let mut first = connect(&server, "a").await?;
+        let mut other = connect(&server, "b").await?;
+        let mut second = connect(&server, "a").await?;
+        reload(&server, &limited(1)).await?;
+        assert_eq!(
+            second.until_closed().await?,
+            "-ERR 'maximum account active connections exceeded'\r\n"
+        );
+        for kept in [&mut first, &mut other] {
+            kept.send(b"PING\r\n").await?;
+            assert_eq!(kept.line().await?, "PONG");
+        }
+        reload(&server, &limited(2)).await?;
+        connect(&server, "a").await?;
+        Ok(())
+    })
+}
+
+#[test]
 fn an_account_that_comes_has_jetstream() -> Outcome {
     run(async {
         let account = |name: &str| {

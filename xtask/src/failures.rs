@@ -22,7 +22,8 @@ impl Failures {
             self.tests.push(test.to_owned());
         }
         let is_verdict = line.starts_with("test ") && line.ends_with(" ... FAILED");
-        self.shown || is_verdict || line.starts_with("FAILED ") || line.starts_with("not ok")
+        let begins_with = |beginnings: &[&str]| beginnings.iter().any(|b| line.starts_with(b));
+        self.shown || is_verdict || begins_with(&["FAILED ", "not ok", "--- FAIL: "])
     }
 }
 

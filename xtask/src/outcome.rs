@@ -59,20 +59,39 @@ impl Outcome {
     }
 
     /// Adds the counts of a line such as `test result: ok. 3 passed; 0 failed; 1 ignored; …` or
-    /// `3 passed, 0 failed`. Says whether the line was one.
+    /// `3 passed, 0 failed`, or the verdict on one of Go's tests, `--- PASS: …`. Says whether the line was one.
     pub(crate) fn add_line(&mut self, line: &str) -> bool {
-        let counts = Self {
-            passed: count_before(line, "passed").unwrap_or(0),
-            failed: count_before(line, "failed").unwrap_or(0),
-            ignored: count_before(line, "ignored").unwrap_or(0),
-            ..Self::default()
-        };
-        let is_counts = count_before(line, "passed").is_some() && count_before(line, "failed").is_some();
-        if is_counts {
-            self.add(&counts);
+        let counts = of_go(line).or_else(|| of_counts(line));
+        if let Some(counts) = &counts {
+            self.add(counts);
         }
-        is_counts
+        counts.is_some()
     }
+}
+
+fn of_counts(line: &str) -> Option<Outcome> {
+    Some(Outcome {
+        passed: count_before(line, "passed")?,
+        failed: count_before(line, "failed")?,
+        ignored: count_before(line, "ignored").unwrap_or(0),
+        ..Outcome::default()
+    })
+}
+
+fn of_go(line: &str) -> Option<Outcome> {
+    let (verdict, _) = line.strip_prefix("--- ")?.split_once(": ")?;
+    let (passed, failed, ignored) = match verdict {
+        "PASS" => (1, 0, 0),
+        "FAIL" => (0, 1, 0),
+        "SKIP" => (0, 0, 1),
+        _ => return None,
+    };
+    Some(Outcome {
+        passed,
+        failed,
+        ignored,
+        ..Outcome::default()
+    })
 }
 
 /// The number standing right before `word`.
@@ -96,6 +115,23 @@ mod tests {
         assert!(sum.add_line(line));
         assert!(sum.add_line("4 passed, 0 failed"));
         assert_eq!((sum.passed, sum.failed, sum.ignored), (16, 1, 3));
+    }
+
+    #[test]
+    fn verdicts_of_go() {
+        let mut sum = Outcome::default();
+        for line in [
+            "--- PASS: TestA (0.01s)",
+            "--- FAIL: TestB (2.00s)",
+            "--- SKIP: TestC (0.00s)",
+        ] {
+            assert!(sum.add_line(line));
+        }
+        assert!(
+            !sum.add_line("    --- PASS: TestA/part (0.01s)"),
+            "it is counted with the whole"
+        );
+        assert_eq!((sum.passed, sum.failed, sum.ignored), (1, 1, 1));
     }
 
     #[test]

@@ -1,12 +1,15 @@
 //! Reading the configuration again: all of it or nothing. Which options may change is said by `natterjack-config`.
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use natterjack_config::changes;
 use natterjack_proto::{ServerError, encode};
 
-use crate::conn::CloseReason;
+use crate::account::Account;
+use crate::conn::{CloseReason, Conn};
 use crate::live::{self, Live};
 use crate::server::Server;
 use crate::{clock, log, ports, run, system};
@@ -82,18 +85,34 @@ fn write_files(server: &Server, before: &Live) {
     }
 }
 
-/// The youngest connections go when there are more than there may be now.
+/// The youngest connections go when there are more than there may be now, on the server or in an account.
 fn send_surplus_away(server: &Server) {
     let most = server.live.load().options.limits.max_connections;
-    let conns = server.connections();
-    let most = usize::try_from(most).unwrap_or(usize::MAX);
-    if most == 0 || conns.len() <= most {
-        return;
+    let mut conns = server.connections();
+    if let Some(most) = usize::try_from(most).ok().filter(|most| *most > 0) {
+        for conn in conns.drain(most.min(conns.len())..) {
+            let reason = CloseReason::MaxConnectionsExceeded;
+            send_away(&conn, &ServerError::MaximumConnections, reason);
+        }
     }
+    let mut held: HashMap<*const Account, u64> = HashMap::new();
+    for conn in conns.iter().filter(|conn| conn.joined.load(Ordering::Relaxed)) {
+        let account = Arc::clone(&conn.facts.lock().account);
+        let Some(most) = account.limits.lock().max_connections else {
+            continue;
+        };
+        let held = held.entry(Arc::as_ptr(&account)).or_default();
+        *held += 1;
+        if *held > most {
+            let reason = CloseReason::MaxAccountConnectionsExceeded;
+            send_away(conn, &ServerError::MaximumAccountConnections, reason);
+        }
+    }
+}
+
+fn send_away(conn: &Conn, error: &ServerError, reason: CloseReason) {
     let mut said = Vec::new();
-    encode::err(&mut said, &ServerError::MaximumConnections);
-    for conn in &conns[most..] {
-        let _gone_already = conn.outbound.queue_protocol(&said);
-        conn.close(CloseReason::MaxConnectionsExceeded);
-    }
+    encode::err(&mut said, error);
+    let _gone_already = conn.outbound.queue_protocol(&said);
+    conn.close(reason);
 }

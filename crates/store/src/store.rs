@@ -14,7 +14,7 @@ use crate::codec::{In, Out};
 use crate::damage::Damage;
 use crate::disk::{Disk, make_dir, read_file, replace_file};
 use crate::figures::{Figures, StoreStats};
-use crate::ids::{GroupId, LogIndex, Seq};
+use crate::ids::{GroupId, GroupSet, LogIndex, Seq};
 use crate::journal::waiting::Waiting;
 use crate::journal::{AppendError, Completion, Journal, JournalStats, Pending, Settings, SyncMode, recover};
 use crate::log::{Replay, StreamFiles, StreamLog, StreamOptions};
@@ -97,7 +97,7 @@ pub struct Store {
     root: PathBuf,
     recovered: Arc<Mutex<HashMap<GroupId, Vec<Waiting>>>>,
     /// Groups of which the journal may hold entries: found when it was opened, or made since.
-    used: Arc<Mutex<HashSet<GroupId>>>,
+    used: Arc<Mutex<GroupSet>>,
     /// Groups of which the journal has emptied entries.
     erased: Arc<HashSet<GroupId>>,
 }
@@ -163,8 +163,8 @@ impl Store {
     /// The lowest number above those of all groups of which the journal may hold entries.
     #[must_use]
     pub fn next_group(&self) -> GroupId {
-        let used = self.used.lock();
-        GroupId(used.iter().max().map_or(0, |last| last.0.saturating_add(1)))
+        let last = self.used.lock().last();
+        GroupId(last.map_or(0, |last| last.0.saturating_add(1)))
     }
 
     /// Makes a stream. Its number is one that the journal holds no entries of, like [`Store::next_group`]: those of a stream

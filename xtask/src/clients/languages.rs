@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
 
-use super::{Prepared, Program, built, folder, rust, stems};
+use super::{Prepared, Program, built, folder, rust, stems, upstream};
 use crate::child;
 use crate::report::say;
 use crate::venv;
@@ -21,6 +21,7 @@ pub(super) const ALL: &[(&str, Prepare)] = &[
     ("java", java),
     ("go", go),
     ("rust", rust::prepare),
+    (upstream::LANGUAGE, upstream::prepare),
 ];
 
 /// The programs of a language. Everything else in its folder is shared by them.
@@ -30,6 +31,7 @@ pub(super) fn names(workspace: &Workspace, language: &str) -> Result<Vec<String>
         "node" => (".mjs", |name| name != "harness"),
         "java" => (".java", |name| name.ends_with("Cases")),
         "rust" => return rust::names(workspace),
+        upstream::LANGUAGE => return Ok(upstream::names()),
         // One program holds all of them.
         _ => (".mod", |_| true),
     };
@@ -126,7 +128,7 @@ fn programs(workspace: &Workspace, language: &str, command: impl Fn(&str) -> Com
 }
 
 /// The first of these programs that does not run here, in words.
-fn first_missing(workspace: &Workspace, tools: &[(&str, &str)]) -> Option<String> {
+pub(super) fn first_missing(workspace: &Workspace, tools: &[(&str, &str)]) -> Option<String> {
     tools.iter().find_map(|(tool, version)| {
         let mut command = child::command(workspace, tool, &[version]);
         command.stdout(Stdio::null()).stderr(Stdio::null());

@@ -3,6 +3,8 @@
 
 mod languages;
 mod rust;
+mod skips;
+mod upstream;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -24,7 +26,7 @@ pub(crate) struct Arguments {
     /// Run them against nats-server, which shows that they ask for what it does
     #[arg(long)]
     pub(crate) peer: bool,
-    /// Only programs whose `language/name` contains this
+    /// Only programs whose `language/name` contains this; `upstream`, nats.go's own test files, runs by name only
     pub(crate) filter: Option<String>,
 }
 
@@ -66,7 +68,7 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<Outcom
 /// Whether the filter leaves any program of this language, so that nothing is installed for the others.
 fn is_wanted(workspace: &Workspace, language: &str, arguments: &Arguments) -> Result<bool> {
     let Some(filter) = &arguments.filter else {
-        return Ok(true);
+        return Ok(language != upstream::LANGUAGE);
     };
     let mut names = languages::names(workspace, language)?.into_iter();
     Ok(names.any(|name| format!("{language}/{name}").contains(filter)))

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
-use serde::Deserialize;
 
 use super::languages::{copy, copy_file};
+use super::skips::{self, Skip};
 use super::{Prepared, Program, built, folder, stems};
 use crate::child;
 use crate::report::say;
@@ -17,28 +17,9 @@ const PACKAGE: &str = "async-nats";
 /// Tests mostly wait, so more of them run at once than there are cores.
 const THREADS: &str = "6";
 
-/// What is left out.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Skips {
-    skip: Vec<Skip>,
-}
-
-/// Tests of one file that are left out for one reason.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Skip {
-    /// The stem of the file.
-    file: String,
-    /// With their modules; none means all of the file.
-    #[serde(default)]
-    tests: Vec<String>,
-    why: String,
-}
-
 /// The files that are not left out as a whole.
 pub(super) fn names(workspace: &Workspace) -> Result<Vec<String>> {
-    let skips = skips(workspace)?;
+    let skips = skips::read(workspace, "rust")?;
     let mut names = stems(&package(workspace)?.join("tests"), ".rs")?;
     names.retain(|name| !skips.iter().any(|skip| skip.is_whole(name)));
     Ok(names)
@@ -46,7 +27,7 @@ pub(super) fn names(workspace: &Workspace) -> Result<Vec<String>> {
 
 /// Assembles the package, builds it, and makes a program of each file.
 pub(super) fn prepare(workspace: &Workspace) -> Result<Prepared> {
-    let skips = skips(workspace)?;
+    let skips = skips::read(workspace, "rust")?;
     let tests = package(workspace)?.join("tests");
     check(&skips, &tests)?;
     let target = built(workspace, "rust");
@@ -60,7 +41,7 @@ pub(super) fn prepare(workspace: &Workspace) -> Result<Prepared> {
     let program = |name: String| {
         let mut command = cargo(workspace, &target, &["--test", &name]);
         command.args(["--", "--exact", "--test-threads", THREADS]);
-        for test in skips.iter().filter(|s| s.file == name).flat_map(|s| &s.tests) {
+        for test in skips::tests(&skips, &name) {
             command.args(["--skip", test]);
         }
         let (workspace, target) = (workspace.clone(), target.clone());
@@ -78,31 +59,14 @@ pub(super) fn prepare(workspace: &Workspace) -> Result<Prepared> {
     Ok(Ok(names.into_iter().map(program).collect()))
 }
 
-impl Skip {
-    fn is_whole(&self, file: &str) -> bool {
-        self.file == file && self.tests.is_empty()
-    }
-}
-
-fn skips(workspace: &Workspace) -> Result<Vec<Skip>> {
-    let path = folder(workspace, "rust").join("skip.toml");
-    let text = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
-    let skips: Skips = toml::from_str(&text).with_context(|| path.display().to_string())?;
-    Ok(skips.skip)
-}
-
 /// Everything that is left out exists, so that the list does not outlive a new version of the package.
 fn check(skips: &[Skip], tests: &Path) -> Result<()> {
     for Skip {
         file,
         tests: left_out,
-        why,
+        ..
     } in skips
     {
-        ensure!(
-            !why.is_empty(),
-            "skip.toml: no reason for leaving out tests of {file}"
-        );
         let text = std::fs::read_to_string(tests.join(format!("{file}.rs")))
             .with_context(|| format!("skip.toml names {file}"))?;
         for test in left_out {

@@ -14,6 +14,14 @@ use crate::limits::HEADER_BYTES_MAX;
 
 const SUBJECT_FULL: &str = "maximum messages per subject exceeded";
 
+/// What only a stream says that copies from another.
+fn check_source(block: &[u8]) -> Result<(), ApiError> {
+    if value(block, headers::STREAM_SOURCE).is_some() {
+        return Err(errors::MESSAGE_SOURCE_HDR_NOT_ALLOWED);
+    }
+    Ok(())
+}
+
 impl Stream {
     /// Checks that need headers, in the peer's order.
     pub(super) fn check_headers<'a>(
@@ -36,23 +44,24 @@ impl Stream {
         if matches!(ttl, Some(Some(_))) && !self.config.allow_msg_ttl {
             return refuse(errors::MESSAGE_TTL_DISABLED);
         }
-        if ttl == Some(None) && fast::is_of_batch(message) {
-            return refuse(errors::MESSAGE_TTL_INVALID);
+        // The peer has another order for fast batches.
+        let is_fast = fast::is_of_batch(message);
+        if is_fast {
+            if ttl == Some(None) {
+                return refuse(errors::MESSAGE_TTL_INVALID);
+            }
+            self.check_seen(now, block, &mut asked)?;
+            check_source(block).map_err(Verdict::Refused)?;
         }
         self.check_expected_subject(message).map_err(Verdict::Refused)?;
         self.check_expected_last(block).map_err(Verdict::Refused)?;
         self.check_schedule(now, message, &mut asked)
             .map_err(Verdict::Refused)?;
-        if value(block, headers::STREAM_SOURCE).is_some() {
-            return refuse(errors::MESSAGE_SOURCE_HDR_NOT_ALLOWED);
-        }
-        if let Some(id) = value(block, headers::MSG_ID) {
-            self.dedup.expire(now.wall_ns);
-            if let Some(seq) = self.dedup.get(id) {
-                return Err(Verdict::Duplicate(seq));
-            }
-            asked.id = Some(id);
-            asked.flags |= flags::MSG_ID;
+        if is_fast {
+            self.check_rollup(block).map_err(Verdict::Refused)?;
+        } else {
+            check_source(block).map_err(Verdict::Refused)?;
+            self.check_seen(now, block, &mut asked)?;
         }
         if let Some(expected) = value(block, headers::EXPECTED_LAST_MSG_ID) {
             let last = self.dedup.last_id(self.overlay.last_seq).unwrap_or_default();
@@ -73,6 +82,20 @@ impl Stream {
             asked.flags |= flags::COUNTER;
         }
         Ok(asked)
+    }
+
+    /// Whether the message's id was seen before; notes it in `asked`.
+    fn check_seen<'a>(&mut self, now: Now, block: &'a [u8], asked: &mut Asked<'a>) -> Result<(), Verdict> {
+        let Some(id) = value(block, headers::MSG_ID) else {
+            return Ok(());
+        };
+        self.dedup.expire(now.wall_ns);
+        if let Some(seq) = self.dedup.get(id) {
+            return Err(Verdict::Duplicate(seq));
+        }
+        asked.id = Some(id);
+        asked.flags |= flags::MSG_ID;
+        Ok(())
     }
 
     /// The name the publisher expects the stream to have.

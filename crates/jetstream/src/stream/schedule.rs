@@ -107,7 +107,13 @@ impl Stream {
             due(block, now.wall_ns, now.wall_ns)?;
             self.check_schedule_fields(message)?;
             match value(block, headers::ROLLUP) {
-                None => asked.headers = Some(set_header(asked.block(block), headers::ROLLUP, b"sub")),
+                None => {
+                    // What is added counts.
+                    let block = set_header(asked.block(block), headers::ROLLUP, b"sub");
+                    let headers = block.as_slice();
+                    self.check_size(&Incoming { headers, ..*message })?;
+                    asked.headers = Some(block);
+                }
                 Some(rollup) if rollup.eq_ignore_ascii_case(b"sub") => {}
                 Some(_) => return Err(errors::MESSAGE_SCHEDULES_ROLLUP_INVALID),
             }

@@ -104,7 +104,7 @@ fn an_account_that_may_have_fewer_connections_sends_the_youngest_away() -> Outco
     run(async {
         let limited = |most: u32| {
             format!(
-                "accounts {{ A {{ users: [ {{ user: a, password: x }} ], limits {{ max_conn: {most} }} }} \
+                "accounts {{ A {{ users: [ {{ user: a, password: x }} ], limits {{ max_conn: {most} }} }}, \
                  B {{ users: [ {{ user: b, password: x }} ] }} }}\n"
             )
         };

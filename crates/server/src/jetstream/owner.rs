@@ -1,6 +1,7 @@
 //! A stream's task: the only one that touches its group. A round takes all that waits, decides in order, lets consumers
 //! deliver, writes once, and flushes once; entries become durable while the next round gathers.
 
+mod creations;
 mod reads;
 mod tending;
 mod turned_away;
@@ -17,6 +18,7 @@ use natterjack_store::LogIndex;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
+use self::creations::Creations;
 use self::reads::Read;
 use super::api;
 use super::inbox::{Inbox, Item, Kept};
@@ -45,6 +47,7 @@ pub(crate) struct Owner {
     waiting: HashMap<Ticket, Then>,
     next_ticket: u64,
     reads: VecDeque<Read>,
+    creations: Creations,
     /// Deliver subjects watched, by consumer.
     pub(super) watched: HashMap<u32, Vec<u8>>,
     upkeep_at: u64,
@@ -71,6 +74,7 @@ impl Owner {
             waiting: HashMap::new(),
             next_ticket: 1,
             reads: VecDeque::new(),
+            creations: Creations::default(),
             watched: HashMap::new(),
             upkeep_at: 0,
             say_at: 0,

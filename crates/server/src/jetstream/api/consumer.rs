@@ -78,8 +78,8 @@ fn identity_block(owner: &Owner) -> Vec<u8> {
 }
 
 impl Asked {
-    pub(super) fn consumer_create(self, owner: &mut Owner, call: &ApiCall<'_>) {
-        let (admitted, copies) = match self.admit(owner, call) {
+    pub(super) fn consumer_create(self, owner: &mut Owner) {
+        let (admitted, copies) = match self.admit(owner) {
             Ok(admitted) => admitted,
             Err(error) => return self.finish(owner, Err(error)),
         };
@@ -92,11 +92,13 @@ impl Asked {
                     .advise_paused(id, clock::now(), &mut owner.wire);
                 self.finish_create(owner, id, copies);
             }
-            Admitted::Proposed(command) => owner.propose(command, move |owner, outcome| match outcome {
-                Outcome::Consumer(id) => self.finish_create(owner, id, copies),
-                Outcome::Failed(why) => self.finish(owner, Err(errors::consumer_create(why))),
-                _ => self.finish(owner, Err(errors::CONSUMER_NOT_FOUND)),
-            }),
+            Admitted::Proposed(command) => {
+                owner.propose_consumer(command, move |owner, outcome| match outcome {
+                    Outcome::Consumer(id) => self.finish_create(owner, id, copies),
+                    Outcome::Failed(why) => self.finish(owner, Err(errors::consumer_create(why))),
+                    _ => self.finish(owner, Err(errors::CONSUMER_NOT_FOUND)),
+                })
+            }
         }
     }
 
@@ -114,9 +116,10 @@ impl Asked {
         self.finish_with(owner, &headers, done);
     }
 
-    fn admit(&self, owner: &mut Owner, call: &ApiCall<'_>) -> Result<(Admitted, Copies), ApiError> {
+    fn admit(&self, owner: &mut Owner) -> Result<(Admitted, Copies), ApiError> {
         let mut wanted: CreateRequest = self.parse("CreateConsumerRequest")?;
-        let (stream, form) = form(call).ok_or(errors::BAD_REQUEST)?;
+        let call = ApiCall::parse(&self.request.rest).ok_or(errors::BAD_REQUEST)?;
+        let (stream, form) = form(&call).ok_or(errors::BAD_REQUEST)?;
         check_form(stream, form, &mut wanted)?;
         let name = || {
             let mut name = String::new();

@@ -275,7 +275,7 @@ impl Asked {
             ApiCall::ConsumerPause { consumer, .. } => return self.consumer_pause(owner, consumer),
             ApiCall::ConsumerUnpin { consumer, .. } => self.consumer_unpin(owner, consumer),
             ApiCall::ConsumerReset { consumer, .. } => return self.consumer_reset(owner, consumer),
-            _ => return self.consumer_create(owner, &call),
+            _ => return owner.create_in_turn(Box::new(|owner| self.consumer_create(owner))),
         };
         self.finish(owner, done);
     }

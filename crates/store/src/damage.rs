@@ -21,6 +21,14 @@ pub(crate) fn aside(path: &Path) -> PathBuf {
     path.with_file_name(name)
 }
 
+/// Keeps `text` unless there is more than anybody reads.
+fn keep(list: &Mutex<Vec<String>>, text: String) {
+    let mut list = list.lock();
+    if list.len() < REPORTS_MAX {
+        list.push(text);
+    }
+}
+
 /// Everything found so far.
 #[derive(Debug, Default)]
 pub(crate) struct Damage {
@@ -33,26 +41,17 @@ pub(crate) struct Damage {
 impl Damage {
     /// Something on disk is not as it was written.
     pub(crate) fn note(&self, text: String) {
-        let mut reports = self.reports.lock();
-        if reports.len() < REPORTS_MAX {
-            reports.push(text);
-        }
+        keep(&self.reports, text);
     }
 
     /// Something failed that will be tried again.
     pub(crate) fn trouble(&self, text: String) {
-        let mut troubles = self.troubles.lock();
-        if troubles.len() < REPORTS_MAX {
-            troubles.push(text);
-        }
+        keep(&self.troubles, text);
     }
 
     /// Something is worth telling, and no reason to worry.
     pub(crate) fn remark(&self, text: String) {
-        let mut remarks = self.remarks.lock();
-        if remarks.len() < REPORTS_MAX {
-            remarks.push(text);
-        }
+        keep(&self.remarks, text);
     }
 
     /// Takes what was worth telling since the last call.

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use natterjack_jsapi::{ApiError, errors, headers};
 use natterjack_store::{BatchBuilder, Seq, flags};
 
-use super::check::expected_of_subject;
+use super::check::{check_source, expected_of_subject};
 use super::counter;
 use super::dedup::LastId;
 use super::gather::Held;
@@ -177,9 +177,7 @@ impl Stream {
             asked.id = Some(id);
             asked.flags |= flags::MSG_ID;
         }
-        if value(block, headers::STREAM_SOURCE).is_some() {
-            return Err(errors::MESSAGE_SOURCE_HDR_NOT_ALLOWED);
-        }
+        check_source(block)?;
         if self.config.allow_msg_counter {
             let increment = increment.ok_or(errors::MESSAGE_INCR_MISSING)?;
             let mut counted = self.counter_of(message.subject)?;

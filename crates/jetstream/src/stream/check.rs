@@ -15,7 +15,7 @@ use crate::limits::HEADER_BYTES_MAX;
 const SUBJECT_FULL: &str = "maximum messages per subject exceeded";
 
 /// What only a stream says that copies from another.
-fn check_source(block: &[u8]) -> Result<(), ApiError> {
+pub(super) fn check_source(block: &[u8]) -> Result<(), ApiError> {
     if value(block, headers::STREAM_SOURCE).is_some() {
         return Err(errors::MESSAGE_SOURCE_HDR_NOT_ALLOWED);
     }
@@ -58,18 +58,14 @@ impl Stream {
         self.check_schedule(now, message, &mut asked)
             .map_err(Verdict::Refused)?;
         if is_fast {
-            self.check_rollup(block).map_err(Verdict::Refused)?;
+            asked.flags |= self.check_rollup(block).map_err(Verdict::Refused)?;
+            self.check_last_id(block).map_err(Verdict::Refused)?;
         } else {
             check_source(block).map_err(Verdict::Refused)?;
             self.check_seen(now, block, &mut asked)?;
+            self.check_last_id(block).map_err(Verdict::Refused)?;
+            asked.flags |= self.check_rollup(block).map_err(Verdict::Refused)?;
         }
-        if let Some(expected) = value(block, headers::EXPECTED_LAST_MSG_ID) {
-            let last = self.dedup.last_id(self.overlay.last_seq).unwrap_or_default();
-            if expected != last {
-                return refuse(errors::stream_wrong_last_msg_id(String::from_utf8_lossy(last)));
-            }
-        }
-        asked.flags |= self.check_rollup(block).map_err(Verdict::Refused)?;
         if self.config.allow_msg_counter && increment.is_none() {
             return refuse(errors::MESSAGE_INCR_MISSING);
         }
@@ -96,6 +92,17 @@ impl Stream {
         asked.id = Some(id);
         asked.flags |= flags::MSG_ID;
         Ok(())
+    }
+
+    /// The id of the last message that the publisher expects.
+    fn check_last_id(&self, block: &[u8]) -> Result<(), ApiError> {
+        let last = self.dedup.last_id(self.overlay.last_seq).unwrap_or_default();
+        match value(block, headers::EXPECTED_LAST_MSG_ID) {
+            Some(expected) if expected != last => {
+                Err(errors::stream_wrong_last_msg_id(String::from_utf8_lossy(last)))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The name the publisher expects the stream to have.

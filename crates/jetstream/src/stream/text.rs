@@ -152,11 +152,12 @@ mod tests {
 
     #[test]
     fn times_to_live() {
-        let cases: [(&[u8], Option<u32>); 17] = [
+        let cases: [(&[u8], Option<u32>); 20] = [
             (b"5", Some(5)),
             (b"007", Some(7)),
             (b"1.9s", Some(1)),
             (b"1h1m", Some(3660)),
+            (b"1m", Some(60)),
             (b"+1h", Some(3600)),
             (b".5m", Some(30)),
             (b"Never", Some(TTL_NEVER)),
@@ -168,6 +169,8 @@ mod tests {
             (b"5 ", None),
             (b"1.5", None),
             (b"500ms", None),
+            (b"999ms", None),
+            (b"soon", None),
             (b"2562048h", None),
             (b"1d", None),
         ];

@@ -90,8 +90,8 @@ impl Service for Intake {
                 post.delivered.push(delivered);
             }
         });
-        if full && lane.gate.is_none() {
-            lane.gate = Some(Arc::clone(&self.mailbox.gate));
+        if full {
+            lane.wait_at(&self.mailbox.gate);
         }
         true
     }

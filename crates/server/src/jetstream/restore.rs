@@ -51,8 +51,8 @@ impl Service for Intake {
         let full = self
             .0
             .push(message.body.len() + 64, |chunks| chunks.0.push(chunk));
-        if full && lane.gate.is_none() {
-            lane.gate = Some(Arc::clone(&self.0.gate));
+        if full {
+            lane.wait_at(&self.0.gate);
         }
         true
     }

@@ -21,8 +21,8 @@ fn put(stream: &Stream, message: &Routed<'_>, lane: &mut Lane, item: fn(Kept) ->
         let kept = inbox.keep(message);
         inbox.items.push(item(kept));
     });
-    if full && lane.gate.is_none() {
-        lane.gate = Some(Arc::clone(&stream.inbox.gate));
+    if full {
+        lane.wait_at(&stream.inbox.gate);
     }
 }
 
@@ -31,8 +31,8 @@ pub(super) fn publish(stream: &Stream, message: &Routed<'_>, lane: &mut Lane) {
     let full = stream.inbox.push(weight(message), |inbox: &mut Inbox| {
         inbox.take_in(message, stream.room);
     });
-    if full && lane.gate.is_none() {
-        lane.gate = Some(Arc::clone(&stream.inbox.gate));
+    if full {
+        lane.wait_at(&stream.inbox.gate);
     }
 }
 

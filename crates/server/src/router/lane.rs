@@ -93,6 +93,11 @@ impl Lane {
         }
     }
 
+    /// Its producers wait until `gate` opens, unless they wait at another already.
+    pub(crate) fn wait_at(&mut self, gate: &Arc<Gate>) {
+        self.gate.get_or_insert_with(|| Arc::clone(gate));
+    }
+
     /// A cheap random number: for the choice of queue members, not for secrets.
     pub(crate) const fn random(&mut self) -> u64 {
         // xorshift64*

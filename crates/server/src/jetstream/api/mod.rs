@@ -105,8 +105,8 @@ impl Service for Api {
         });
         self.mailbox.settle(dropped.bytes);
         queue::report(&lane.server, dropped);
-        if full && lane.gate.is_none() {
-            lane.gate = Some(Arc::clone(&self.mailbox.gate));
+        if full {
+            lane.wait_at(&self.mailbox.gate);
         }
         true
     }

@@ -77,8 +77,8 @@ impl Service for Intake {
             headed: !message.headers().is_empty(),
         };
         let full = self.0.push(asked.weight(), |asks| asks.0.push(asked));
-        if full && lane.gate.is_none() {
-            lane.gate = Some(Arc::clone(&self.0.gate));
+        if full {
+            lane.wait_at(&self.0.gate);
         }
         true
     }

@@ -58,8 +58,8 @@ impl Service for Trap {
         let full = self.mailbox.push(homeless.bytes(), |requests| {
             requests.house(homeless);
         });
-        if full && lane.gate.is_none() {
-            lane.gate = Some(Arc::clone(&self.mailbox.gate));
+        if full {
+            lane.wait_at(&self.mailbox.gate);
         }
         true
     }

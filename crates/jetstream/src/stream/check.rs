@@ -141,7 +141,7 @@ impl Stream {
     }
 
     /// The last sequence up to `up_to` that passes `filter`, of what is on its way and what is stored.
-    pub(super) fn last_passing(&mut self, filter: &Filter, up_to: Seq) -> Seq {
+    pub(super) fn last_passing(&self, filter: &Filter, up_to: Seq) -> Seq {
         let on_its_way = self.overlay.subjects.iter();
         let matching = on_its_way
             .filter(|(s, _)| filter.matches(s))

@@ -182,9 +182,7 @@ fn multi_last(store: &mut dyn MsgStore, request: &MsgGet, bytes_max: u64) -> Res
         (seq, _) => Seq(seq),
     };
     let parsed = request.multi_last.iter();
-    let filters: Vec<_> = parsed
-        .filter_map(|f| Filter::parse(f.as_bytes()).ok())
-        .collect();
+    let filters: Vec<_> = parsed.filter_map(|f| Filter::parse(f.as_bytes()).ok()).collect();
     if filters.is_empty() {
         return Err(NO_RESULTS);
     }

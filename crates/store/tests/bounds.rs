@@ -13,8 +13,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use natterjack_store::{
-    BatchBuilder, EntryBody, Group, GroupId, Limits, MsgStore, NewRecord, OsDisk, Seq, Store,
-    StoreOptions, StreamOptions, SyncMode, TooMany, Unheard,
+    BatchBuilder, EntryBody, Group, GroupId, Limits, MsgStore, NewRecord, OsDisk, Seq, Store, StoreOptions,
+    StreamOptions, SyncMode, TooMany, Unheard,
 };
 use natterjack_subject::{Filter, FilterSet};
 

@@ -16,8 +16,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use natterjack_store::disk::sim::SimDisk;
 use natterjack_store::{
-    BatchBuilder, EntryBody, Group, GroupId, Limits, LogIndex, MemoryUse, MsgStore, NewRecord,
-    Purge, Seq, Store, StoreOptions, StreamOptions, SyncMode, Unheard,
+    BatchBuilder, EntryBody, Group, GroupId, Limits, LogIndex, MemoryUse, MsgStore, NewRecord, Purge, Seq,
+    Store, StoreOptions, StreamOptions, SyncMode, Unheard,
 };
 use natterjack_subject::{Filter, FilterSet};
 use proptest::prelude::*;

@@ -12,8 +12,8 @@ use std::sync::Arc;
 
 use natterjack_store::disk::sim::{Crash, SimDisk};
 use natterjack_store::{
-    BatchBuilder, Cipher, Disk, Encryption, EntryBody, GroupId, Key, NewRecord, Seq, Store,
-    StoreOptions, StreamOptions, Unheard, fsck,
+    BatchBuilder, Cipher, Disk, Encryption, EntryBody, GroupId, Key, NewRecord, Seq, Store, StoreOptions,
+    StreamOptions, Unheard, fsck,
 };
 
 use commit::commit;

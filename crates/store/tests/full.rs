@@ -13,8 +13,8 @@ use std::time::{Duration, Instant};
 
 use natterjack_store::disk::sim::{Faults, SimDisk};
 use natterjack_store::{
-    AppendError, Batch, BatchBuilder, EntryBody, Group, GroupId, Health, MsgStore, NewRecord,
-    Purge, Seq, Store, StoreOptions, StreamOptions, Unheard,
+    AppendError, Batch, BatchBuilder, EntryBody, Group, GroupId, Health, MsgStore, NewRecord, Purge, Seq,
+    Store, StoreOptions, StreamOptions, Unheard,
 };
 
 use commit::commit;

@@ -13,8 +13,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use natterjack_store::{
-    BatchBuilder, EntryBody, Group, GroupId, MsgStore, NewRecord, OsDisk, Seq, Store,
-    StoreOptions, StreamOptions, SyncMode, Unheard,
+    BatchBuilder, EntryBody, Group, GroupId, MsgStore, NewRecord, OsDisk, Seq, Store, StoreOptions,
+    StreamOptions, SyncMode, Unheard,
 };
 use natterjack_subject::{Filter, FilterSet};
 

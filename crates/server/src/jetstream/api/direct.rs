@@ -23,7 +23,7 @@ pub(in crate::jetstream) fn get(owner: &mut Owner, reply: &[u8], subject: &[u8],
 }
 
 fn answer(owner: &mut Owner, subject: &[u8], body: &[u8]) -> Result<(Answer, bool), direct::Status> {
-    let mut wanted: MsgGet = if body.trim_ascii().is_empty() {
+    let mut wanted: MsgGet = if body.is_empty() {
         if subject.is_empty() {
             return Err(direct::EMPTY_REQUEST);
         }
@@ -34,6 +34,7 @@ fn answer(owner: &mut Owner, subject: &[u8], body: &[u8]) -> Result<(Answer, boo
     if !subject.is_empty() {
         let only = MsgGet {
             no_hdr: wanted.no_hdr,
+            max_bytes: wanted.max_bytes,
             ..MsgGet::default()
         };
         if wanted != only {

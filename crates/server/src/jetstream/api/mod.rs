@@ -160,7 +160,7 @@ impl Desk {
             self.refuse(request, kind, &errors::CLUSTER_REQUIRED);
         } else if request.level > API_LEVEL && !resets {
             self.refuse(request, kind, &errors::REQUIRED_API_LEVEL);
-        } else if self.account.enabled {
+        } else if self.account.is_enabled() {
             self.dispatch(request, &call).await;
         } else if !resets {
             self.refuse(request, kind, &errors::NOT_ENABLED_FOR_ACCOUNT);
@@ -218,7 +218,9 @@ impl Desk {
     }
 
     fn refuse(&mut self, request: &Request, kind: &str, error: &ApiError) {
-        self.account.api_errors.fetch_add(1, Ordering::Relaxed);
+        if self.account.is_enabled() {
+            self.account.api_errors.fetch_add(1, Ordering::Relaxed);
+        }
         let mut out = Vec::new();
         encode_error(&mut out, kind, error);
         self.answer(request, &out);

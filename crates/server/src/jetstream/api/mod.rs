@@ -160,7 +160,7 @@ impl Desk {
             let read = check_before_level(request, &call, self.account.strict());
             let error = read.err().unwrap_or(errors::REQUIRED_API_LEVEL);
             self.refuse(request, kind, &error);
-        } else if self.account.enabled {
+        } else if self.account.is_enabled() {
             self.dispatch(request, &call).await;
         } else if !resets {
             self.refuse(request, kind, &errors::NOT_ENABLED_FOR_ACCOUNT);
@@ -218,7 +218,9 @@ impl Desk {
     }
 
     fn refuse(&mut self, request: &Request, kind: &str, error: &ApiError) {
-        self.account.api_errors.fetch_add(1, Ordering::Relaxed);
+        if self.account.is_enabled() {
+            self.account.api_errors.fetch_add(1, Ordering::Relaxed);
+        }
         let mut out = Vec::new();
         encode_error(&mut out, kind, error);
         self.answer(request, &out);

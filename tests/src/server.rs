@@ -14,6 +14,8 @@ use tokio::process::{Child, Command};
 
 /// What a start may take until the port is open, on a busy machine and with a store to recover.
 const START_LIMIT: Duration = Duration::from_secs(20);
+/// The configuration file in the folder of a server.
+const CONFIG_FILE: &str = "server.conf";
 /// What an ordered end may take.
 const END_LIMIT: Duration = Duration::from_secs(15);
 
@@ -222,6 +224,25 @@ impl Server {
         self.options.config = Some(config.to_owned());
     }
 
+    /// Puts another configuration in force while the process runs, and waits for it to say so. The next start has it too.
+    ///
+    /// # Errors
+    /// It is refused, or takes longer than a start may.
+    pub async fn reload(&mut self, config: &str) -> Outcome {
+        let said = |log: &str| {
+            log.matches("[INF] Reloaded server configuration (sha256:")
+                .count()
+        };
+        let before = said(&self.log()?);
+        self.reconfigure(config);
+        std::fs::write(self.dir().join(CONFIG_FILE), config)?;
+        self.signal(Signal::HUP)?;
+        eventually("the reload", START_LIMIT, || async {
+            Ok((said(&self.log()?) > before).then_some(()))
+        })
+        .await
+    }
+
     /// Listens on the port of this start at the next starts as well, so that clients find it again.
     ///
     /// # Errors
@@ -301,7 +322,7 @@ fn spawn(executable: &Path, options: &Options, dir: &Path) -> Outcome<Child> {
         .arg("-l")
         .arg(dir.join("server.log"));
     if let Some(text) = &options.config {
-        let path = dir.join("server.conf");
+        let path = dir.join(CONFIG_FILE);
         std::fs::write(&path, text)?;
         command.arg("-c").arg(path);
     }

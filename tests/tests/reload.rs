@@ -7,21 +7,6 @@ use std::time::Duration;
 
 const SOON: Duration = Duration::from_secs(10);
 
-/// Puts another configuration in force and waits for the server to say so.
-async fn reload(server: &Server, config: &str) -> Outcome {
-    let said = |log: &str| {
-        log.matches("[INF] Reloaded server configuration (sha256:")
-            .count()
-    };
-    let before = said(&server.log()?);
-    std::fs::write(server.dir().join("server.conf"), config)?;
-    server.signal(Signal::HUP)?;
-    eventually("the line in the log", SOON, || async {
-        Ok((said(&server.log()?) > before).then_some(()))
-    })
-    .await
-}
-
 /// A user with these permissions.
 fn user(name: &str, permissions: &str) -> String {
     format!("{{ user: {name}, password: x, permissions: {{ {permissions} }} }}")
@@ -43,10 +28,10 @@ async fn connect(server: &Server, name: &str) -> Outcome<RawConnection> {
 fn a_removed_user_is_sent_away_and_another_stays() -> Outcome {
     run(async {
         let (a, b) = (user("a", "subscribe: \">\""), user("b", "subscribe: \">\""));
-        let server = Server::with_config(&users(&[a.clone(), b])).await?;
+        let mut server = Server::with_config(&users(&[a.clone(), b])).await?;
         let mut kept = connect(&server, "a").await?;
         let mut removed = connect(&server, "b").await?;
-        reload(&server, &users(&[a])).await?;
+        server.reload(&users(&[a])).await?;
         assert_eq!(
             removed.until_closed().await?,
             "-ERR 'Authorization Violation'\r\n"
@@ -60,15 +45,16 @@ fn a_removed_user_is_sent_away_and_another_stays() -> Outcome {
 #[test]
 fn permissions_change_under_a_subscription() -> Outcome {
     run(async {
-        let server = Server::with_config(&users(&[user("a", "subscribe: [\"old\", \"any\"]")])).await?;
+        let mut server = Server::with_config(&users(&[user("a", "subscribe: [\"old\", \"any\"]")])).await?;
         let mut raw = connect(&server, "a").await?;
         raw.send(b"SUB old 1\r\nSUB any 2\r\nPING\r\n").await?;
         assert_eq!(raw.line().await?, "PONG");
-        reload(
-            &server,
-            &users(&[user("a", "subscribe: [\"new\", \"any\"], publish: \"any\"")]),
-        )
-        .await?;
+        server
+            .reload(&users(&[user(
+                "a",
+                "subscribe: [\"new\", \"any\"], publish: \"any\"",
+            )]))
+            .await?;
         assert_eq!(
             raw.line().await?,
             "-ERR 'Permissions Violation for Subscription to \"old\" (sid \"1\")'"
@@ -89,11 +75,11 @@ fn permissions_change_under_a_subscription() -> Outcome {
 #[test]
 fn an_open_server_gets_a_lock() -> Outcome {
     run(async {
-        let server = Server::with_config("max_payload: 1000\n").await?;
+        let mut server = Server::with_config("max_payload: 1000\n").await?;
         let mut raw = RawConnection::connect(server.address(), r#"{"verbose":false}"#).await?;
         raw.send(b"PING\r\n").await?;
         assert_eq!(raw.line().await?, "PONG");
-        reload(&server, "authorization { token: t }\n").await?;
+        server.reload("authorization { token: t }\n").await?;
         assert_eq!(raw.until_closed().await?, "-ERR 'Authorization Violation'\r\n");
         Ok(())
     })
@@ -108,11 +94,11 @@ fn an_account_that_may_have_fewer_connections_sends_the_youngest_away() -> Outco
                  B {{ users: [ {{ user: b, password: x }} ] }} }}\n"
             )
         };
-        let server = Server::with_config(&limited(3)).await?;
+        let mut server = Server::with_config(&limited(3)).await?;
         let mut first = connect(&server, "a").await?;
         let mut other = connect(&server, "b").await?;
         let mut second = connect(&server, "a").await?;
-        reload(&server, &limited(1)).await?;
+        server.reload(&limited(1)).await?;
         assert_eq!(
             second.until_closed().await?,
             "-ERR 'maximum account active connections exceeded'\r\n"
@@ -121,7 +107,7 @@ fn an_account_that_may_have_fewer_connections_sends_the_youngest_away() -> Outco
             kept.send(b"PING\r\n").await?;
             assert_eq!(kept.line().await?, "PONG");
         }
-        reload(&server, &limited(2)).await?;
+        server.reload(&limited(2)).await?;
         connect(&server, "a").await?;
         Ok(())
     })
@@ -137,8 +123,8 @@ fn an_account_that_comes_has_jetstream() -> Outcome {
             let all: Vec<String> = names.iter().map(|n| account(n)).collect();
             format!("accounts {{ {} }}\n", all.join("\n"))
         };
-        let server = Server::with_config(&config(&["A"])).await?;
-        reload(&server, &config(&["A", "B"])).await?;
+        let mut server = Server::with_config(&config(&["A"])).await?;
+        server.reload(&config(&["A", "B"])).await?;
         let options = async_nats::ConnectOptions::with_user_and_password("B".into(), "x".into());
         let js = async_nats::jetstream::new(options.connect(server.url()).await?);
         assert_eq!(js.query_account().await?.streams, 0);

@@ -272,6 +272,8 @@ pub struct JetStream {
     pub memory_budget_bytes: Option<u64>,
     /// Unacknowledged messages of a consumer, at most; 0 is unlimited.
     pub max_ack_pending: i64,
+    /// Replicated streams and consumers of the server; 0 is unlimited. A server alone has none.
+    pub max_ha_assets: i64,
     /// Largest pull batch; 0 is unlimited.
     pub max_request_batch: i64,
     /// Longest duplicate window, nanoseconds; 0 is unlimited.
@@ -313,6 +315,7 @@ impl Default for JetStream {
             cipher: Cipher::default(),
             memory_budget_bytes: None,
             max_ack_pending: 0,
+            max_ha_assets: 0,
             max_request_batch: 0,
             max_duplicate_window_ns: 0,
             default_max_consumers: 1_000,

@@ -13,7 +13,7 @@ use crate::limits::{
 #[derive(Debug)]
 pub struct Places {
     taken: AtomicUsize,
-    max: usize,
+    max: AtomicUsize,
 }
 
 impl Places {
@@ -22,13 +22,14 @@ impl Places {
     pub const fn new(max: usize) -> Self {
         Self {
             taken: AtomicUsize::new(0),
-            max,
+            max: AtomicUsize::new(max),
         }
     }
 
     /// Takes a place, if there is one.
     pub(crate) fn take(self: &Arc<Self>) -> Option<Place> {
-        let more = |n: usize| (n < self.max).then_some(n + 1);
+        let max = self.max.load(Ordering::Relaxed);
+        let more = |n: usize| (n < max).then_some(n + 1);
         self.taken
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, more)
             .ok()
@@ -96,6 +97,17 @@ impl BatchLimits {
         }
         self
     }
+
+    /// These limits where there were others: what is open keeps its place.
+    #[must_use]
+    pub fn in_place_of(mut self, before: &Self) -> Self {
+        for (room, before) in [(&mut self.atomic, &before.atomic), (&mut self.fast, &before.fast)] {
+            let max = room.total.max.load(Ordering::Relaxed);
+            before.total.max.store(max, Ordering::Relaxed);
+            room.total = Arc::clone(&before.total);
+        }
+        self
+    }
 }
 
 #[cfg(test)]
@@ -111,6 +123,18 @@ mod tests {
         // The other kind has places of its own.
         assert!(limits.fast.total.take().is_some());
         drop(place);
+        assert!(limits.atomic.total.take().is_some());
+    }
+
+    #[test]
+    fn what_is_open_counts_under_new_limits() {
+        let before = BatchLimits::default().with_rooms(None, Some(3));
+        let held = [before.atomic.total.take(), before.atomic.total.take()];
+        let limits = BatchLimits::default()
+            .with_rooms(None, Some(2))
+            .in_place_of(&before);
+        assert!(limits.atomic.total.take().is_none());
+        drop(held);
         assert!(limits.atomic.total.take().is_some());
     }
 }

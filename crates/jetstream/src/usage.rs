@@ -10,7 +10,8 @@ use natterjack_jsapi::ApiError;
 #[derive(Debug)]
 pub struct Usage {
     used: AtomicU64,
-    max: Option<u64>,
+    /// [`u64::MAX`] is no limit.
+    max: AtomicU64,
     error: ApiError,
     /// Whether the message that crosses it is still taken.
     lets_cross: bool,
@@ -19,10 +20,10 @@ pub struct Usage {
 impl Usage {
     /// A limit of `max` bytes, or none; `error` is what a publisher hears beyond it.
     #[must_use]
-    pub const fn new(max: Option<u64>, error: ApiError) -> Self {
+    pub fn new(max: Option<u64>, error: ApiError) -> Self {
         Self {
             used: AtomicU64::new(0),
-            max,
+            max: AtomicU64::new(bound(max)),
             error,
             lets_cross: false,
         }
@@ -35,11 +36,26 @@ impl Usage {
         self
     }
 
+    /// From here on at most `max` bytes, or any number. What is there already stays, even if it is more.
+    pub fn limit(&self, max: Option<u64>) {
+        self.max.store(bound(max), Ordering::Relaxed);
+    }
+
+    /// The most that it may be; [`u64::MAX`] is no limit.
+    #[must_use]
+    pub fn max(&self) -> u64 {
+        self.max.load(Ordering::Relaxed)
+    }
+
     /// Bytes in use.
     #[must_use]
     pub fn used(&self) -> u64 {
         self.used.load(Ordering::Relaxed)
     }
+}
+
+fn bound(max: Option<u64>) -> u64 {
+    max.unwrap_or(u64::MAX)
 }
 
 /// What one stream takes of the limits it stands under. Given back when it is dropped.
@@ -63,10 +79,7 @@ impl Charge {
     pub fn check(&self, more: u64) -> Result<(), ApiError> {
         for limit in &self.limits {
             let more = if limit.lets_cross { 0 } else { more };
-            if limit
-                .max
-                .is_some_and(|max| limit.used().saturating_add(more) > max)
-            {
+            if limit.used().saturating_add(more) > limit.max() {
                 return Err(limit.error.clone());
             }
         }
@@ -120,5 +133,18 @@ mod tests {
         drop(other);
         one.set(10);
         assert_eq!((account.used(), server.used()), (10, 10));
+    }
+
+    #[test]
+    fn a_limit_that_changes_holds_for_what_is_held_already() {
+        let account = Arc::new(Usage::new(Some(100), errors::ACCOUNT_RESOURCES_EXCEEDED));
+        let mut one = Charge::new(vec![Arc::clone(&account)]);
+        one.set(60);
+        account.limit(Some(50));
+        assert_eq!(one.check(0), Err(errors::ACCOUNT_RESOURCES_EXCEEDED));
+        one.set(40);
+        assert_eq!(one.check(10), Ok(()));
+        account.limit(None);
+        assert_eq!(one.check(1 << 40), Ok(()));
     }
 }

@@ -63,8 +63,8 @@ pub(crate) fn jetstream(jetstream: &JetStream) {
     let options = &jetstream.server.options.jetstream;
     tracing::info!("---------------- JETSTREAM ----------------");
     tracing::info!("  Strict:          {}", options.strict);
-    tracing::info!("  Max Memory:      {}", size(jetstream.memory_max));
-    tracing::info!("  Max Storage:     {}", size(jetstream.store_max));
+    tracing::info!("  Max Memory:      {}", size(jetstream.memory_max()));
+    tracing::info!("  Max Storage:     {}", size(jetstream.store_max()));
     tracing::info!("  Store Directory: \"{}\"", jetstream.folder.display());
     if !options.domain.is_empty() {
         tracing::info!("  Domain:          {}", options.domain);

@@ -48,6 +48,7 @@ fn apply(server: &Arc<Server>) -> Result<String, String> {
     }
     if let Some(jetstream) = server.jetstream.get() {
         came.into_iter().for_each(|account| jetstream.adopt(account));
+        jetstream.reconfigure();
     }
     server.configured.store(Arc::new(clock::wall()));
     write_files(server, &before);

@@ -22,8 +22,8 @@ use commit::commit;
 const STREAM: GroupId = GroupId(1);
 const ROOT: &str = "/s";
 const MESSAGES: u64 = 100;
-const NOW: &[u8] = b"NJSIDX02";
-const BEFORE: &[u8] = b"NJSIDX01";
+const NOW: &[u8] = b"NJSIDX03";
+const BEFORE: &[u8] = b"NJSIDX02";
 
 fn open(disk: &SimDisk) -> Store {
     Store::open(Arc::new(disk.clone()), Path::new(ROOT), &StoreOptions::default()).unwrap()
@@ -51,7 +51,7 @@ fn make() -> SimDisk {
             ..NewRecord::default()
         }));
     }
-    let entry = commit(&group, EntryBody::Messages(builder.finish()));
+    let entry = commit(&group, EntryBody::Messages(builder.finish())).unwrap();
     log.append(&entry, &mut Unheard);
     checkpoint(&store, log.as_mut(), 1);
     store.shutdown();

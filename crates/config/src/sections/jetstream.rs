@@ -168,9 +168,7 @@ fn limits(value: &Value, js: &mut JetStream, f: &mut Findings) {
     for (key, value) in map {
         match key.to_lowercase().as_str() {
             "max_ack_pending" => js.max_ack_pending = f.integer(value).unwrap_or(0),
-            "max_ha_assets" => {
-                f.integer(value);
-            }
+            "max_ha_assets" => js.max_ha_assets = f.integer(value).unwrap_or(0),
             "max_request_batch" => js.max_request_batch = f.integer(value).unwrap_or(0),
             "duplicate_window" => js.max_duplicate_window_ns = f.bare_duration(value).unwrap_or(0),
             "default_max_consumers" => {

@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use arc_swap::ArcSwap;
 use natterjack_jetstream::Environment;
 use natterjack_jetstream::allowance::{Allowances, Used};
 use natterjack_jetstream::consumer::Names;
@@ -39,11 +40,11 @@ pub(crate) struct JsAccount {
     pub(crate) jetstream: Arc<JetStream>,
     /// The account.
     pub(crate) account: Arc<Account>,
-    /// Whether JetStream is on for it.
-    pub(crate) enabled: bool,
-    pub(super) environment: Environment,
+    /// Whether JetStream is on for it. While it is not, its streams sleep and nobody sees them.
+    pub(super) enabled: AtomicBool,
+    pub(super) environment: ArcSwap<Environment>,
     /// What its streams hold in files and in memory, by tier.
-    usage: BTreeMap<String, [Arc<Usage>; 2]>,
+    pub(super) usage: BTreeMap<String, [Arc<Usage>; 2]>,
     streams: RwLock<BTreeMap<String, Arc<Stream>>>,
     /// What templates listen with, by their names.
     pub(super) traps: Mutex<BTreeMap<String, Vec<Arc<Sub>>>>,
@@ -53,14 +54,26 @@ pub(crate) struct JsAccount {
     pub(crate) api_errors: AtomicU64,
 }
 
-/// Configurations of the account's streams at one time.
-#[derive(Debug, Default)]
-pub(super) struct Configs(HashMap<String, Arc<StreamConfig>>);
+/// The account at one time: configurations of its streams, and what it may use.
+#[derive(Debug)]
+pub(super) struct Configs {
+    streams: HashMap<String, Arc<StreamConfig>>,
+    environment: Arc<Environment>,
+}
 
 impl Configs {
     /// The configuration of a stream.
     pub(super) fn get(&self, name: &str) -> Option<&StreamConfig> {
-        self.0.get(name).map(AsRef::as_ref)
+        self.streams.get(name).map(AsRef::as_ref)
+    }
+
+    /// What checks of configurations look at.
+    pub(super) fn context(&self, pedantic: bool) -> Context<'_> {
+        Context {
+            environment: &self.environment,
+            streams: self,
+            pedantic,
+        }
     }
 }
 
@@ -70,7 +83,7 @@ impl Streams for Configs {
     }
 
     fn overlaps(&self, subjects: &[String], except: &str) -> bool {
-        let others = self.0.values().filter(|c| c.name != except);
+        let others = self.streams.values().filter(|c| c.name != except);
         others.flat_map(|c| &c.subjects).any(|own| {
             subjects
                 .iter()
@@ -79,7 +92,7 @@ impl Streams for Configs {
     }
 
     fn all(&self) -> Vec<&StreamConfig> {
-        self.0.values().map(AsRef::as_ref).collect()
+        self.streams.values().map(AsRef::as_ref).collect()
     }
 }
 
@@ -110,8 +123,8 @@ impl JsAccount {
         Self {
             jetstream: Arc::clone(jetstream),
             account,
-            enabled,
-            environment,
+            enabled: AtomicBool::new(enabled),
+            environment: ArcSwap::from_pointee(environment),
             usage,
             streams: RwLock::default(),
             traps: Mutex::default(),
@@ -126,7 +139,7 @@ impl JsAccount {
         let long = flags.get("js_ack_fc_v2").copied().unwrap_or(false);
         Names {
             stream: stream.to_owned(),
-            domain: self.environment.domain.clone(),
+            domain: self.environment.load().domain.clone(),
             account: self.account.name.to_string(),
             long_form: long.then(|| self.long_form()),
         }
@@ -134,9 +147,12 @@ impl JsAccount {
 
     /// What stands before the stream in ack and flow control subjects of the second form.
     pub(super) fn long_form(&self) -> String {
-        let domain = &self.environment.domain;
-        let domain = if domain.is_empty() { "_" } else { domain };
-        format!("{domain}.{}", self.environment.account_hash)
+        let environment = self.environment.load();
+        let domain = match environment.domain.as_str() {
+            "" => "_",
+            domain => domain,
+        };
+        format!("{domain}.{}", environment.account_hash)
     }
 
     /// `stream` as one that copies from others.
@@ -144,7 +160,7 @@ impl JsAccount {
         Copier {
             stream: &stream.name,
             account: &self.account.name,
-            domain: &self.environment.domain,
+            domain: &self.jetstream.server.options.jetstream.domain,
         }
     }
 
@@ -153,13 +169,28 @@ impl JsAccount {
         self.jetstream.server.options.jetstream.strict
     }
 
-    /// A stream by name.
-    pub(crate) fn stream(&self, name: &str) -> Option<Arc<Stream>> {
-        self.streams.read().get(name).cloned()
+    /// Whether JetStream is on for it.
+    pub(crate) fn is_enabled(&self) -> bool {
+        self.enabled.load(Ordering::Acquire)
     }
 
-    /// All streams, by name.
+    /// A stream by name.
+    pub(crate) fn stream(&self, name: &str) -> Option<Arc<Stream>> {
+        let streams = self.streams.read();
+        streams.get(name).filter(|_| self.is_enabled()).cloned()
+    }
+
+    /// All streams, by name; none where JetStream is not on.
     pub(crate) fn streams(&self) -> Vec<Arc<Stream>> {
+        if self.is_enabled() {
+            self.held()
+        } else {
+            Vec::new()
+        }
+    }
+
+    /// All streams, by name, those that sleep as well.
+    pub(super) fn held(&self) -> Vec<Arc<Stream>> {
         self.streams.read().values().cloned().collect()
     }
 
@@ -170,25 +201,19 @@ impl JsAccount {
         }
     }
 
-    /// Configurations of all streams.
+    /// Configurations of all streams, and what they may use.
     pub(super) fn configs(&self) -> Configs {
-        let streams = self.streams.read();
-        Configs(streams.iter().map(|(n, s)| (n.clone(), s.config())).collect())
-    }
-
-    /// What checks of configurations look at.
-    pub(super) fn context<'a>(&'a self, configs: &'a Configs, pedantic: bool) -> Context<'a> {
-        Context {
-            environment: &self.environment,
-            streams: configs,
-            pedantic,
+        let streams = self.streams();
+        Configs {
+            streams: streams.iter().map(|s| (s.name.clone(), s.config())).collect(),
+            environment: self.environment.load_full(),
         }
     }
 
     /// What a stream counts against.
     pub(super) fn charge(&self, config: &StreamConfig, jetstream: &JetStream) -> Charge {
         let which = usize::from(config.storage == Storage::Memory);
-        let tier = self.environment.allowances.tier(config.num_replicas);
+        let tier = self.environment.load().allowances.tier(config.num_replicas);
         let of_account = match self.usage.get(&tier) {
             Some(usage) => Arc::clone(&usage[which]),
             // A stream whose tier has gone keeps what it has.
@@ -212,15 +237,16 @@ impl JsAccount {
             bytes: *bytes,
             consumers: *consumers,
         });
+        let environment = self.environment.load();
         AccountInfo {
-            domain: self.environment.domain.clone(),
+            domain: environment.domain.clone(),
             api: ApiStats {
                 level: API_LEVEL,
                 total: self.api_total.load(Ordering::Relaxed),
                 errors: self.api_errors.load(Ordering::Relaxed),
                 ..ApiStats::default()
             },
-            ..self.environment.allowances.info(used)
+            ..environment.allowances.info(used)
         }
     }
 
@@ -310,13 +336,45 @@ impl JsAccount {
         }
     }
 
-    /// Takes a stream in and lets it listen.
+    /// Takes a stream in and lets it listen, or sleep where JetStream is not on.
     pub(super) fn add(&self, stream: Arc<Stream>) {
-        services::listen(&stream, &self.account);
-        self.streams
-            .write()
-            .insert(stream.name.clone(), Arc::clone(&stream));
-        upstream::follow(&stream, self);
+        let mut streams = self.streams.write();
+        streams.insert(stream.name.clone(), Arc::clone(&stream));
+        self.set_going(&stream, self.is_enabled());
+    }
+
+    /// Turns JetStream on or off for the account. What is kept in memory goes with it, as the peer's does.
+    pub(super) fn switch(self: &Arc<Self>, on: bool) {
+        let streams = self.streams.write();
+        if self.enabled.swap(on, Ordering::AcqRel) == on {
+            return;
+        }
+        for stream in streams.values() {
+            self.set_going(stream, on);
+        }
+        let forgotten = streams
+            .values()
+            .filter(|s| !on && s.config().storage == Storage::Memory);
+        for stream in forgotten.cloned() {
+            let account = Arc::clone(self);
+            tokio::spawn(async move {
+                let name = &stream.name;
+                if let Err(error) = account.delete(&stream).await {
+                    tracing::error!("Stream {name:?} could not be removed: {error}");
+                }
+            });
+        }
+    }
+
+    /// Lets a stream listen and copy from its origins, or do nothing but keep what it has.
+    fn set_going(&self, stream: &Arc<Stream>, going: bool) {
+        stream.call(move |owner| owner.sleeps = !going);
+        if going {
+            services::listen(stream, &self.account);
+            upstream::follow(stream, self);
+        } else {
+            services::silence(stream, &self.account);
+        }
     }
 
     /// Removes a stream with all it holds.

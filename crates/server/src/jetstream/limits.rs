@@ -1,9 +1,11 @@
 //! What accounts and their streams may take: limits out of the configuration, and whether there is room for more.
 
+use std::sync::Arc;
+
 use natterjack_config::options::AccountJetStream;
 use natterjack_jetstream::consumer::Limits as ConsumerLimits;
 use natterjack_jetstream::environment::ServerLimits;
-use natterjack_jetstream::{Allowances, BatchLimits};
+use natterjack_jetstream::{Allowances, BatchLimits, Environment};
 use natterjack_jsapi::account::Limits;
 use natterjack_jsapi::stream::{Storage, StreamConfig};
 use natterjack_jsapi::{ApiError, errors};
@@ -15,7 +17,8 @@ use crate::server::Server;
 
 /// What batches may take, as configured.
 pub(super) fn batch_limits(server: &Server) -> BatchLimits {
-    let options = &server.options.jetstream;
+    let live = server.live.load();
+    let options = &live.options.jetstream;
     BatchLimits {
         messages_max: options.max_batch_size as u64,
         timeout_ns: options.batch_timeout_ns,
@@ -51,49 +54,115 @@ fn account_limits(limits: &AccountJetStream) -> Limits {
 
 /// Limits of the server that its configuration sets for streams and consumers.
 pub(super) fn server_limits(jetstream: &JetStream) -> ServerLimits {
-    let options = &jetstream.server.options;
+    let live = jetstream.server.live.load();
+    let options = &live.options.jetstream;
     ServerLimits {
-        duplicate_window_ns: i64::try_from(options.jetstream.max_duplicate_window_ns).unwrap_or(i64::MAX),
-        max_request_batch: options.jetstream.max_request_batch,
-        max_ack_pending: options.jetstream.max_ack_pending,
-        default_max_consumers: options.jetstream.default_max_consumers,
+        duplicate_window_ns: i64::try_from(options.max_duplicate_window_ns).unwrap_or(i64::MAX),
+        max_request_batch: options.max_request_batch,
+        max_ack_pending: options.max_ack_pending,
+        default_max_consumers: options.default_max_consumers,
     }
 }
 
+fn not_enough(error: &ApiError) -> String {
+    format!(
+        "Error enabling jetstream on configured accounts: {} ({})",
+        error.description, error.err_code
+    )
+}
+
 impl JetStream {
-    /// Whether the server has what its accounts are promised.
+    /// Whether the server has what accounts are promised.
     ///
     /// # Errors
-    /// The text for the log.
-    pub(super) fn check_reserved(&self) -> Result<(), String> {
-        let accounts = self.accounts();
-        let allowances: Vec<Allowances> = accounts
-            .iter()
-            .filter_map(|a| self.allowances_of(&a.account.name))
-            .collect();
+    /// 10028 or 10047.
+    fn check_promised(&self, allowances: &[Allowances]) -> Result<(), ApiError> {
         let limits: Vec<&Limits> = allowances.iter().flat_map(|a| a.each().map(|(_, l)| l)).collect();
         let promised = |of: fn(&Limits) -> i64| {
             let all = limits.iter().filter_map(|l| u64::try_from(of(l)).ok());
             all.fold(0, u64::saturating_add)
         };
-        let checks = [
-            (
-                promised(|l| l.max_memory),
-                self.memory_max,
-                errors::MEMORY_RESOURCES_EXCEEDED,
-            ),
-            (
-                promised(|l| l.max_storage),
-                self.store_max,
-                errors::STORAGE_RESOURCES_EXCEEDED,
-            ),
-        ];
-        match checks.iter().find(|(promised, has, _)| promised > has) {
-            None => Ok(()),
-            Some((.., error)) => Err(format!(
-                "Error enabling jetstream on configured accounts: {} ({})",
-                error.description, error.err_code
-            )),
+        if promised(|l| l.max_memory) > self.memory_max() {
+            return Err(errors::MEMORY_RESOURCES_EXCEEDED);
+        }
+        if promised(|l| l.max_storage) > self.store_max() {
+            return Err(errors::STORAGE_RESOURCES_EXCEEDED);
+        }
+        Ok(())
+    }
+
+    /// Whether the server has what all its accounts are promised.
+    ///
+    /// # Errors
+    /// The text for the log.
+    pub(super) fn check_reserved(&self) -> Result<(), String> {
+        let accounts = self.accounts();
+        let allowances = accounts
+            .iter()
+            .filter_map(|a| self.allowances_of(&a.account.name));
+        self.check_promised(&allowances.collect::<Vec<_>>())
+            .map_err(|error| not_enough(&error))
+    }
+
+    /// Puts the limits that the configuration says now in force.
+    pub(crate) fn reconfigure(&self) {
+        self.take_room();
+        let limits = {
+            let mut held = self.batch_limits.lock();
+            *held = batch_limits(&self.server).in_place_of(&held);
+            held.clone()
+        };
+        for account in self.accounts() {
+            account.change(|environment| environment.limits = server_limits(self));
+            for stream in account.held() {
+                let limits = limits.clone();
+                stream.call(move |owner| owner.group.set_batch_limits(limits));
+            }
+        }
+        self.reconfigure_accounts();
+    }
+
+    /// Room for streams, as far as the configuration names it; the rest was measured at the start.
+    fn take_room(&self) {
+        let live = self.server.live.load();
+        let options = &live.options.jetstream;
+        for (usage, max) in self
+            .usage
+            .iter()
+            .zip([options.max_store_bytes, options.max_memory_bytes])
+        {
+            if max.is_some() {
+                usage.limit(max);
+            }
+        }
+    }
+
+    /// Lets accounts use what the configuration says now. One that is promised more than there is keeps what it had
+    /// (jetstream.go `configAllJetStreamAccounts`, which stops there; which account comes first is random). One that the
+    /// configuration does not name goes on with what it has.
+    fn reconfigure_accounts(&self) {
+        let live = self.server.live.load();
+        let accounts = self.accounts();
+        for account in &accounts {
+            let name = &*account.account.name;
+            let Some(allowances) = self.allowances_of(name) else {
+                if live.options.accounts.iter().any(|a| a.name == name) {
+                    account.switch(false);
+                }
+                continue;
+            };
+            let others = accounts
+                .iter()
+                .filter(|a| *a.account.name != *name && a.is_enabled());
+            let mut all: Vec<Allowances> = others.map(|a| a.environment.load().allowances.clone()).collect();
+            all.push(allowances.clone());
+            match self.check_promised(&all) {
+                Ok(()) => {
+                    account.allow(allowances);
+                    account.switch(true);
+                }
+                Err(error) => tracing::error!("{}", not_enough(&error)),
+            }
         }
     }
 
@@ -110,13 +179,34 @@ impl JetStream {
 }
 
 impl JsAccount {
+    /// From here on the account may use so much. What it holds already stays.
+    fn allow(&self, allowances: Allowances) {
+        for (tier, limits) in allowances.each() {
+            let Some(usage) = self.usage.get(tier) else {
+                continue;
+            };
+            for (usage, max) in usage.iter().zip([limits.max_storage, limits.max_memory]) {
+                usage.limit(u64::try_from(max).ok());
+            }
+        }
+        self.change(|environment| environment.allowances = allowances);
+    }
+
+    /// Changes what its streams are told of where they are.
+    fn change(&self, change: impl FnOnce(&mut Environment)) {
+        let mut environment = (*self.environment.load_full()).clone();
+        change(&mut environment);
+        self.environment.store(Arc::new(environment));
+    }
+
     /// Limits that concern the consumers of a stream.
     ///
     /// # Errors
     /// The peer's, when the account has no limits for streams of so many copies.
     pub(super) fn consumer_limits(&self, of: &StreamConfig) -> Result<ConsumerLimits, ApiError> {
-        let server = &self.environment.limits;
-        let account = self.environment.allowances.limits(of.num_replicas)?;
+        let environment = self.environment.load();
+        let server = &environment.limits;
+        let account = environment.allowances.limits(of.num_replicas)?;
         let first = |a: i64, b: i64| if a > 0 { a } else { b };
         Ok(ConsumerLimits {
             max_ack_pending: first(account.max_ack_pending, server.max_ack_pending),
@@ -131,17 +221,18 @@ impl JsAccount {
     /// The peer's.
     pub(super) fn check_room(&self, config: &StreamConfig) -> Result<(), ApiError> {
         self.environment
+            .load()
             .allowances
             .check_reserved(config, &self.configs())?;
         let (most, error) = match config.storage {
-            Storage::File => (self.jetstream.store_max, errors::STORAGE_RESOURCES_EXCEEDED),
-            Storage::Memory => (self.jetstream.memory_max, errors::MEMORY_RESOURCES_EXCEEDED),
+            Storage::File => (self.jetstream.store_max(), errors::STORAGE_RESOURCES_EXCEEDED),
+            Storage::Memory => (self.jetstream.memory_max(), errors::MEMORY_RESOURCES_EXCEEDED),
         };
         let same = |other: &StreamConfig, own: bool| own && other.name == config.name;
         let accounts = self.jetstream.accounts();
         let held = accounts.iter().flat_map(|account| {
             let own = account.account.name == self.account.name;
-            let streams = account.streams().into_iter().map(|s| s.config());
+            let streams = account.held().into_iter().map(|s| s.config());
             streams.filter(move |other| other.storage == config.storage && !same(other, own))
         });
         let held = held

@@ -28,7 +28,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use natterjack_config::Sync;
 use natterjack_jetstream::meta::{Assignment, Change, META_GROUP};
 use natterjack_jetstream::usage::Usage;
-use natterjack_jetstream::{BatchLimits, Group, Silent};
+use natterjack_jetstream::{Allowances, BatchLimits, Group, Silent};
 use natterjack_jsapi::errors;
 use natterjack_jsapi::stream::Storage as ApiStorage;
 use natterjack_raft::Solo;
@@ -55,14 +55,10 @@ pub(crate) struct JetStream {
     pub(crate) server: Arc<Server>,
     /// Where everything is.
     pub(crate) folder: PathBuf,
-    /// Memory for streams, bytes.
-    pub(crate) memory_max: u64,
-    /// Disk for streams, bytes.
-    pub(crate) store_max: u64,
     store: Store,
     /// What all streams hold in files and in memory.
     usage: [Arc<Usage>; 2],
-    batch_limits: BatchLimits,
+    batch_limits: Mutex<BatchLimits>,
     meta: Arc<MetaLog>,
     next: AtomicU32,
     accounts: Mutex<BTreeMap<Arc<str>, Arc<JsAccount>>>,
@@ -106,12 +102,10 @@ impl JetStream {
         Ok(Arc::new(Self {
             server: Arc::clone(server),
             folder,
-            memory_max,
-            store_max,
             store,
             usage: [store_max, memory_max]
                 .map(|max| Arc::new(Usage::new(Some(max), errors::INSUFFICIENT_RESOURCES).crossed_once())),
-            batch_limits: limits::batch_limits(server),
+            batch_limits: Mutex::new(limits::batch_limits(server)),
             next,
             meta: Arc::new(meta),
             accounts: Mutex::default(),
@@ -126,7 +120,8 @@ impl JetStream {
     pub(crate) fn start(self: &Arc<Self>) -> Result<(), String> {
         for account in self.server.accounts.all() {
             if *account.name != *self.server.system_account() {
-                self.bring_up(account);
+                let limits = self.allowances_of(&account.name);
+                self.bring_up(account, limits);
             }
         }
         self.check_reserved()?;
@@ -141,8 +136,7 @@ impl JetStream {
         Ok(())
     }
 
-    fn bring_up(self: &Arc<Self>, account: Arc<Account>) -> Arc<JsAccount> {
-        let limits = self.allowances_of(&account.name);
+    fn bring_up(self: &Arc<Self>, account: Arc<Account>, limits: Option<Allowances>) -> Arc<JsAccount> {
         let name = Arc::clone(&account.name);
         let js = Arc::new(JsAccount::new(self, account, limits));
         self.accounts.lock().insert(name, Arc::clone(&js));
@@ -157,9 +151,10 @@ impl JetStream {
         vital("The JetStream API", api::serve(account, mailbox));
     }
 
-    /// Takes in an account that came while the server runs. Streams it had before, it has again after a restart.
+    /// Takes in an account that came while the server runs; what it may use comes with [`Self::reconfigure`]. Streams it
+    /// had before, it has again after a restart.
     pub(crate) fn adopt(self: &Arc<Self>, account: Arc<Account>) {
-        Self::open_api(self.bring_up(account));
+        Self::open_api(self.bring_up(account, None));
     }
 
     fn restore(self: &Arc<Self>) -> Result<(), String> {
@@ -246,7 +241,7 @@ impl JetStream {
     ) -> (Arc<Stream>, Owner) {
         let mut group = group;
         let config = group.stream().config().clone();
-        group.set_batch_limits(self.batch_limits.clone());
+        group.set_batch_limits(self.batch_limits.lock().clone());
         group.set_charge(account.charge(&config, self));
         let stream = Arc::new(Stream::new(
             config,
@@ -257,6 +252,16 @@ impl JetStream {
         let wire = Wire::new(&self.server, &account.account);
         let owner = Owner::new(&stream, group, log, wire);
         (stream, owner)
+    }
+
+    /// Disk for streams, bytes.
+    pub(crate) fn store_max(&self) -> u64 {
+        self.usage[0].max()
+    }
+
+    /// Memory for streams, bytes.
+    pub(crate) fn memory_max(&self) -> u64 {
+        self.usage[1].max()
     }
 
     /// An id for a new stream.
@@ -309,7 +314,7 @@ impl JetStream {
     /// Ends all streams and makes everything durable.
     pub(crate) async fn stop(&self) {
         for account in self.accounts() {
-            for stream in account.streams() {
+            for stream in account.held() {
                 let _ended = stream.ask(Owner::stop).await;
             }
         }

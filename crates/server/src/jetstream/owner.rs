@@ -11,7 +11,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use natterjack_jetstream::{Effects as _, Group, Incoming, Now, Outcome, Ticket};
+use natterjack_jetstream::source::Next;
+use natterjack_jetstream::{Group, Incoming, Now, Outcome, Ticket, has_api_level};
 use natterjack_jsapi::ack::AckSubject;
 use natterjack_raft::Solo;
 use natterjack_store::LogIndex;
@@ -30,6 +31,9 @@ use crate::clock;
 const ROUND_MESSAGES: usize = 1024;
 /// Between looks at whether the store has caught up.
 const BEHIND: Duration = Duration::from_millis(1);
+
+/// How long the copying from an origin waits before it sees whether the stream is awake.
+const ASLEEP_NS: u64 = 1_000_000_000;
 
 /// Tokens of a flow control subject of the first form.
 const FLOW_TOKENS: usize = 5;
@@ -54,6 +58,8 @@ pub(crate) struct Owner {
     /// When refused messages are next worth a line of the log.
     say_at: u64,
     wants_checkpoint: bool,
+    /// Whether it only keeps what it has: JetStream is off for its account.
+    pub(super) sleeps: bool,
     ended: Option<oneshot::Sender<Ended>>,
 }
 
@@ -79,6 +85,7 @@ impl Owner {
             upkeep_at: 0,
             say_at: 0,
             wants_checkpoint: false,
+            sleeps: false,
             ended: None,
         };
         let _restored = owner.group.consumers().take_changed();
@@ -124,7 +131,7 @@ impl Owner {
                 continue;
             }
             let now = clock::mono();
-            let due = self.group.next_deadline_ns(clock::now()).unwrap_or(u64::MAX);
+            let due = self.deadline_ns(clock::now()).unwrap_or(u64::MAX);
             let wait = Duration::from_nanos(due.min(self.upkeep_at).saturating_sub(now));
             // At most a little late: timers of the machines are in nanoseconds, those of the runtime in milliseconds.
             let _either = timeout(wait, self.stream.inbox.arrived()).await;
@@ -152,6 +159,11 @@ impl Owner {
         u64::from(self.stream.group.0) << 32 | u64::from(consumer)
     }
 
+    /// When the group next has something to do by itself.
+    fn deadline_ns(&mut self, now: Now) -> Option<u64> {
+        self.group.next_deadline_ns(now).filter(|_| !self.sleeps)
+    }
+
     /// One round. Returns whether there is more to do at once.
     fn round(&mut self, inbox: &mut Inbox) -> bool {
         let bytes = inbox.bytes;
@@ -174,15 +186,11 @@ impl Owner {
         }
         inbox.clear();
         self.stream.inbox.settle(bytes);
-        if self
-            .group
-            .next_deadline_ns(now)
-            .is_some_and(|at| at <= now.mono_ns)
-        {
+        if self.deadline_ns(now).is_some_and(|at| at <= now.mono_ns) {
             self.group.on_tick(now, &mut self.wire);
         }
         self.settle_consumers();
-        let more = self.group.run(now, &mut self.wire, ROUND_MESSAGES);
+        let more = !self.sleeps && self.group.run(now, &mut self.wire, ROUND_MESSAGES);
         self.pump(now);
         if published > 0 {
             self.stream.published.fetch_add(published, Ordering::Relaxed);
@@ -220,6 +228,14 @@ impl Owner {
         self.group.publish(now, &incoming, &mut self.wire);
     }
 
+    /// What it wants of an origin next.
+    pub(super) fn ask_upstream(&self, key: &str) -> Next {
+        if self.sleeps {
+            return Next::Wait(ASLEEP_NS);
+        }
+        self.group.ask_upstream(key, clock::now())
+    }
+
     /// An origin answered.
     pub(super) fn take_page(&mut self, key: &str, page: &natterjack_jetstream::source::Page) {
         self.group.take_page(key, clock::now(), page);
@@ -238,9 +254,8 @@ impl Owner {
         let (Some(reply), Some(id)) = (message.reply, self.consumer_in(message.subject, 6)) else {
             return;
         };
-        if !api::has_level(message.headers()) {
-            let line = b"NATS/1.0 412 Required Api Level\r\n\r\n";
-            self.wire.send(reply, None, line, &[]);
+        if !has_api_level(message.headers()) {
+            api::direct::refuse_level(self, reply);
             return;
         }
         self.group

@@ -75,9 +75,7 @@ async fn run(stream: Arc<Stream>, account: Arc<JsAccount>, key: String) {
     let mut last = None;
     loop {
         let wanted = key.clone();
-        let next = stream
-            .ask(move |owner| owner.group.ask_upstream(&wanted, clock::now()))
-            .await;
+        let next = stream.ask(move |owner| owner.ask_upstream(&wanted)).await;
         match next {
             Some(Next::Read(ask)) => {
                 last = Some((ask.source.clone(), ask.is_mirror));

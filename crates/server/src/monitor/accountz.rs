@@ -38,7 +38,7 @@ pub(crate) fn detail(server: &Server, name: &str) -> Result<Value, Refusal> {
         return Err(bad(format!("Account {name} does not exist")));
     };
     let jetstream = server.jetstream.get().and_then(|j| j.account(name));
-    let has_jetstream = jetstream.is_some_and(|j| j.enabled);
+    let has_jetstream = jetstream.is_some_and(|j| j.is_enabled());
     let is_system = name == server.system_account();
     let mut detail = Map::new();
     detail.insert("account_name".into(), name.into());

@@ -68,7 +68,7 @@ fn look(server: &Server, query: &Query) -> Result<(), Ill> {
         return Ok(());
     }
     let Some(name) = account else { return Ok(()) };
-    let Some(account) = jetstream.account(name).filter(|a| a.enabled) else {
+    let Some(account) = jetstream.account(name).filter(|a| a.is_enabled()) else {
         return ill(
             StatusCode::NOT_FOUND,
             format!("JetStream account {name:?} not found"),

@@ -1,5 +1,6 @@
 //! `/jsz`: JetStream.
 
+use natterjack_jsapi::account::ApiStats;
 use serde_json::{Map, Value, json};
 
 use super::query::Query;
@@ -51,11 +52,12 @@ async fn account(server: &Server, account: &JsAccount, show: Show) -> Value {
         "id": &*account.account.name,
         "memory": info.memory,
         "storage": info.storage,
-        "reserved_memory": info.reserved_memory,
-        "reserved_storage": info.reserved_storage,
+        // What the account is promised, and unlimited as the peer shows it: -1 without its sign.
+        "reserved_memory": info.limits.max_memory.cast_unsigned(),
+        "reserved_storage": info.limits.max_storage.cast_unsigned(),
         "accounts": 0,
         "ha_assets": 0,
-        "api": embed(&info.api),
+        "api": embed(&ApiStats { level: 0, ..info.api }),
     });
     if show.streams {
         let mut details = Vec::new();
@@ -84,6 +86,22 @@ pub(crate) async fn of_account(server: &Server, name: &str, query: &Query) -> Re
     }
 }
 
+/// The page of a server without JetStream.
+fn off(server: &Server) -> Value {
+    let mut page = Map::new();
+    let stats = json!({
+        "memory": 0, "storage": 0, "reserved_memory": 0, "reserved_storage": 0, "accounts": 0, "ha_assets": 0,
+        "api": embed(&ApiStats::default()),
+    });
+    extend(&mut page, stats);
+    let rest = json!({
+        "disabled": true, "config": {"max_memory": 0, "max_storage": 0},
+        "streams": 0, "consumers": 0, "messages": 0, "bytes": 0, "total": 0,
+    });
+    extend(&mut page, with_id(server, rest));
+    page.into()
+}
+
 /// The page.
 pub(crate) async fn page(server: &Server, query: &Query) -> Result<Value, Refusal> {
     let show = Show {
@@ -95,16 +113,13 @@ pub(crate) async fn page(server: &Server, query: &Query) -> Result<Value, Refusa
         jetstream.shown().await;
     }
     let Some((config, stats)) = varz::jetstream(server) else {
-        return Ok(with_id(
-            server,
-            json!({"disabled": true, "streams": 0, "consumers": 0, "messages": 0, "bytes": 0, "total": 0}),
-        ));
+        return Ok(off(server));
     };
     let accounts = server.jetstream.get().map(|j| j.accounts()).unwrap_or_default();
     let wanted = query.text("acc");
     let enabled: Vec<_> = accounts
         .iter()
-        .filter(|a| a.enabled && wanted.is_none_or(|w| &*a.account.name == w))
+        .filter(|a| a.is_enabled() && wanted.is_none_or(|w| &*a.account.name == w))
         .collect();
     let (mut streams, mut consumers, mut messages, mut bytes) = (0, 0, 0, 0);
     for stream in enabled.iter().flat_map(|a| a.streams()) {
@@ -117,9 +132,8 @@ pub(crate) async fn page(server: &Server, query: &Query) -> Result<Value, Refusa
     let mut page = Map::new();
     extend(&mut page, stats);
     extend(&mut page, with_id(server, json!({"config": config})));
-    let limits = json!({"default_max_consumers": server.options.jetstream.default_max_consumers});
     let rest = json!({
-        "limits": limits,
+        "limits": varz::jetstream_limits(server),
         "streams": streams,
         "consumers": consumers,
         "messages": messages,

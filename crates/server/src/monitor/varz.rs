@@ -59,10 +59,11 @@ pub(crate) fn cores() -> usize {
 /// What JetStream is configured to and uses.
 pub(crate) fn jetstream(server: &Server) -> Option<(Value, Value)> {
     let jetstream = server.jetstream.get()?;
-    let options = &server.options.jetstream;
+    let live = server.live.load();
+    let options = &live.options.jetstream;
     let mut config = json!({
-        "max_memory": jetstream.memory_max,
-        "max_storage": jetstream.store_max,
+        "max_memory": jetstream.memory_max(),
+        "max_storage": jetstream.store_max(),
         "store_dir": jetstream.folder.display().to_string(),
         "sync_interval": match options.sync {
             natterjack_config::Sync::Always => 0,
@@ -72,6 +73,10 @@ pub(crate) fn jetstream(server: &Server) -> Option<(Value, Value)> {
     });
     if !options.domain.is_empty() {
         config["domain"] = options.domain.clone().into();
+    }
+    // The peer says so where nothing of the room for streams is measured.
+    if options.max_memory_bytes > Some(0) && options.max_store_bytes > Some(0) {
+        config["compress_ok"] = true.into();
     }
     if options.strict {
         config["strict"] = true.into();
@@ -96,11 +101,35 @@ pub(crate) fn jetstream(server: &Server) -> Option<(Value, Value)> {
         "storage": total.storage,
         "reserved_memory": total.reserved_memory,
         "reserved_storage": total.reserved_storage,
-        "accounts": accounts.iter().filter(|a| a.enabled).count(),
+        "accounts": accounts.iter().filter(|a| a.is_enabled()).count(),
         "ha_assets": 0,
         "api": embed(&api),
     });
     Some((config, stats))
+}
+
+/// Limits of JetStream as configured; those that are not set are left out.
+pub(crate) fn jetstream_limits(server: &Server) -> Value {
+    let live = server.live.load();
+    let (options, usual) = (
+        &live.options.jetstream,
+        natterjack_config::options::JetStream::default(),
+    );
+    let changed = |value: u64, usual: u64| if value == usual { 0 } else { value };
+    let places = |of: Option<usize>| of.unwrap_or(0);
+    let all = json!({
+        "max_request_batch": options.max_request_batch,
+        "max_ack_pending": options.max_ack_pending,
+        "max_ha_assets": options.max_ha_assets,
+        "max_duplicate_window": options.max_duplicate_window_ns,
+        "max_batch_inflight_per_stream": places(options.max_batch_inflight_per_stream),
+        "max_batch_inflight_total": places(options.max_batch_inflight_total),
+        "max_batch_size": changed(options.max_batch_size as u64, usual.max_batch_size as u64),
+        "max_batch_timeout": changed(options.batch_timeout_ns, usual.batch_timeout_ns),
+        "default_max_consumers": options.default_max_consumers,
+    });
+    let Value::Object(all) = all else { return all };
+    all.into_iter().filter(|(_, value)| *value != 0).collect()
 }
 
 fn put_settings(page: &mut Map<String, Value>, server: &Server) {
@@ -187,10 +216,7 @@ pub(super) fn page(server: &Server) -> Value {
     put_settings(&mut page, server);
     let js = jetstream(server).map_or_else(
         || json!({}),
-        |(config, stats)| {
-            let limits = json!({"default_max_consumers": server.options.jetstream.default_max_consumers});
-            json!({"config": config, "stats": stats, "limits": limits})
-        },
+        |(config, stats)| json!({"config": config, "stats": stats, "limits": jetstream_limits(server)}),
     );
     page.insert("jetstream".into(), js);
     let now = clock::wall();

@@ -65,7 +65,7 @@ pub(super) fn figures(server: &Server) -> Value {
         if let Some(config) = config.as_object_mut() {
             config.shift_remove("store_dir");
         }
-        let limits = json!({"default_max_consumers": server.options.jetstream.default_max_consumers});
+        let limits = varz::jetstream_limits(server);
         let all = json!({"config": config, "stats": stats, "limits": limits});
         figures.insert("jetstream".into(), all);
     }

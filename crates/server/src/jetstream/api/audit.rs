@@ -25,7 +25,7 @@ const AUDIT: &str = "$JS.EVENT.ADVISORY.API";
 /// Who asked, as advisories say it.
 pub(super) fn client_info(conn: Option<&Conn>, account: &JsAccount) -> ClientInfo {
     let server = &account.jetstream.server;
-    let server = server.id.clone();
+    let server = server.name.clone();
     match conn {
         Some(conn) => ClientInfo {
             server,
@@ -55,10 +55,12 @@ pub(super) struct Told<'a> {
     pub(super) response: &'a [u8],
 }
 
-/// Counts a request that was answered, and reports it with its answer. As on the peer neither is done of a message that was
-/// read, and of a consumer that was reset.
+/// Counts a request that was answered, where JetStream is on, and reports it with its answer. As on the peer neither is done
+/// of a message that was read, and of a consumer that was reset.
 pub(super) fn answered(wire: &mut Wire, account: &JsAccount, request: &Request, response: &[u8]) {
-    account.api_total.fetch_add(1, Ordering::Relaxed);
+    if account.is_enabled() {
+        account.api_total.fetch_add(1, Ordering::Relaxed);
+    }
     let told = Told {
         rest: &request.rest,
         body: &request.body,
@@ -81,7 +83,7 @@ pub(super) fn tell(
     }
     let id = nuid(&mut rand::random);
     let json = advisory::event("api_audit", &id, clock::wall(), |o| {
-        o.text("server", &server.id);
+        o.text("server", &server.name);
         client(o);
         o.text("subject", &format!("$JS.API.{}", told.rest));
         if !told.body.is_empty() {

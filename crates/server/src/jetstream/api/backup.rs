@@ -107,7 +107,7 @@ impl Desk {
         // A sealed stream may be restored, though not made.
         let sealed = std::mem::take(&mut asked.config.sealed);
         let configs = self.account.configs();
-        let context = self.account.context(&configs, false);
+        let context = configs.context(false);
         let wanted = StreamRequest {
             config: asked.config,
             pedantic: false,

@@ -46,7 +46,7 @@ impl Desk {
     async fn try_create(&mut self, request: &Request, name: &str) -> Result<Vec<u8>, ApiError> {
         let wanted = self.stream_request(request)?;
         let configs = self.account.configs();
-        let context = self.account.context(&configs, wanted.pedantic);
+        let context = configs.context(wanted.pedantic);
         match check_create(name, &wanted, &context)? {
             Create::Existing => {}
             Create::New(config) => {
@@ -80,7 +80,7 @@ impl Desk {
     async fn try_update(&mut self, request: &Request, name: &str) -> Result<Vec<u8>, ApiError> {
         let wanted = self.stream_request(request)?;
         let configs = self.account.configs();
-        let context = self.account.context(&configs, wanted.pedantic);
+        let context = configs.context(wanted.pedantic);
         let old = configs.get(name);
         let config = check_update(name, old, &wanted, &context)?;
         self.account.check_room(&config)?;

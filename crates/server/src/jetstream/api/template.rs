@@ -45,7 +45,7 @@ impl Service for Trap {
         let Ok(subject) = std::str::from_utf8(message.subject) else {
             return false;
         };
-        if self.account.stream(&stream_name(subject)).is_some() {
+        if !self.account.is_enabled() || self.account.stream(&stream_name(subject)).is_some() {
             return false;
         }
         let homeless = Homeless {
@@ -106,7 +106,7 @@ async fn make(
 ) -> Result<Template, ApiError> {
     let wanted: Template = request.parse("StreamTemplateConfig", account.strict())?;
     let configs = account.configs();
-    let context = account.context(&configs, false);
+    let context = configs.context(false);
     let template = check_template(name, &wanted, account.template(name).is_some(), &context)?;
     let of = TemplateOf {
         account: account.account.name.to_string(),
@@ -231,7 +231,7 @@ impl Desk {
             pedantic: false,
         };
         let configs = self.account.configs();
-        let context = self.account.context(&configs, false);
+        let context = configs.context(false);
         let text = |error: ApiError| error.description.into_owned();
         let Create::New(config) = check_create(&name, &wanted, &context).map_err(text)? else {
             return Ok(());

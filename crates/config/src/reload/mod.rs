@@ -1,5 +1,7 @@
 //! What of a running server's configuration may change: old and new options to log lines, or a refusal. Applies nothing.
 
+mod jetstream;
+
 use std::fmt::{Debug, Display};
 
 use natterjack_jsapi::Nanos;
@@ -8,14 +10,20 @@ use crate::options::Options;
 
 /// Why a configuration cannot take the place of another without a restart.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("config reload not supported for {name}: old={old}, new={new}")]
-pub struct NotReloadable {
-    /// The option, as the peer calls it.
-    pub name: &'static str,
-    /// What it is.
-    pub old: String,
-    /// What it would become.
-    pub new: String,
+pub enum NotReloadable {
+    /// An option is another.
+    #[error("config reload not supported for {name}: old={old}, new={new}")]
+    Changed {
+        /// The option, as the peer calls it.
+        name: &'static str,
+        /// What it is.
+        old: String,
+        /// What it would become.
+        new: String,
+    },
+    /// Less room for streams, or room counted in another way; the peer's words.
+    #[error("config reload not supported for {0}")]
+    Room(&'static str),
 }
 
 /// What is different, as lines for the log.
@@ -58,7 +66,7 @@ fn same<T: PartialEq + ToString>(name: &'static str, old: T, new: T) -> Result<(
         return Ok(());
     }
     let (old, new) = (old.to_string(), new.to_string());
-    Err(NotReloadable { name, old, new })
+    Err(NotReloadable::Changed { name, old, new })
 }
 
 /// As [`same`], for what has no short form.
@@ -67,7 +75,7 @@ fn same_block<T: PartialEq + Debug>(name: &'static str, old: &T, new: &T) -> Res
         return Ok(());
     }
     let (old, new) = ("(as started)".into(), "(as in the file)".into());
-    Err(NotReloadable { name, old, new })
+    Err(NotReloadable::Changed { name, old, new })
 }
 
 fn fixed(old: &Options, new: &Options) -> Result<(), NotReloadable> {
@@ -109,14 +117,9 @@ fn fixed(old: &Options, new: &Options) -> Result<(), NotReloadable> {
     )?;
     same("ProxyProtocol", old.proxy_protocol, new.proxy_protocol)?;
     same_block("FeatureFlags", &old.feature_flags, &new.feature_flags)?;
-    same_block("JetStream", &old.jetstream, &new.jetstream)?;
+    jetstream::check(&old.jetstream, &new.jetstream)?;
     if old.jetstream.enabled {
         same_block("StoreDir", &old.storage(), &new.storage())?;
-        for account in &old.accounts {
-            if let Some(same) = new.accounts.iter().find(|a| a.name == account.name) {
-                same_block("Accounts", &account.jetstream, &same.jetstream)?;
-            }
-        }
     }
     Ok(())
 }
@@ -291,6 +294,20 @@ mod tests {
                 error.to_string(),
                 format!("config reload not supported for {wanted}")
             );
+        }
+    }
+
+    #[test]
+    fn what_accounts_may_store_changes_without_a_restart() {
+        let with = |jetstream: &str| {
+            format!("jetstream {{}}\naccounts {{ A {{ {jetstream} users: [{{user: a, password: b}}] }} }}")
+        };
+        for (old, new) in [
+            ("jetstream: enabled,", "jetstream: disabled,"),
+            ("jetstream { max_file: 1000 },", "jetstream { max_file: 10 },"),
+        ] {
+            let lines = lines(&with(old), &with(new));
+            assert_eq!(lines, ["Reloaded: authorization users", "Reloaded: accounts"]);
         }
     }
 

@@ -130,7 +130,14 @@ impl Group {
     /// A group over an empty store.
     #[must_use]
     pub fn new(config: StreamConfig, created: GoTime, store: Box<dyn MsgStore>, names: Names) -> Self {
-        let mut stream = Stream::new(config, created, store);
+        let mut group = Self::without_limits(config, created, store, names);
+        group.limit();
+        group
+    }
+
+    /// Has the store keep the limits of the configuration, and begin where it says.
+    fn limit(&mut self) {
+        let stream = &mut self.stream;
         let limits = Stream::limits(stream.config());
         let first_seq = stream.config().first_seq;
         stream.store.set_limits(limits, &mut natterjack_store::Unheard);
@@ -138,8 +145,11 @@ impl Group {
             stream.store.skip_to(Seq(first_seq - 1), 0);
             stream.reset_overlay();
         }
+    }
+
+    fn without_limits(config: StreamConfig, created: GoTime, store: Box<dyn MsgStore>, names: Names) -> Self {
         Self {
-            stream,
+            stream: Stream::new(config, created, store),
             consumers: Consumers::new(names.clone()),
             names,
             batch: BatchBuilder::default(),
@@ -171,13 +181,15 @@ impl Group {
         checkpoint: Option<(LogIndex, &[u8])>,
         now: Now,
     ) -> Self {
-        let mut group = Self::new(config, created, store, names);
+        // What is there was kept under the configuration of the checkpoint: that of the beginning may have allowed less.
+        let mut group = Self::without_limits(config, created, store, names);
         group.restoring = true;
         if let Some((applied, bytes)) = checkpoint {
             group.applied = applied;
             let mut bytes = bytes;
             let _partial = group.decode(&mut bytes, now);
         }
+        group.limit();
         group
     }
 

@@ -54,3 +54,20 @@ fn from_a_checkpoint_and_what_came_after() {
     world.publish_with("s.a", "4", &[]);
     check(world.restart(|_| {}));
 }
+
+#[test]
+fn what_an_update_made_room_for_outlives_a_restart() {
+    let tight = |c: &mut natterjack_jsapi::stream::StreamConfig| c.max_msgs = 2;
+    let mut world = World::new(tight);
+    let wide = natterjack_jsapi::stream::StreamConfig {
+        max_msgs: -1,
+        ..world.group.stream.config().clone()
+    };
+    world.command(crate::Command::Config(Box::new(wide)));
+    for n in ["1", "2", "3"] {
+        world.publish("s.1", n);
+    }
+    world.checkpoint();
+    let world = world.restart(tight);
+    assert_eq!(world.group.state().messages, 3);
+}

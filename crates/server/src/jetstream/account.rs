@@ -224,12 +224,19 @@ impl JsAccount {
 
     /// What it uses.
     pub(crate) fn info(&self) -> AccountInfo {
-        let streams: Vec<(Arc<StreamConfig>, u64, u64)> = self
-            .streams()
+        let streams = self.streams();
+        let configs: Vec<Arc<StreamConfig>> = streams.iter().map(|stream| stream.config()).collect();
+        let copied = |name: &str| {
+            let origins = configs.iter().flat_map(|c| c.mirror.iter().chain(&c.sources));
+            let of_it = origins.filter(|o| o.name == name && o.consumer.is_none());
+            of_it.filter(|o| upstream::is_local(o, self)).count()
+        };
+        let streams: Vec<(Arc<StreamConfig>, u64, u64)> = streams
             .iter()
             .map(|stream| {
-                let consumers = stream.consumers.read().len() as u64;
-                (stream.config(), stream.state.lock().bytes, consumers)
+                // Who copies from a stream counts as a consumer of it, though it is not listed as one.
+                let consumers = stream.consumers.read().len() + copied(&stream.name);
+                (stream.config(), stream.state.lock().bytes, consumers as u64)
             })
             .collect();
         let used = streams.iter().map(|(config, bytes, consumers)| Used {

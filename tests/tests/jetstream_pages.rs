@@ -1,15 +1,20 @@
 //! Answers of the API that come in pages, at sizes that need several: subjects of a stream, names and records of streams.
+//! And the one that has to fit: the last messages of many subjects.
 //! Holds against nats-server 2.15.1 as it does here.
 
 use async_nats::Client;
 use async_nats::jetstream::stream::{Config, StorageType};
-use natterjack_tests::{Outcome, Server, api, run};
+use futures_util::StreamExt as _;
+use natterjack_tests::{Outcome, Server, api, memory_and_file, run};
 use serde_json::{Value, json};
+use std::ops::Range;
 
 /// Subjects of a page.
 const SUBJECTS_PAGE: usize = 100_000;
 /// Streams of a page.
 const STREAMS_PAGE: usize = 256;
+/// Subjects whose last messages can be asked for together.
+const LASTS: usize = 1024;
 /// Messages without an acknowledgement between two with one.
 const AHEAD: usize = 10_000;
 
@@ -33,6 +38,14 @@ async fn publish(client: &Client, n: usize, subject: String) -> Outcome {
         client.request(subject, "".into()).await?;
     } else {
         client.publish(subject, "".into()).await?;
+    }
+    Ok(())
+}
+
+/// A message on each of these subjects, all of them stored.
+async fn fill_subjects(client: &Client, which: Range<usize>) -> Outcome {
+    for n in which {
+        client.request(format!("p.{n}"), "".into()).await?;
     }
     Ok(())
 }
@@ -100,6 +113,56 @@ fn every_deleted_sequence_is_named() -> Outcome {
         assert_eq!((deleted.len(), &deleted[0]), (gone, &json!(2)));
         assert_eq!(deleted.last(), Some(&json!(gone + 1)));
         assert_eq!(shown["state"]["num_deleted"], json!(gone));
+        Ok(())
+    })
+}
+
+/// How many messages come before the status line that ends them, and its number.
+async fn lasts(client: &Client, wanted: Value) -> Outcome<(usize, u16)> {
+    let inbox = client.new_inbox();
+    let mut answers = client.subscribe(inbox.clone()).await?;
+    let subject = "$JS.API.DIRECT.GET.P";
+    client
+        .publish_with_reply(subject, inbox, wanted.to_string().into())
+        .await?;
+    let mut count = 0;
+    while let Some(answer) = answers.next().await {
+        if let Some(status) = answer.status {
+            return Ok((count, status.as_u16()));
+        }
+        count += 1;
+    }
+    Err("the connection ended".into())
+}
+
+#[test]
+fn the_last_of_too_many_subjects_are_not_given_in_part() -> Outcome {
+    run(async {
+        for storage in memory_and_file() {
+            let server = Server::start().await?;
+            let js = server.jetstream().await?;
+            let client = server.client().await?;
+            js.create_stream(Config {
+                allow_direct: true,
+                storage,
+                ..in_memory("P", "p.*")
+            })
+            .await?;
+            fill_subjects(&client, 0..LASTS).await?;
+            let all = json!({"multi_last": ["p.*"]});
+            assert_eq!(lasts(&client, all.clone()).await?, (LASTS, 204));
+            fill_subjects(&client, LASTS..LASTS + 1).await?;
+            assert_eq!(lasts(&client, all).await?, (0, 413));
+            let one_of_all = json!({"multi_last": ["p.*"], "batch": 1});
+            assert_eq!(lasts(&client, one_of_all).await?, (0, 413));
+            let until_then = json!({"multi_last": ["p.*"], "up_to_seq": LASTS});
+            assert_eq!(lasts(&client, until_then).await?, (LASTS, 204));
+            let named: Vec<String> = (0..2 * LASTS).step_by(2).map(|n| format!("p.{n}")).collect();
+            assert_eq!(
+                lasts(&client, json!({"multi_last": named})).await?,
+                (LASTS / 2 + 1, 204)
+            );
+        }
         Ok(())
     })
 }

@@ -36,7 +36,7 @@ pub enum Answer {
 }
 
 /// Several messages and how they end.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Many {
     /// The messages.
     pub messages: Vec<Message>,
@@ -123,10 +123,13 @@ pub fn answer(store: &mut dyn MsgStore, request: &MsgGet, bytes_max: u64) -> Res
     if request.batch == 0 {
         return find(store, request).map(Answer::One).ok_or(NOT_FOUND);
     }
-    let filter = filter_of(&request.next_by_subj).ok_or(NOT_FOUND)?;
-    let mut from = start(store, request);
     // Fewer than none of them are none, as in the peer.
     let count = usize::try_from(request.batch).unwrap_or(0);
+    let Some(filter) = filter_of(&request.next_by_subj) else {
+        let none = Answer::Many(Many::default());
+        return if count > 0 { Err(NOT_FOUND) } else { Ok(none) };
+    };
+    let mut from = start(store, request);
     let mut budget = budget(request, bytes_max);
     let mut messages = Vec::new();
     if count > 0 {
@@ -178,11 +181,11 @@ fn multi_last(store: &mut dyn MsgStore, request: &MsgGet, bytes_max: u64) -> Res
         (0, Some(time)) => store.seq_at_time(time.0).previous(),
         (seq, _) => Seq(seq),
     };
-    let filters = request
-        .multi_last
-        .iter()
-        .filter_map(|f| Filter::parse(f.as_bytes()).ok())
-        .collect();
+    let parsed = request.multi_last.iter();
+    let filters: Vec<_> = parsed.filter_map(|f| Filter::parse(f.as_bytes()).ok()).collect();
+    if filters.is_empty() {
+        return Err(NO_RESULTS);
+    }
     let found = store
         .multi_last(
             &FilterSet::new(filters),

@@ -31,4 +31,4 @@ pub use command::Command;
 pub use effect::{Delivery, Effects, Handed, Silent};
 pub use environment::Environment;
 pub use group::{Admitted, Form, Group, Outcome, Proposal, Ticket, check_form, pack_messages};
-pub use stream::{Incoming, Stream, Verdict};
+pub use stream::{Incoming, Stream, Verdict, has_api_level};

@@ -4,11 +4,8 @@ use std::collections::BTreeMap;
 
 use crate::cluster::ClusterInfo;
 use crate::go_time::{GoTime, Nanos};
+use crate::json::parse::cannot;
 use crate::json::{go_enum, go_struct};
-
-fn cannot(raw: &str) -> String {
-    format!("can not unmarshal {raw:?}")
-}
 
 go_enum! {
     /// Where a consumer starts.
@@ -54,7 +51,7 @@ go_enum! {
 
 go_enum! {
     /// Which of several clients of a group is served.
-    pub enum PriorityPolicy: "server.PriorityPolicy", refuse |raw| format!("unknown priority policy: {raw}"), {
+    pub enum PriorityPolicy: "server.PriorityPolicy", refuse |json| format!("unknown priority policy: {}", json.written()), {
         /// Any.
         None => "none",
         /// Those whose thresholds are exceeded.
@@ -68,7 +65,7 @@ go_enum! {
 
 go_enum! {
     /// What a create request may do.
-    pub enum ConsumerAction: "server.ConsumerAction", refuse |raw| format!("unknown consumer action: {raw}"), {
+    pub enum ConsumerAction: "server.ConsumerAction", refuse |json| format!("unknown consumer action: {}", json.written()), {
         /// Create or update.
         CreateOrUpdate => "",
         /// Only create.

@@ -1,5 +1,6 @@
 //! Times and durations as Go prints and reads them. Reads no clock.
 
+use crate::json::quoted_time;
 use crate::json::write::text;
 use crate::json::{Decoding, GoJson, Json};
 
@@ -90,13 +91,14 @@ impl Parser<'_> {
     fn cannot(&self, what: &str) -> String {
         let layout = "2006-01-02T15:04:05Z07:00";
         format!(
-            "parsing time {:?} as {layout:?}: cannot parse {:?} as {what:?}",
-            self.value, self.rest
+            "parsing time {} as {layout:?}: cannot parse {} as {what:?}",
+            quoted_time(self.value),
+            quoted_time(self.rest)
         )
     }
 
     fn range(&self, what: &str) -> String {
-        format!("parsing time {:?}: {what} out of range", self.value)
+        format!("parsing time {}: {what} out of range", quoted_time(self.value))
     }
 
     fn number(&mut self, digits: usize, what: &str) -> Result<i64, String> {
@@ -134,8 +136,9 @@ impl Parser<'_> {
         let offset = self.zone()?;
         if !self.rest.is_empty() {
             return Err(format!(
-                "parsing time {:?}: extra text: {:?}",
-                self.value, self.rest
+                "parsing time {}: extra text: {}",
+                quoted_time(self.value),
+                quoted_time(self.rest)
             ));
         }
         if !(1..=12).contains(&month) {
@@ -264,7 +267,7 @@ fn split_digits(text: &str) -> (&str, &str) {
 }
 
 fn parse_duration(value: &str) -> Result<i64, String> {
-    let invalid = || format!("time: invalid duration {value:?}");
+    let invalid = || format!("time: invalid duration {}", quoted_time(value));
     let (negative, mut rest) = match value.as_bytes().first() {
         Some(b'-') => (true, &value[1..]),
         Some(b'+') => (false, &value[1..]),
@@ -288,6 +291,7 @@ fn parse_duration(value: &str) -> Result<i64, String> {
             .take_while(|b| !b.is_ascii_digit() && *b != b'.')
             .count();
         let (unit, tail) = tail.split_at(unit_len);
+        let shown = quoted_time(value);
         let scale: i128 = match unit {
             "ns" => 1,
             "us" | "µs" | "μs" => 1_000,
@@ -295,8 +299,13 @@ fn parse_duration(value: &str) -> Result<i64, String> {
             "s" => 1_000_000_000,
             "m" => 60_000_000_000,
             "h" => 3_600_000_000_000,
-            "" => return Err(format!("time: missing unit in duration {value:?}")),
-            _ => return Err(format!("time: unknown unit {unit:?} in duration {value:?}")),
+            "" => return Err(format!("time: missing unit in duration {shown}")),
+            _ => {
+                return Err(format!(
+                    "time: unknown unit {} in duration {shown}",
+                    quoted_time(unit)
+                ));
+            }
         };
         let digits = |text: &str| {
             text.get(..text.len().min(18))

@@ -5,11 +5,18 @@ use std::collections::BTreeMap;
 use crate::cluster::ClusterInfo;
 use crate::error::ApiError;
 use crate::go_time::{GoTime, Nanos};
-use crate::json::write::decode_named;
-use crate::json::{GoFields, go_enum, go_struct};
+use crate::json::parse::cannot;
+use crate::json::write::{ObjectWriter, decode_named};
+use crate::json::{self, GoFields, Json, go_enum, go_struct};
 
-fn cannot(raw: &str) -> String {
-    format!("can not unmarshal {raw:?}")
+fn no_compression(json: &Json<'_>) -> String {
+    match json {
+        Json::Null | Json::Text { .. } => "unknown compression algorithm".into(),
+        other => format!(
+            "json: cannot unmarshal {} into Go value of type string",
+            other.kind()
+        ),
+    }
 }
 
 go_enum! {
@@ -46,7 +53,7 @@ go_enum! {
 
 go_enum! {
     /// Compression of stored messages.
-    pub enum Compression: "server.StoreCompression", refuse |_| "unknown compression algorithm".into(), {
+    pub enum Compression: "server.StoreCompression", refuse no_compression, {
         /// None.
         None => "none",
         /// S2.
@@ -58,7 +65,7 @@ go_enum! {
     /// When a stored message is on disk.
     pub enum PersistMode: "server.PersistModeType", refuse cannot, {
         /// Before it is acknowledged.
-        Default => "default",
+        Default => "default" | "",
         /// Some time later.
         Async => "async",
     }
@@ -378,21 +385,16 @@ pub struct StreamRequest {
 }
 
 impl GoFields for StreamRequest {
-    fn encode_fields(&self, object: &mut crate::json::write::ObjectWriter<'_>) {
+    fn encode_fields(&self, object: &mut ObjectWriter<'_>) {
         object.embed(&self.config);
         object.omit("pedantic", &self.pedantic);
     }
 
-    fn decode_field(
-        &mut self,
-        name: &str,
-        json: &crate::json::Json<'_>,
-        cx: &mut crate::json::Decoding,
-    ) -> bool {
-        if name.eq_ignore_ascii_case("pedantic") {
-            decode_named(&mut self.pedantic, "pedantic", json, cx, "bool");
+    fn decode_field(&mut self, name: &str, value: &Json<'_>, cx: &mut json::Decoding) -> bool {
+        if json::is_name(name, "pedantic") {
+            decode_named(&mut self.pedantic, name, value, cx, "bool");
             return true;
         }
-        self.config.decode_field(name, json, cx)
+        self.config.decode_field(name, value, cx)
     }
 }

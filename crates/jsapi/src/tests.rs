@@ -96,8 +96,39 @@ proptest::proptest! {
     }
 }
 
+fn nested(begin: &str, depth: usize, end: &str) -> Result<StreamRequest, String> {
+    let body = begin.repeat(depth) + &end.repeat(depth);
+    json::from_request(body.as_bytes(), "StreamConfigRequest", true).map_err(|e| e.to_string())
+}
+
 #[test]
-fn deep_nesting_is_refused() {
-    let deep = "[".repeat(100_000);
-    assert!(json::parse::parse(deep.as_bytes()).is_err());
+fn nesting_has_a_bottom() {
+    let over = json::NESTING_MAX + 1;
+    for (begin, end, offset) in [("[", "]", 10_001), ("{\"a\":", "}", 50_001), ("[ ", "]", 20_001)] {
+        let text = format!("exceeded max depth at offset {offset}");
+        assert_eq!(nested(begin, over, end), Err(text));
+    }
+    let array = "json: cannot unmarshal array into Go value of type server.StreamConfigRequest";
+    assert_eq!(nested("[", json::NESTING_MAX, "]"), Err(array.to_owned()));
+    assert_eq!(
+        nested("[", json::NESTING_MAX, ""),
+        Err("unexpected EOF".to_owned())
+    );
+}
+
+#[test]
+fn what_lies_too_deep_to_matter_is_still_read() {
+    let deep = json::DEPTH_MAX * 2;
+    let body = |inside: &str| {
+        let around = ("[".repeat(deep), "]".repeat(deep));
+        format!(
+            r#"{{"name":"S","a":{}{inside}{},"max_msgs":5}}"#,
+            around.0, around.1
+        )
+    };
+    let read =
+        |inside: &str| json::from_whole::<StreamRequest>(body(inside).as_bytes(), "StreamConfigRequest");
+    assert_eq!(read(r#"{"b":[1,"x",{}],"c":null}"#).unwrap().config.max_msgs, 5);
+    let wrong = read(r#"{"b":[1,]}"#).unwrap_err().to_string();
+    assert_eq!(wrong, "invalid character ']' looking for beginning of value");
 }

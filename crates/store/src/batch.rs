@@ -2,7 +2,9 @@
 
 use bytes::Bytes;
 
+use crate::disk::{DIRECT_BYTES, LENT_BYTES_MIN, direct_start};
 use crate::ids::{LogIndex, Seq};
+use crate::journal::BODY_AT;
 use crate::record::{self, NewRecord, RecordView};
 
 /// Records with consecutive sequences, ready for the journal.
@@ -30,6 +32,8 @@ const EXPECTED_SHARE: usize = 8;
 #[derive(Debug, Default)]
 pub struct BatchBuilder {
     body: Vec<u8>,
+    /// Nothing yet, so many bytes: the records begin behind it.
+    lead: usize,
     base_seq: Seq,
     count: u32,
     /// Bytes of the longest batch of late: the next may be as long, and growing step by step would copy it twice over.
@@ -47,7 +51,7 @@ impl BatchBuilder {
             self.count
         );
         if self.body.capacity() == 0 {
-            self.body.reserve(self.expected);
+            self.begin();
         }
         if record::encode(record, &mut self.body).is_none() {
             return false;
@@ -57,6 +61,18 @@ impl BatchBuilder {
         }
         self.count += 1;
         true
+    }
+
+    /// Takes the memory of a batch. A long one begins where the journal can write it from as it is: behind the head of a frame
+    /// that begins with a page.
+    fn begin(&mut self) {
+        if self.expected < LENT_BYTES_MIN {
+            self.body.reserve(self.expected);
+            return;
+        }
+        self.body.reserve(self.expected + DIRECT_BYTES);
+        self.lead = (direct_start(&self.body) + BODY_AT) % DIRECT_BYTES;
+        self.body.resize(self.lead, 0);
     }
 
     /// Takes over all records of `other`, which must come right behind, and leaves it empty.
@@ -74,8 +90,13 @@ impl BatchBuilder {
         if self.count == 0 {
             self.base_seq = other.base_seq;
         }
-        self.body.append(&mut other.body);
+        if self.body.capacity() == 0 {
+            self.begin();
+        }
+        self.body.extend_from_slice(&other.body[other.lead..]);
         self.count += std::mem::take(&mut other.count);
+        other.body.clear();
+        other.body.resize(other.lead, 0);
     }
 
     /// Records so far.
@@ -93,20 +114,21 @@ impl BatchBuilder {
     /// Bytes so far.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.body.len()
+        self.body.len() - self.lead
     }
 
     /// The batch, leaving the builder empty.
     pub fn finish(&mut self) -> Batch {
         let mut body = std::mem::take(&mut self.body);
+        let lead = std::mem::take(&mut self.lead);
         let before = self.expected - self.expected / EXPECTED_SHARE;
-        self.expected = body.len().max(before);
+        self.expected = (body.len() - lead).max(before);
         // It stays in memory for a while: no more of it than it needs.
         if body.capacity() / 2 > body.len() {
             body.shrink_to_fit();
         }
         let batch = Batch {
-            body: body.into(),
+            body: Bytes::from(body).slice(lead..),
             base_seq: self.base_seq,
             count: self.count,
         };
@@ -131,4 +153,44 @@ pub struct Committed {
     pub index: LogIndex,
     /// What it holds.
     pub body: EntryBody,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn push(builder: &mut BatchBuilder, seq: u64, payload: &[u8]) {
+        let record = NewRecord {
+            seq: Seq(seq),
+            subject: b"a",
+            payload,
+            ..NewRecord::default()
+        };
+        assert!(builder.push(&record));
+    }
+
+    #[test]
+    fn a_long_batch_begins_where_the_journal_can_write_it_from() {
+        let payload = vec![7; LENT_BYTES_MIN];
+        let (mut builder, mut other) = (BatchBuilder::default(), BatchBuilder::default());
+        for n in 1..4 {
+            push(&mut builder, n, &payload);
+            push(&mut other, n + 1, &payload);
+            builder.append(&mut other);
+            assert_eq!((other.len(), other.bytes()), (0, 0));
+            let bytes = builder.bytes();
+            let batch = builder.finish();
+            assert_eq!(batch.body.len(), bytes);
+            assert_eq!(
+                direct_start(&batch.body) == DIRECT_BYTES - BODY_AT,
+                n > 1,
+                "the first is unexpected"
+            );
+            let read: Vec<_> = batch
+                .records()
+                .map(|(_, r)| (r.seq().0, r.payload() == payload))
+                .collect();
+            assert_eq!(read, [(n, true), (n + 1, true)]);
+        }
+    }
 }

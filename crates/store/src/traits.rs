@@ -81,6 +81,9 @@ pub enum LoadError {
 pub trait Removed {
     /// Message `seq` on `subject` is gone.
     fn removed(&mut self, seq: Seq, subject: &[u8]);
+
+    /// Message `seq` of an entry comes; what is removed until the next one comes leaves because of it.
+    fn comes(&mut self, _seq: Seq) {}
 }
 
 /// Hears nothing.

@@ -6,15 +6,19 @@
     reason = "a test ends where something is not as it should be"
 )]
 
+mod commit;
+
 use std::collections::BTreeMap;
-use std::sync::{Arc, mpsc};
+use std::sync::Arc;
 use std::time::Duration;
 
 use natterjack_store::{
-    BatchBuilder, Committed, EntryBody, Group, GroupId, Limits, MsgStore, NewRecord, OsDisk, Seq, Store,
-    StoreOptions, StreamOptions, SyncMode, TooMany, Unheard,
+    BatchBuilder, EntryBody, Group, GroupId, Limits, MsgStore, NewRecord, OsDisk, Seq, Store, StoreOptions,
+    StreamOptions, SyncMode, TooMany, Unheard,
 };
 use natterjack_subject::{Filter, FilterSet};
+
+use commit::commit;
 
 const STREAM: GroupId = GroupId(1);
 const HISTORY: u64 = 5;
@@ -87,11 +91,7 @@ impl World {
             }
         }
         let body = EntryBody::Messages(builder.finish());
-        let (sender, receiver) = mpsc::channel();
-        let done = Box::new(move |outcome| sender.send(outcome).unwrap());
-        let index = self.group.append(body.clone(), false, done).unwrap();
-        receiver.recv().unwrap().unwrap();
-        self.log.append(&Committed { index, body }, &mut Unheard);
+        self.log.append(&commit(&self.group, body).unwrap(), &mut Unheard);
         self.now += 1_000_000;
         self.log.upkeep(self.now);
         self.store.flush();

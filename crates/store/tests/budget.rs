@@ -6,19 +6,23 @@
     reason = "a test ends where something is not as it should be"
 )]
 
+mod commit;
+
 use std::ops::ControlFlow;
 use std::path::Path;
-use std::sync::{Arc, mpsc};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use natterjack_store::disk::sim::SimDisk;
 use natterjack_store::{
-    BatchBuilder, Committed, EntryBody, Group, GroupId, Limits, LogIndex, MemoryUse, MsgStore, NewRecord,
-    Purge, Seq, Store, StoreOptions, StreamOptions, SyncMode, Unheard,
+    BatchBuilder, EntryBody, Group, GroupId, Limits, LogIndex, MemoryUse, MsgStore, NewRecord, Purge, Seq,
+    Store, StoreOptions, StreamOptions, SyncMode, Unheard,
 };
 use natterjack_subject::{Filter, FilterSet};
 use proptest::prelude::*;
+
+use commit::commit;
 
 const STREAMS: usize = 3;
 /// Memory the store may take, bytes.
@@ -135,12 +139,9 @@ impl World {
             }));
         }
         let body = EntryBody::Messages(builder.finish());
-        let (sender, receiver) = mpsc::channel();
-        let done = Box::new(move |outcome| sender.send(outcome).unwrap());
-        let index = stream.group.append(body.clone(), false, done).unwrap();
-        receiver.recv().unwrap().unwrap();
-        stream.applied = index;
-        stream.log.append(&Committed { index, body }, &mut Unheard);
+        let entry = commit(&stream.group, body).unwrap();
+        stream.applied = entry.index;
+        stream.log.append(&entry, &mut Unheard);
         self.check();
         // As an owner does: nothing more comes until what came has its place.
         while self.streams[n].log.is_behind() {

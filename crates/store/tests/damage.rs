@@ -81,14 +81,14 @@ fn append(group: &Group, log: &mut dyn MsgStore, count: u64) {
         }));
     }
     log.append(
-        &commit(group, EntryBody::Messages(builder.finish())),
+        &commit(group, EntryBody::Messages(builder.finish())).unwrap(),
         &mut Unheard,
     );
 }
 
 /// A command of the tests: removes the message whose number it is.
 fn remove(group: &Group, log: &mut dyn MsgStore, seq: u8) {
-    commit(group, EntryBody::Command(vec![seq].into()));
+    commit(group, EntryBody::Command(vec![seq].into())).unwrap();
     log.remove(Seq(u64::from(seq)), false, &mut Unheard);
 }
 
@@ -97,7 +97,7 @@ fn make(checkpointed: bool, coding: Coding) -> SimDisk {
     let disk = SimDisk::default();
     let store = open(&disk, coding);
     let meta = store.group(META).unwrap();
-    commit(&meta, EntryBody::Command(b"one".as_slice().into()));
+    commit(&meta, EntryBody::Command(b"one".as_slice().into())).unwrap();
     let (group, mut log) = store.create_stream(STREAM, &stream_options()).unwrap();
     log.set_compression(coding.compresses());
     append(&group, log.as_mut(), 12);
@@ -111,7 +111,7 @@ fn make(checkpointed: bool, coding: Coding) -> SimDisk {
     }
     remove(&group, log.as_mut(), 20);
     append(&group, log.as_mut(), 2);
-    commit(&meta, EntryBody::Command(b"two".as_slice().into()));
+    commit(&meta, EntryBody::Command(b"two".as_slice().into())).unwrap();
     store.shutdown();
     disk
 }

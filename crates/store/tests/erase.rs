@@ -93,7 +93,7 @@ impl World {
     }
 
     fn commit(&mut self, body: EntryBody) {
-        let entry = commit(&self.group, body);
+        let entry = commit(&self.group, body).unwrap();
         apply(self.log.as_mut(), &entry);
     }
 
@@ -175,7 +175,7 @@ fn ways() -> Vec<Way> {
         (
             "in a segment, the journal held back",
             |w| {
-                commit(&w.other, EntryBody::Command(b"held".as_slice().into()));
+                commit(&w.other, EntryBody::Command(b"held".as_slice().into())).unwrap();
                 w.append(9);
                 w.checkpoint();
                 w.append(2);

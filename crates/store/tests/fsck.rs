@@ -5,14 +5,18 @@
     reason = "a test ends where something is not as it should be"
 )]
 
+mod commit;
+
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, mpsc};
+use std::sync::Arc;
 
 use natterjack_store::disk::sim::{Crash, SimDisk};
 use natterjack_store::{
-    BatchBuilder, Cipher, Committed, Disk, Encryption, EntryBody, GroupId, Key, NewRecord, Seq, Store,
-    StoreOptions, StreamOptions, Unheard, fsck,
+    BatchBuilder, Cipher, Disk, Encryption, EntryBody, GroupId, Key, NewRecord, Seq, Store, StoreOptions,
+    StreamOptions, Unheard, fsck,
 };
+
+use commit::commit;
 
 const ROOT: &str = "/s";
 
@@ -46,13 +50,10 @@ fn make_with(encryption: Option<&Encryption>) -> SimDisk {
             }));
         }
         let body = EntryBody::Messages(builder.finish());
-        let (sender, receiver) = mpsc::channel();
-        let done = Box::new(move |outcome| sender.send(outcome).unwrap());
-        let index = group.append(body.clone(), false, done).unwrap();
-        receiver.recv().unwrap().unwrap();
-        log.append(&Committed { index, body }, &mut Unheard);
+        let entry = commit(&group, body).unwrap();
+        log.append(&entry, &mut Unheard);
         if first == 1 {
-            log.checkpoint(index, b"owner".as_slice().into());
+            log.checkpoint(entry.index, b"owner".as_slice().into());
             store.flush();
         }
     }

@@ -5,15 +5,19 @@
     reason = "a test ends where something is not as it should be"
 )]
 
+mod commit;
+
 use std::path::Path;
-use std::sync::{Arc, mpsc};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use natterjack_store::disk::sim::{Faults, SimDisk};
 use natterjack_store::{
-    AppendError, Batch, BatchBuilder, Committed, EntryBody, Group, GroupId, Health, MsgStore, NewRecord,
-    Purge, Seq, Store, StoreOptions, StreamOptions, Unheard,
+    AppendError, Batch, BatchBuilder, EntryBody, Group, GroupId, Health, MsgStore, NewRecord, Purge, Seq,
+    Store, StoreOptions, StreamOptions, Unheard,
 };
+
+use commit::commit;
 
 const CAPACITY: u64 = 400_000;
 
@@ -65,17 +69,9 @@ impl Stream {
         }
     }
 
-    fn commit(&self, body: EntryBody) -> Result<Committed, AppendError> {
-        let (sender, receiver) = mpsc::channel();
-        let done = Box::new(move |outcome| sender.send(outcome).unwrap());
-        let index = self.group.append(body.clone(), false, done)?;
-        receiver.recv().unwrap()?;
-        Ok(Committed { index, body })
-    }
-
     fn publish(&mut self) -> Result<(), AppendError> {
         let batch = one(self.log.state().last_seq.next());
-        let entry = self.commit(EntryBody::Messages(batch))?;
+        let entry = commit(&self.group, EntryBody::Messages(batch))?;
         self.log.append(&entry, &mut Unheard);
         Ok(())
     }
@@ -145,11 +141,8 @@ fn a_purge_on_a_full_disk_makes_room() {
     for _ in 0..3 {
         let count = stream.fill();
         assert!(count > 20, "{count}");
-        assert!(
-            stream
-                .commit(EntryBody::Command(b"purge".as_slice().into()))
-                .is_ok()
-        );
+        let purge = EntryBody::Command(b"purge".as_slice().into());
+        assert!(commit(&stream.group, purge).is_ok());
         stream.log.purge(&Purge::default(), &mut Unheard);
         stream.resume();
         assert_eq!(stream.log.state().msgs, 1);
@@ -180,11 +173,7 @@ fn messages_behind_refused_ones_are_refused_until_the_owner_has_heard() {
         assert_eq!(stream.publish(), Err(AppendError::Full));
         stream.upkeep();
         let other = stream.store.group(GroupId(9)).unwrap();
-        let (sender, receiver) = mpsc::channel();
-        let done = Box::new(move |outcome| sender.send(outcome).unwrap());
-        let body = EntryBody::Messages(one(Seq(1)));
-        other.append(body, false, done).unwrap();
-        let _full_for_a_while = receiver.recv().unwrap();
+        let _full_for_a_while = commit(&other, EntryBody::Messages(one(Seq(1))));
     }
     assert_eq!(stream.publish(), Err(AppendError::Full));
     stream.group.resume();

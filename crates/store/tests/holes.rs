@@ -6,15 +6,19 @@
     reason = "a test ends where something is not as it should be"
 )]
 
+mod commit;
+
 use std::path::Path;
-use std::sync::{Arc, mpsc};
+use std::sync::Arc;
 use std::time::Duration;
 
 use natterjack_store::{
-    BatchBuilder, Committed, EntryBody, GroupId, Health, LogIndex, MsgStore, NewRecord, OsDisk, Seq, Store,
+    BatchBuilder, EntryBody, GroupId, Health, LogIndex, MsgStore, NewRecord, OsDisk, Seq, Store,
     StoreOptions, StreamOptions, SyncMode, Unheard,
 };
 use natterjack_subject::FilterSet;
+
+use commit::commit;
 
 const STREAM: GroupId = GroupId(1);
 const MESSAGES: u64 = 2_000_000;
@@ -79,11 +83,7 @@ fn more_than_a_million_holes_take_a_bit_each() {
             }));
         }
         let body = EntryBody::Messages(builder.finish());
-        let (sender, receiver) = mpsc::channel();
-        let done = Box::new(move |outcome| sender.send(outcome).unwrap());
-        let index = group.append(body.clone(), false, done).unwrap();
-        receiver.recv().unwrap().unwrap();
-        log.append(&Committed { index, body }, &mut Unheard);
+        log.append(&commit(&group, body).unwrap(), &mut Unheard);
     }
     tend(&store, log.as_mut(), &mut round, group.last_index());
     let before = log.memory_bytes();

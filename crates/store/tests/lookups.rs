@@ -6,15 +6,19 @@
     reason = "a test ends where something is not as it should be"
 )]
 
+mod commit;
+
 use std::path::Path;
-use std::sync::{Arc, mpsc};
+use std::sync::Arc;
 use std::time::Duration;
 
 use natterjack_store::{
-    BatchBuilder, Committed, EntryBody, Group, GroupId, MsgStore, NewRecord, OsDisk, Seq, Store,
-    StoreOptions, StreamOptions, SyncMode, Unheard,
+    BatchBuilder, EntryBody, Group, GroupId, MsgStore, NewRecord, OsDisk, Seq, Store, StoreOptions,
+    StreamOptions, SyncMode, Unheard,
 };
 use natterjack_subject::{Filter, FilterSet};
+
+use commit::commit;
 
 const STREAM: GroupId = GroupId(1);
 const MESSAGES: u64 = 20_000;
@@ -53,11 +57,7 @@ fn batch(first: u64) -> EntryBody {
 fn fill(store: &Store, group: &Group, log: &mut dyn MsgStore) {
     for first in (1..=MESSAGES).step_by(usize::try_from(BATCH).unwrap()) {
         let body = batch(first);
-        let (sender, receiver) = mpsc::channel();
-        let done = Box::new(move |outcome| sender.send(outcome).unwrap());
-        let index = group.append(body.clone(), false, done).unwrap();
-        receiver.recv().unwrap().unwrap();
-        log.append(&Committed { index, body }, &mut Unheard);
+        log.append(&commit(group, body).unwrap(), &mut Unheard);
         log.upkeep(1);
     }
     for seq in (GONE..=MESSAGES).step_by(usize::try_from(GONE).unwrap()) {

@@ -51,7 +51,7 @@ fn make() -> SimDisk {
             ..NewRecord::default()
         }));
     }
-    let entry = commit(&group, EntryBody::Messages(builder.finish()));
+    let entry = commit(&group, EntryBody::Messages(builder.finish())).unwrap();
     log.append(&entry, &mut Unheard);
     checkpoint(&store, log.as_mut(), 1);
     store.shutdown();

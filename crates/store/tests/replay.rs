@@ -6,14 +6,18 @@
     reason = "a test ends where something is not as it should be"
 )]
 
+mod commit;
+
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, mpsc};
+use std::sync::Arc;
 use std::time::Duration;
 
 use natterjack_store::{
     BatchBuilder, EntryBody, Group, GroupId, Health, MsgStore, NewRecord, OsDisk, Seq, Store, StoreOptions,
     StreamOptions, SyncMode, Unheard,
 };
+
+use commit::commit;
 
 const STREAM: GroupId = GroupId(1);
 const MESSAGES: u64 = 40;
@@ -49,11 +53,7 @@ fn fill(folder: &Path, count: u64, size: usize) {
             payload: &vec![7; size],
             ..NewRecord::default()
         }));
-        let (sender, receiver) = mpsc::channel();
-        let done = Box::new(move |outcome| sender.send(outcome).unwrap());
-        let body = EntryBody::Messages(builder.finish());
-        group.append(body, false, done).unwrap();
-        receiver.recv().unwrap().unwrap();
+        commit(&group, EntryBody::Messages(builder.finish())).unwrap();
     }
     drop(log);
     store.shutdown();

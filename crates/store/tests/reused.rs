@@ -36,7 +36,7 @@ fn append(group: &Group, log: &mut dyn MsgStore, payload: &[u8]) {
         payload,
         ..NewRecord::default()
     }));
-    let entry = commit(group, EntryBody::Messages(builder.finish()));
+    let entry = commit(group, EntryBody::Messages(builder.finish())).unwrap();
     log.append(&entry, &mut Unheard);
 }
 
@@ -45,7 +45,7 @@ fn cut_short(messages: u64) -> SimDisk {
     let disk = SimDisk::default();
     let store = open(&disk);
     let known = store.group(KNOWN).unwrap();
-    commit(&known, EntryBody::Command(b"keeps the file".as_slice().into()));
+    commit(&known, EntryBody::Command(b"keeps the file".as_slice().into())).unwrap();
     let (group, mut log) = store.create_stream(STREAM, &StreamOptions::default()).unwrap();
     (0..messages).for_each(|_| append(&group, log.as_mut(), b"half"));
     disk.crash(disk.operations(), Crash::Keep)

@@ -64,14 +64,14 @@ fn append(group: &Group, log: &mut dyn MsgStore, count: u64) {
         }));
     }
     let batch = EntryBody::Messages(builder.finish());
-    log.append(&commit(group, batch), &mut Unheard);
+    log.append(&commit(group, batch).unwrap(), &mut Unheard);
 }
 
 /// All the store does with a stream: commands and messages, segments, indexes, rewriting, checkpoints; twice.
 fn work(store: &Store, compress: bool) -> u64 {
     let mut meta = store.group(META).unwrap();
     assert_eq!(meta.replay().count(), 0);
-    commit(&meta, EntryBody::Command(SECRET.into()));
+    commit(&meta, EntryBody::Command(SECRET.into())).unwrap();
     meta.save(meta.last_index(), SECRET.as_bytes());
     let (mut group, mut log) = if store.streams().unwrap().is_empty() {
         store.create_stream(STREAM, &stream_options()).unwrap()

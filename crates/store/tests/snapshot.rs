@@ -106,7 +106,7 @@ impl World {
                 ..NewRecord::default()
             }));
         }
-        let entry = commit(&self.group, EntryBody::Messages(builder.finish()));
+        let entry = commit(&self.group, EntryBody::Messages(builder.finish())).unwrap();
         self.log.append(&entry, &mut Unheard);
     }
 

@@ -1,30 +1,17 @@
-// Streams, publishing and both stores with jnats. Never takes from a consumer.
+// Streams and publishing with jnats. Never takes from a consumer.
 
 import io.nats.client.Connection;
 import io.nats.client.JetStream;
 import io.nats.client.JetStreamManagement;
-import io.nats.client.KeyValue;
-import io.nats.client.ObjectStore;
 import io.nats.client.PublishOptions;
 import io.nats.client.PurgeOptions;
 import io.nats.client.api.AccountStatistics;
 import io.nats.client.api.DiscardPolicy;
-import io.nats.client.api.KeyValueConfiguration;
-import io.nats.client.api.KeyValueEntry;
-import io.nats.client.api.KeyValueOperation;
-import io.nats.client.api.KeyValueWatcher;
-import io.nats.client.api.ObjectInfo;
-import io.nats.client.api.ObjectStoreConfiguration;
 import io.nats.client.api.PublishAck;
 import io.nats.client.api.StorageType;
 import io.nats.client.api.StreamConfiguration;
 import io.nats.client.api.StreamInfo;
-import java.io.ByteArrayOutputStream;
-import java.util.ArrayList;
-import java.util.Arrays;
-import java.util.Collections;
 import java.util.List;
-import java.util.Random;
 
 final class StreamCases {
     public static void main(String[] arguments) {
@@ -34,9 +21,6 @@ final class StreamCases {
             .add("get_delete_and_purge", StreamCases::messages)
             .add("limits", StreamCases::limits)
             .add("account_info_counts", StreamCases::account)
-            .add("keys_and_revisions", StreamCases::keys)
-            .add("watch", StreamCases::watch)
-            .add("objects", StreamCases::objects)
             .run();
     }
 
@@ -103,65 +87,5 @@ final class StreamCases {
         connection.jetStreamManagement().addStream(stream().build());
         AccountStatistics account = connection.jetStreamManagement().getAccountStatistics();
         Checks.same(List.of(1L, 0L, -1L), List.of(account.getStreams(), account.getConsumers(), account.getLimits().getMaxStreams()));
-    }
-
-    private static void keys(Connection connection, Server server) throws Exception {
-        connection.keyValueManagement().create(KeyValueConfiguration.builder().name("b").maxHistoryPerKey(3).build());
-        KeyValue kv = connection.keyValue("b");
-        for (int n = 1; n <= 4; n += 1) {
-            Checks.same((long) n, kv.put("k", "" + n));
-        }
-        Checks.same("4", kv.get("k").getValueAsString());
-        Checks.same(3, kv.history("k").size());
-        Checks.same(5L, kv.create("new", new byte[1]));
-        Checks.refused(10071, "wrong last sequence: 5", () -> kv.create("new", new byte[1]));
-        Checks.same(6L, kv.update("new", "z", 5));
-        Checks.refused(10071, "wrong last sequence: 6", () -> kv.update("new", "z", 5));
-        kv.delete("k");
-        Checks.same(null, kv.get("k"));
-        Checks.same(List.of("new"), kv.keys());
-        kv.purgeDeletes();
-        Checks.same(3L, kv.getStatus().getMaxHistoryPerKey());
-    }
-
-    private static void watch(Connection connection, Server server) throws Exception {
-        connection.keyValueManagement().create(KeyValueConfiguration.builder().name("b").build());
-        KeyValue kv = connection.keyValue("b");
-        kv.put("a.1", "x");
-        List<String> seen = Collections.synchronizedList(new ArrayList<>());
-        try (var watching = kv.watch("a.*", new KeyValueWatcher() {
-            @Override
-            public void watch(KeyValueEntry entry) {
-                seen.add(entry.getKey() + " " + entry.getOperation());
-            }
-
-            @Override
-            public void endOfData() {
-                seen.add("end");
-            }
-        })) {
-            Checks.eventually("what is there", () -> seen.size() == 2);
-            kv.put("b.1", "x");
-            kv.purge("a.1");
-            Checks.eventually("what comes", () -> seen.size() == 3);
-            Checks.same(List.of("a.1 PUT", "end", "a.1 " + KeyValueOperation.PURGE), seen);
-        }
-    }
-
-    private static void objects(Connection connection, Server server) throws Exception {
-        connection.objectStoreManagement().create(ObjectStoreConfiguration.builder("o").build());
-        ObjectStore store = connection.objectStore("o");
-        byte[] body = new byte[3 * 128 * 1024 + 5];
-        new Random(7).nextBytes(body);
-        ObjectInfo info = store.put("x", body);
-        Checks.same(4L, info.getChunks());
-        ByteArrayOutputStream read = new ByteArrayOutputStream();
-        store.get("x", read);
-        Checks.holds("the same bytes", Arrays.equals(body, read.toByteArray()));
-        store.addLink("l", info);
-        Checks.same(2, store.getList().size());
-        Checks.same(true, store.delete("x").isDeleted());
-        Checks.same(true, store.seal().isSealed());
-        Checks.refused(10109, "invalid operation on sealed stream", () -> store.put("z", body));
     }
 }

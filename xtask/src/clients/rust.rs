@@ -7,8 +7,7 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 
 use super::languages::{copy, copy_file};
-use super::skips::{self, Skip};
-use super::{Prepared, Program, built, folder, stems};
+use super::{Prepared, Program, built, folder, skips, stems};
 use crate::child;
 use crate::report::say;
 use crate::workspace::Workspace;
@@ -29,7 +28,9 @@ pub(super) fn names(workspace: &Workspace) -> Result<Vec<String>> {
 pub(super) fn prepare(workspace: &Workspace) -> Result<Prepared> {
     let skips = skips::read(workspace, "rust")?;
     let tests = package(workspace)?.join("tests");
-    check(&skips, &tests)?;
+    skips::check(&skips, "fn", |file| {
+        Ok(std::fs::read_to_string(tests.join(format!("{file}.rs")))?)
+    })?;
     let target = built(workspace, "rust");
     let names = names(workspace)?;
     assemble(workspace, &tests, &target, &names)?;
@@ -57,27 +58,6 @@ pub(super) fn prepare(workspace: &Workspace) -> Result<Prepared> {
         }
     };
     Ok(Ok(names.into_iter().map(program).collect()))
-}
-
-/// Everything that is left out exists, so that the list does not outlive a new version of the package.
-fn check(skips: &[Skip], tests: &Path) -> Result<()> {
-    for Skip {
-        file,
-        tests: left_out,
-        ..
-    } in skips
-    {
-        let text = std::fs::read_to_string(tests.join(format!("{file}.rs")))
-            .with_context(|| format!("skip.toml names {file}"))?;
-        for test in left_out {
-            let name = test.rsplit("::").next().unwrap_or(test);
-            ensure!(
-                text.contains(&format!("fn {name}(")),
-                "skip.toml: there is no {test} in {file}"
-            );
-        }
-    }
-    Ok(())
 }
 
 /// Where cargo keeps the sources of the version our own tests are built with.

@@ -51,3 +51,20 @@ pub(super) fn tests<'a>(skips: &'a [Skip], file: &str) -> impl Iterator<Item = &
     let of_file = skips.iter().filter(move |skip| skip.file == file);
     of_file.flat_map(|skip| skip.tests.iter().map(String::as_str))
 }
+
+/// Everything that is left out exists, so that the list does not outlive a new version of the package. `keyword` stands
+/// before the name of a test in its source, and `source` is the text of a file.
+pub(super) fn check(skips: &[Skip], keyword: &str, source: impl Fn(&str) -> Result<String>) -> Result<()> {
+    for skip in skips {
+        let file = &skip.file;
+        let text = source(file).with_context(|| format!("skip.toml names {file}"))?;
+        for test in &skip.tests {
+            let name = test.rsplit("::").next().unwrap_or(test);
+            ensure!(
+                text.contains(&format!("{keyword} {name}(")),
+                "skip.toml: there is no {test} in {file}"
+            );
+        }
+    }
+    Ok(())
+}

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 
 use super::languages::{copy, first_missing};
-use super::{Prepared, Program, built, folder, skips};
+use super::{Prepared, Program, built, folder, skips, stems};
 use crate::child;
 use crate::report::say;
 use crate::workspace::Workspace;
@@ -42,6 +42,7 @@ pub(super) fn prepare(workspace: &Workspace) -> Result<Prepared> {
     let target = built(workspace, LANGUAGE);
     let module = target.join("nats.go");
     copy_all(&source(workspace)?, &module)?;
+    skips::check(&skips, "func", |name| tests(&module, name))?;
     let mut text = std::fs::read_to_string(module.join("go_test.mod"))?;
     for (name, place) in STARTERS {
         let place = folder(workspace, LANGUAGE).join(place);
@@ -74,6 +75,17 @@ pub(super) fn prepare(workspace: &Workspace) -> Result<Prepared> {
         });
     }
     Ok(Ok(programs))
+}
+
+/// The text of all the test files of a program.
+fn tests(module: &Path, name: &str) -> Result<String> {
+    let package = PACKAGES.iter().find(|(known, _)| *known == name);
+    let (_, package) = package.context("no program of this name")?;
+    let folder = module.join(package);
+    let files = stems(&folder, "_test.go")?.into_iter();
+    files
+        .map(|stem| Ok(std::fs::read_to_string(folder.join(format!("{stem}_test.go")))?))
+        .collect()
 }
 
 /// Where Go keeps the sources of the version that our programs are built with.

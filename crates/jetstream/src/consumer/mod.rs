@@ -34,6 +34,7 @@ use std::sync::Arc;
 
 use natterjack_jsapi::GoTime;
 use natterjack_jsapi::consumer::{ConsumerConfig, ConsumerInfo};
+use natterjack_jsapi::stream::StreamConfig;
 use natterjack_store::MsgStore;
 use natterjack_subject::FilterTrie;
 
@@ -198,10 +199,11 @@ impl Consumers {
         &mut self,
         name: String,
         config: ConsumerConfig,
+        stream: &StreamConfig,
         store: &mut dyn MsgStore,
         now: Now,
     ) -> Created {
-        let (state, list) = starting_point(&config, store);
+        let (state, list) = starting_point(&config, stream, store);
         let mut bytes = Vec::new();
         state.encode(&mut bytes);
         encode_list(&list, store.state().last_seq.0, &mut bytes);

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use natterjack_jsapi::GoTime;
 use natterjack_jsapi::consumer::{ConsumerConfig, DeliverPolicy};
+use natterjack_jsapi::stream::StreamConfig;
 use natterjack_store::{MsgStore, Seq};
 
 use super::machine::filter_set;
@@ -18,8 +19,12 @@ pub(crate) struct LastList {
     pub(crate) resume: u64,
 }
 
-/// Where a new consumer starts.
-pub(crate) fn starting_point(config: &ConsumerConfig, store: &mut dyn MsgStore) -> (State, LastList) {
+/// Where a new consumer of `stream` starts.
+pub(crate) fn starting_point(
+    config: &ConsumerConfig,
+    stream: &StreamConfig,
+    store: &mut dyn MsgStore,
+) -> (State, LastList) {
     let state = store.state();
     let set = filter_set(config);
     let first = state.first_seq.0.max(1);
@@ -35,6 +40,8 @@ pub(crate) fn starting_point(config: &ConsumerConfig, store: &mut dyn MsgStore) 
             let time = config.opt_start_time.unwrap_or(GoTime::ZERO);
             store.seq_at_time(time.0).0.max(first)
         }
+        // Every message is the last of its subject: the peer begins with the first of the stream.
+        DeliverPolicy::LastPerSubject if stream.max_msgs_per_subject == 1 => first,
         DeliverPolicy::LastPerSubject => {
             let lasts = store
                 .multi_last(&set, state.last_seq, usize::MAX)

@@ -75,21 +75,21 @@ fn encode_state(state: &State, now: Now) -> Vec<u8> {
 
 fn get<'a, 'b>(json: &'a Json<'b>, name: &str) -> Option<&'a Json<'b>> {
     match json {
-        Json::Object(fields) => fields.iter().find(|(n, _)| *n == name).map(|(_, v)| v),
+        Json::Object(fields, _) => fields.iter().find(|(n, _)| *n == name).map(|(_, v)| v),
         _ => None,
     }
 }
 
 fn fields<'a, 'b>(json: &'a Json<'b>, name: &str) -> impl Iterator<Item = (u64, &'a Json<'b>)> {
     let fields = match get(json, name) {
-        Some(Json::Object(fields)) => fields.as_slice(),
+        Some(Json::Object(fields, _)) => fields.as_slice(),
         _ => &[],
     };
     fields.iter().filter_map(|(n, v)| Some((n.parse().ok()?, v)))
 }
 
 fn number(json: &Json<'_>) -> Option<u64> {
-    json.raw().parse().ok()
+    json.written().parse().ok()
 }
 
 fn read_pair(json: &Json<'_>, name: &str) -> Option<Pair> {

@@ -14,13 +14,45 @@ use crate::effect::Effects;
 
 /// Collects what leaves the store.
 #[derive(Default)]
-struct Gone(Vec<(Seq, Vec<u8>)>, bool);
+struct Gone {
+    messages: Vec<(Seq, Vec<u8>)>,
+    /// Whether somebody wants to hear of them.
+    heard: bool,
+    /// The newest message that came.
+    newest: Seq,
+    /// Of what left because another came, which that was. Kept where it is asked for.
+    causes: Option<HashMap<Seq, Seq>>,
+}
+
+impl Gone {
+    fn heard(heard: bool) -> Self {
+        Self {
+            heard,
+            ..Self::default()
+        }
+    }
+
+    /// Whether `seq` had left when `came` came.
+    fn left_before(&self, seq: Seq, came: Seq) -> bool {
+        let causes = self.causes.as_ref();
+        causes
+            .and_then(|c| c.get(&seq))
+            .is_some_and(|cause| *cause < came)
+    }
+}
 
 impl Removed for Gone {
     fn removed(&mut self, seq: Seq, subject: &[u8]) {
-        if self.1 {
-            self.0.push((seq, subject.to_vec()));
+        if let Some(causes) = &mut self.causes {
+            causes.insert(seq, self.newest);
         }
+        if self.heard {
+            self.messages.push((seq, subject.to_vec()));
+        }
+    }
+
+    fn comes(&mut self, seq: Seq) {
+        self.newest = seq;
     }
 }
 
@@ -55,9 +87,10 @@ impl Group {
         let EntryBody::Messages(batch) = &entry.body else {
             return;
         };
-        let mut gone = Gone(Vec::new(), !self.consumers.is_empty() && !self.restoring);
+        let mut gone = Gone::heard(!self.consumers.is_empty() && !self.restoring);
         let republishing = self.stream.republish.is_some() && !self.restoring;
         let previous = if republishing {
+            gone.causes = Some(HashMap::new());
             self.previous_of(batch)
         } else {
             Vec::new()
@@ -71,11 +104,13 @@ impl Group {
             if let Some(previous) = previous.get(n)
                 && record.flags() & flags::SKIP == 0
             {
-                self.stream.republish(record, *previous, fx);
+                let is_gone = gone.left_before(*previous, record.seq());
+                let previous = if is_gone { Seq::ZERO } else { *previous };
+                self.stream.republish(record, previous, fx);
             }
         }
         let mut rollups: Vec<Rollup<'_>> = Vec::new();
-        if gone.1 {
+        if gone.heard {
             rollups.extend(batch.records().filter_map(|(_, r)| rollup(r)));
         }
         // What was rolled up goes without a word, as what is purged, unless it was a single message.
@@ -84,8 +119,8 @@ impl Group {
             rollups.iter().position(covers)
         };
         let mut taken = vec![0u64; rollups.len()];
-        gone.0.iter().filter_map(by).for_each(|at| taken[at] += 1);
-        for one in &gone.0 {
+        gone.messages.iter().filter_map(by).for_each(|at| taken[at] += 1);
+        for one in &gone.messages {
             let quiet = by(one).is_some_and(|at| taken[at] > 1);
             self.consumers.on_removed(now, one.0, &one.1, quiet, fx);
         }
@@ -119,7 +154,7 @@ impl Group {
             keep: 0,
         };
         if purge.filter.is_some() {
-            let mut gone = Gone(Vec::new(), !self.restoring && !self.consumers.is_empty());
+            let mut gone = Gone::heard(!self.restoring && !self.consumers.is_empty());
             self.stream.store.purge(&purge, &mut gone);
             self.removed(gone, true, now, fx);
         }
@@ -164,7 +199,7 @@ impl Group {
                 self.apply_purge((&filter, up_to, keep), now, fx)
             }
             Command::Delete { seq, erase } => {
-                let mut gone = Gone(Vec::new(), !self.restoring);
+                let mut gone = Gone::heard(!self.restoring);
                 self.stream.store.remove(Seq(seq), erase, &mut gone);
                 self.removed(gone, false, now, fx);
                 Outcome::Done
@@ -217,13 +252,13 @@ impl Group {
     }
 
     fn removed(&mut self, gone: Gone, quiet: bool, now: Now, fx: &mut dyn Effects) {
-        for (seq, subject) in gone.0 {
+        for (seq, subject) in gone.messages {
             self.consumers.on_removed(now, seq, &subject, quiet, fx);
         }
     }
 
     fn remove_ranges(&mut self, ranges: &[(u64, u64)], now: Now, fx: &mut dyn Effects) {
-        let mut gone = Gone(Vec::new(), !self.restoring && !self.consumers.is_empty());
+        let mut gone = Gone::heard(!self.restoring && !self.consumers.is_empty());
         for (first, last) in ranges {
             for seq in *first..=*last {
                 self.stream.store.remove(Seq(seq), false, &mut gone);
@@ -234,7 +269,7 @@ impl Group {
 
     fn apply_config(&mut self, config: StreamConfig, now: Now, fx: &mut dyn Effects) -> Outcome {
         let before = self.stream.config.retention;
-        let mut gone = Gone(Vec::new(), !self.restoring);
+        let mut gone = Gone::heard(!self.restoring);
         self.stream.apply_config(config, &mut gone);
         self.removed(gone, true, now, fx);
         // What was kept for its own sake is kept for consumers from now on. Where there are none, it goes; where there are,
@@ -264,13 +299,10 @@ impl Group {
         };
         // A single message that goes is told of like one that is deleted, as by the peer; more are not.
         let one_goes = keep > 0 && self.stream.store.state().msgs == keep + 1;
-        let mut gone = Gone(
-            Vec::new(),
-            !self.restoring && (purge.filter.is_some() || one_goes),
-        );
+        let mut gone = Gone::heard(!self.restoring && (purge.filter.is_some() || one_goes));
         let count = self.stream.store.purge(&purge, &mut gone);
         if !self.restoring {
-            let quiet = gone.0.len() != 1;
+            let quiet = gone.messages.len() != 1;
             self.removed(gone, quiet, now, fx);
             self.consumers
                 .on_purged(purge.filter.as_ref(), self.stream.store.as_mut(), now);

@@ -258,9 +258,10 @@ impl Group {
 
     /// Checks and lays out a new consumer.
     pub fn prepare_consumer(&mut self, name: String, config: ConsumerConfig, now: Now) -> Command {
+        let stream = &mut self.stream;
         let created = self
             .consumers
-            .prepare(name, config, self.stream.store.as_mut(), now);
+            .prepare(name, config, &stream.config, stream.store.as_mut(), now);
         Command::ConsumerCreate(Box::new(created))
     }
 

@@ -180,7 +180,8 @@ impl Group {
             Start::Time(ts) => self.stream.store.seq_at_time(ts),
         };
         let behind = ask.begins.then(|| {
-            let (state, _) = starting_point(&consumer_start(ask), self.stream.store.as_mut());
+            let stream = &mut self.stream;
+            let (state, _) = starting_point(&consumer_start(ask), &stream.config, stream.store.as_mut());
             Seq(state.delivered().stream)
         });
         let mut page = Page {

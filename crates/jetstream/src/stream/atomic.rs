@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use natterjack_jsapi::{ApiError, errors, headers};
 use natterjack_store::{BatchBuilder, Seq, flags};
 
-use super::check::{check_source, expected_of_subject};
+use super::check::{check_source, expected_of_subject, with_wildcards};
 use super::counter;
 use super::dedup::LastId;
 use super::gather::Held;
@@ -205,7 +205,20 @@ impl Stream {
         if progress.written.contains(expected.subject) {
             return Err(errors::STREAM_WRONG_LAST_SEQUENCE_CONSTANT);
         }
-        expected.check(self.last_of(expected.subject))
+        let last = self.last_before(expected.subject, &progress.undo);
+        expected.check(last)
+    }
+
+    /// The last sequence that passes `subject`. With wildcards the messages of the batch itself do not count, as on the peer.
+    fn last_before(&mut self, subject: &[u8], undo: &Undo) -> Seq {
+        let Some(filter) = with_wildcards(subject) else {
+            return self.last_of(subject);
+        };
+        let before = |seq: &Seq| *seq <= undo.last_seq;
+        let replaced = undo.subjects.iter().filter(|b| filter.matches(&b.subject));
+        let replaced = replaced.filter_map(|b| b.last).map(|(seq, _)| seq);
+        let others = self.last_passing(&filter, undo.last_seq);
+        replaced.filter(before).fold(others, Seq::max)
     }
 
     /// What a message replaces, which must not be one of its batch. A schedule has asked for its subject already.

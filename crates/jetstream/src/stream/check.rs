@@ -137,22 +137,21 @@ impl Stream {
             }
             return self.store.last_for(subject).unwrap_or(Seq::ZERO);
         }
-        let Ok(filter) = Filter::parse(subject) else {
-            return Seq::ZERO;
-        };
-        let matching = self
-            .overlay
-            .subjects
-            .iter()
+        with_wildcards(subject).map_or(Seq::ZERO, |filter| self.last_passing(&filter, Seq(u64::MAX)))
+    }
+
+    /// The last sequence up to `up_to` that passes `filter`, of what is on its way and what is stored.
+    pub(super) fn last_passing(&self, filter: &Filter, up_to: Seq) -> Seq {
+        let on_its_way = self.overlay.subjects.iter();
+        let matching = on_its_way
             .filter(|(s, _)| filter.matches(s))
             .map(|(_, (seq, _))| *seq);
-        let in_flight = matching.max();
-        in_flight
-            .or_else(|| {
-                self.store
-                    .last_matching(&FilterSet::new(vec![filter.clone()]), self.store.state().last_seq)
-            })
-            .unwrap_or(Seq::ZERO)
+        let last = matching.filter(|seq| *seq <= up_to).max();
+        last.or_else(|| {
+            let filter = FilterSet::new(vec![filter.clone()]);
+            self.store.last_matching(&filter, self.store.state().last_seq)
+        })
+        .unwrap_or(Seq::ZERO)
     }
 
     /// What a message replaces, as a flag of its record.
@@ -301,6 +300,11 @@ impl Expected<'_> {
             Err(errors::stream_wrong_last_sequence(last.0))
         }
     }
+}
+
+/// What is asked of several subjects at once; nothing for a single one and for what is no subject.
+pub(super) fn with_wildcards(subject: &[u8]) -> Option<Filter> {
+    Filter::parse(subject).ok().filter(|_| !is_valid_literal(subject))
 }
 
 /// What the publisher expects the last sequence of a subject to be, if anything.

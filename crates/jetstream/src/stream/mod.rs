@@ -35,7 +35,8 @@ pub(crate) use dedup::Dedup;
 pub(crate) use gather::{Abandoned, Batches, Gathered, Held};
 pub use publish::{Incoming, Verdict};
 pub(crate) use sourced::Sourced;
-pub(crate) use text::{has_api_level, header, push_header, value, without_api_level};
+pub use text::has_api_level;
+pub(crate) use text::{header, push_header, value, without_api_level};
 
 /// What is on its way to the log and not applied yet.
 #[derive(Debug, Default)]

@@ -46,7 +46,8 @@ pub(crate) fn number(text: &[u8]) -> Option<u64> {
 }
 
 /// Whether this server has the level of the API that `block` asks for, if it asks for any.
-pub(crate) fn has_api_level(block: &[u8]) -> bool {
+#[must_use]
+pub fn has_api_level(block: &[u8]) -> bool {
     let Some(level) = value(block, headers::REQUIRED_API_LEVEL) else {
         return true;
     };

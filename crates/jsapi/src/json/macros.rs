@@ -28,9 +28,9 @@ macro_rules! go_struct {
                 cx: &mut $crate::json::Decoding,
             ) -> bool {
                 $(
-                    if name.eq_ignore_ascii_case($json) {
+                    if $crate::json::is_name(name, $json) {
                         let go_type = go_struct!(@go $ty $(, $fgo)?);
-                        $crate::json::write::decode_named(&mut self.$field, $json, json, cx, go_type);
+                        $crate::json::write::decode_named(&mut self.$field, name, json, cx, go_type);
                         return true;
                     }
                 )*
@@ -61,13 +61,13 @@ macro_rules! go_struct {
     (@go $ty:ty, $go:literal) => { $go };
 }
 
-/// Declares an enum that is a string on the wire; the first variant is the default. `$refuse` makes the peer's error
-/// text for other values from the raw JSON.
+/// Declares an enum that is a string on the wire; the first variant is the default, and may have a second text. `$refuse`
+/// makes the peer's error for other values, also for `null`.
 macro_rules! go_enum {
     (
         $(#[$meta:meta])*
         pub enum $name:ident : $go:literal, refuse $refuse:expr, {
-            $(#[$first_meta:meta])* $first:ident => $first_text:literal,
+            $(#[$first_meta:meta])* $first:ident => $first_text:literal $(| $alias:literal)?,
             $( $(#[$vmeta:meta])* $variant:ident => $text:literal, )*
         }
     ) => {
@@ -104,12 +104,13 @@ macro_rules! go_enum {
 
             fn decode(&mut self, json: &$crate::json::Json<'_>, cx: &mut $crate::json::Decoding) {
                 match json {
-                    $crate::json::Json::Null => {}
-                    $crate::json::Json::Text { value, .. } if value == $first_text => *self = Self::$first,
+                    $crate::json::Json::Text { value, .. } if value == $first_text $(|| value == $alias)? => {
+                        *self = Self::$first;
+                    }
                     $( $crate::json::Json::Text { value, .. } if value == $text => *self = Self::$variant, )*
                     other => {
-                        let refuse: fn(&str) -> String = $refuse;
-                        cx.custom(refuse(&other.raw()));
+                        let refuse: fn(&$crate::json::Json<'_>) -> String = $refuse;
+                        cx.custom(refuse(other));
                     }
                 }
             }

@@ -1,9 +1,10 @@
 //! A small positioned JSON reader that refuses in the words of the peer's decoder. Bounded in size and depth; never
-//! recurses deeper than [`DEPTH_MAX`].
+//! recurses.
 
 use std::borrow::Cow;
 
-use super::{DEPTH_MAX, JsonError, TEXT_BYTES_MAX};
+use super::quote::{quoted, quoted_first};
+use super::{DEPTH_MAX, JsonError, NESTING_MAX, TEXT_BYTES_MAX};
 
 /// A JSON value, borrowed from its text where it can be.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,49 +20,80 @@ pub enum Json<'a> {
         /// Its characters.
         value: Cow<'a, str>,
         /// As written, with quotes.
-        raw: &'a str,
+        raw: &'a [u8],
     },
-    /// An array.
-    List(Vec<Self>),
-    /// An object, fields in order.
-    Object(Vec<(Cow<'a, str>, Self)>),
+    /// An array, and as written. Deeper than [`DEPTH_MAX`] nothing is in it.
+    List(Vec<Self>, &'a [u8]),
+    /// An object with its fields in order, and as written. Deeper than [`DEPTH_MAX`] nothing is in it.
+    Object(Vec<(Cow<'a, str>, Self)>, &'a [u8]),
 }
 
 impl Json<'_> {
-    /// The value as written, near enough for error texts.
+    /// What Go calls this kind of value.
     #[must_use]
-    pub fn raw(&self) -> String {
+    pub const fn kind(&self) -> &'static str {
         match self {
-            Self::Null => "null".into(),
-            Self::Bool(b) => b.to_string(),
-            Self::Number(n) => (*n).to_owned(),
-            Self::Text { raw, .. } => (*raw).to_owned(),
-            Self::List(_) => "[]".into(),
-            Self::Object(_) => "{}".into(),
+            Self::Null => "null",
+            Self::Bool(_) => "bool",
+            Self::Number(_) => "number",
+            Self::Text { .. } => "string",
+            Self::List(..) => "array",
+            Self::Object(..) => "object",
         }
+    }
+
+    fn raw(&self) -> &[u8] {
+        match self {
+            Self::Null => b"null",
+            Self::Bool(true) => b"true",
+            Self::Bool(false) => b"false",
+            Self::Number(written) => written.as_bytes(),
+            Self::Text { raw, .. } | Self::List(_, raw) | Self::Object(_, raw) => raw,
+        }
+    }
+
+    /// The value as written.
+    #[must_use]
+    pub fn written(&self) -> Cow<'_, str> {
+        String::from_utf8_lossy(self.raw())
     }
 }
 
-/// Reads one value; what follows it must be white space or further values.
+/// The peer's error for a value that names none of a set.
+pub(crate) fn cannot(json: &Json<'_>) -> String {
+    format!("can not unmarshal {}", quoted(json.raw()))
+}
+
+/// Reads one value; what follows it must be white space or further values, which are read and dropped.
 ///
 /// # Errors
 /// [`JsonError`] in the peer's words.
 pub fn parse(text: &[u8]) -> Result<Json<'_>, JsonError> {
-    if text.len() > TEXT_BYTES_MAX {
-        return Err(JsonError(format!("text is larger than {TEXT_BYTES_MAX} bytes")));
+    let mut all = values(text)?;
+    let first = all.next().unwrap_or_else(|| Err(eof()))?;
+    for further in all {
+        further?;
     }
-    let mut reader = Reader {
-        text,
-        at: 0,
-        depth: 0,
-    };
-    let value = reader.value()?;
-    reader.blanks();
-    if reader.at < text.len() {
-        // The peer goes on decoding: a further value is read and dropped, anything else is an error.
-        reader.value()?;
-    }
-    Ok(value)
+    Ok(first)
+}
+
+/// Reads one value after the other, up to the first that is none.
+///
+/// # Errors
+/// [`JsonError`] of a text that is too large.
+pub fn values(text: &[u8]) -> Result<impl Iterator<Item = Result<Json<'_>, JsonError>>, JsonError> {
+    let mut reader = Reader::new(text)?;
+    Ok(std::iter::from_fn(move || {
+        reader.blanks();
+        if reader.at == text.len() {
+            return None;
+        }
+        let value = reader.value();
+        if value.is_err() {
+            reader.at = text.len();
+        }
+        Some(value)
+    }))
 }
 
 /// Reads the one value that `text` is.
@@ -69,11 +101,7 @@ pub fn parse(text: &[u8]) -> Result<Json<'_>, JsonError> {
 /// # Errors
 /// [`JsonError`] in the words of the peer where it reads a text in one piece.
 pub fn parse_whole(text: &[u8]) -> Result<Json<'_>, JsonError> {
-    if text.len() > TEXT_BYTES_MAX {
-        return Err(JsonError(format!("text is larger than {TEXT_BYTES_MAX} bytes")));
-    }
-    let (at, depth) = (0, 0);
-    let mut reader = Reader { text, at, depth };
+    let mut reader = Reader::new(text)?;
     let value = reader.value().and_then(|value| {
         reader.blanks();
         match reader.text.get(reader.at) {
@@ -88,13 +116,55 @@ pub fn parse_whole(text: &[u8]) -> Result<Json<'_>, JsonError> {
     })
 }
 
+/// A list or object whose end has not been read.
+struct Open<'a> {
+    begin: usize,
+    /// The name in front of the value that comes next.
+    name: Cow<'a, str>,
+    inside: Inside<'a>,
+}
+
+enum Inside<'a> {
+    List(Vec<Json<'a>>),
+    Object(Vec<(Cow<'a, str>, Json<'a>)>),
+}
+
+impl<'a> Open<'a> {
+    const fn closing(&self) -> u8 {
+        match self.inside {
+            Inside::List(_) => b']',
+            Inside::Object(_) => b'}',
+        }
+    }
+
+    fn take(&mut self, value: Json<'a>) {
+        match &mut self.inside {
+            Inside::List(items) => items.push(value),
+            Inside::Object(fields) => fields.push((std::mem::take(&mut self.name), value)),
+        }
+    }
+
+    fn close(self, raw: &'a [u8]) -> Json<'a> {
+        match self.inside {
+            Inside::List(items) => Json::List(items, raw),
+            Inside::Object(fields) => Json::Object(fields, raw),
+        }
+    }
+}
+
 struct Reader<'a> {
     text: &'a [u8],
     at: usize,
-    depth: usize,
 }
 
 impl<'a> Reader<'a> {
+    fn new(text: &'a [u8]) -> Result<Self, JsonError> {
+        if text.len() > TEXT_BYTES_MAX {
+            return Err(JsonError(format!("text is larger than {TEXT_BYTES_MAX} bytes")));
+        }
+        Ok(Self { text, at: 0 })
+    }
+
     fn blanks(&mut self) {
         while matches!(self.text.get(self.at), Some(b' ' | b'\t' | b'\n' | b'\r')) {
             self.at += 1;
@@ -107,38 +177,105 @@ impl<'a> Reader<'a> {
     }
 
     fn unexpected(&self, place: &str) -> JsonError {
-        let Some(&byte) = self.text.get(self.at) else {
+        let rest = &self.text[self.at..];
+        if rest.is_empty() {
             return eof();
-        };
-        let shown = match byte {
-            b'\'' => "'\\''".into(),
-            b'"' => "'\"'".into(),
-            0x20..=0x7e => format!("'{}'", char::from(byte)),
-            b'\n' => "'\\n'".into(),
-            b'\r' => "'\\r'".into(),
-            b'\t' => "'\\t'".into(),
-            _ => match std::str::from_utf8(&self.text[self.at..])
-                .ok()
-                .and_then(|t| t.chars().next())
-            {
-                Some(c) if !c.is_control() => format!("'{c}'"),
-                _ => format!("'\\x{byte:02x}'"),
-            },
-        };
-        JsonError(format!(
-            "invalid character {shown} {place} at offset {}",
-            self.at + 1
-        ))
+        }
+        let (shown, length) = quoted_first(rest);
+        let offset = self.at + length;
+        JsonError(format!("invalid character {shown} {place} at offset {offset}"))
     }
 
     fn value(&mut self) -> Result<Json<'a>, JsonError> {
-        match self.next()? {
-            b'{' => self.nested(Self::object),
-            b'[' => self.nested(Self::list),
+        let mut open = Vec::new();
+        loop {
+            let first = self.next()?;
+            let value = if matches!(first, b'{' | b'[') {
+                open.push(self.open(first, open.len())?);
+                None
+            } else {
+                Some(self.scalar(first)?)
+            };
+            if let Some(whole) = self.go_on(&mut open, value)? {
+                return Ok(whole);
+            }
+        }
+    }
+
+    /// Reads the bracket that begins a list or an object inside of `depth` others.
+    fn open(&mut self, bracket: u8, depth: usize) -> Result<Open<'a>, JsonError> {
+        let begin = self.at;
+        self.at += 1;
+        if depth == NESTING_MAX {
+            return Err(JsonError(format!("exceeded max depth at offset {}", self.at)));
+        }
+        let inside = if bracket == b'{' {
+            Inside::Object(Vec::new())
+        } else {
+            Inside::List(Vec::new())
+        };
+        let name = Cow::Borrowed("");
+        Ok(Open { begin, name, inside })
+    }
+
+    /// Puts `value` where it belongs, or none if a bracket was read, and reads on to where the next begins. Answers the
+    /// outermost when that is complete.
+    fn go_on(
+        &mut self,
+        open: &mut Vec<Open<'a>>,
+        mut value: Option<Json<'a>>,
+    ) -> Result<Option<Json<'a>>, JsonError> {
+        loop {
+            let depth = open.len();
+            let Some(around) = open.last_mut() else {
+                return Ok(value);
+            };
+            let is_first = value.is_none();
+            if let Some(value) = value.filter(|_| depth <= DEPTH_MAX) {
+                around.take(value);
+            }
+            match self.next()? {
+                byte if byte == around.closing() => self.at += 1,
+                b',' if !is_first => {
+                    self.at += 1;
+                    return self.name(around).map(|()| None);
+                }
+                _ if is_first => return self.name(around).map(|()| None),
+                _ => {
+                    return Err(self.unexpected(match around.inside {
+                        Inside::List(_) => "after array element",
+                        Inside::Object(_) => "after object key:value pair",
+                    }));
+                }
+            }
+            let raw = &self.text[around.begin..self.at];
+            value = open.pop().map(|closed| closed.close(raw));
+        }
+    }
+
+    /// In an object, reads the name of the next field and the colon behind it.
+    fn name(&mut self, around: &mut Open<'a>) -> Result<(), JsonError> {
+        if matches!(around.inside, Inside::List(_)) {
+            return Ok(());
+        }
+        if self.next()? != b'"' {
+            return Err(self.unexpected("looking for beginning of object key string"));
+        }
+        around.name = self.string()?;
+        if self.next()? != b':' {
+            return Err(self.unexpected("after object key"));
+        }
+        self.at += 1;
+        Ok(())
+    }
+
+    /// Reads a value that holds no others.
+    fn scalar(&mut self, first: u8) -> Result<Json<'a>, JsonError> {
+        match first {
             b'"' => {
                 let start = self.at;
                 let value = self.string()?;
-                let raw = std::str::from_utf8(&self.text[start..self.at]).unwrap_or("\"\"");
+                let raw = &self.text[start..self.at];
                 Ok(Json::Text { value, raw })
             }
             b't' => self.literal(b"true", "true").map(|()| Json::Bool(true)),
@@ -146,63 +283,6 @@ impl<'a> Reader<'a> {
             b'n' => self.literal(b"null", "null").map(|()| Json::Null),
             b'-' | b'0'..=b'9' => self.number(),
             _ => Err(self.unexpected("looking for beginning of value")),
-        }
-    }
-
-    fn nested(&mut self, read: fn(&mut Self) -> Result<Json<'a>, JsonError>) -> Result<Json<'a>, JsonError> {
-        self.depth += 1;
-        if self.depth > DEPTH_MAX {
-            return Err(JsonError("exceeded max depth".into()));
-        }
-        self.at += 1;
-        let value = read(self)?;
-        self.depth -= 1;
-        Ok(value)
-    }
-
-    fn object(&mut self) -> Result<Json<'a>, JsonError> {
-        let mut fields = Vec::new();
-        if self.next()? == b'}' {
-            self.at += 1;
-            return Ok(Json::Object(fields));
-        }
-        loop {
-            if self.next()? != b'"' {
-                return Err(self.unexpected("looking for beginning of object key string"));
-            }
-            let name = self.string()?;
-            if self.next()? != b':' {
-                return Err(self.unexpected("after object key"));
-            }
-            self.at += 1;
-            fields.push((name, self.value()?));
-            match self.next()? {
-                b',' => self.at += 1,
-                b'}' => {
-                    self.at += 1;
-                    return Ok(Json::Object(fields));
-                }
-                _ => return Err(self.unexpected("after object key:value pair")),
-            }
-        }
-    }
-
-    fn list(&mut self) -> Result<Json<'a>, JsonError> {
-        let mut items = Vec::new();
-        if self.next()? == b']' {
-            self.at += 1;
-            return Ok(Json::List(items));
-        }
-        loop {
-            items.push(self.value()?);
-            match self.next()? {
-                b',' => self.at += 1,
-                b']' => {
-                    self.at += 1;
-                    return Ok(Json::List(items));
-                }
-                _ => return Err(self.unexpected("after array element")),
-            }
         }
     }
 

@@ -166,11 +166,11 @@ impl<T: GoJson + Default> GoJson for Vec<T> {
     fn decode(&mut self, json: &Json<'_>, cx: &mut Decoding) {
         match json {
             Json::Null => self.clear(),
-            Json::List(items) => {
+            Json::List(items, _) => {
                 self.clear();
                 for (n, item) in items.iter().enumerate() {
                     let mut value = T::default();
-                    cx.within(n.to_string().into(), true, |cx| value.decode(item, cx));
+                    cx.within(n, true, |cx| value.decode(item, cx));
                     self.push(value);
                 }
             }
@@ -224,12 +224,10 @@ impl<T: GoJson + Default> GoJson for BTreeMap<String, T> {
     fn decode(&mut self, json: &Json<'_>, cx: &mut Decoding) {
         match json {
             Json::Null => self.clear(),
-            Json::Object(fields) => {
+            Json::Object(fields, _) => {
                 for (name, field) in fields {
                     let mut value = T::default();
-                    cx.within(name.clone().into_owned().into(), false, |cx| {
-                        value.decode(field, cx)
-                    });
+                    cx.within(name, false, |cx| value.decode(field, cx));
                     self.insert(name.clone().into_owned(), value);
                 }
             }

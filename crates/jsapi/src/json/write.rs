@@ -23,11 +23,6 @@ pub fn text(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
 }
 
-/// `text` in quotes as Go's `%q` prints simple names.
-pub(super) fn quoted(text: &str) -> String {
-    format!("{text:?}")
-}
-
 /// Writes one object, field after field.
 #[derive(Debug)]
 pub struct ObjectWriter<'a> {
@@ -98,24 +93,20 @@ impl<'a> ObjectWriter<'a> {
     }
 }
 
-/// Reads one field of a declared struct; `go_type` names integers that Go declares differently.
+/// Reads one field of a declared struct; `name` is as the text has it, and `go_type` names integers that Go declares
+/// differently.
 pub(crate) fn decode_named<T: GoJson>(
     field: &mut T,
-    name: &'static str,
+    name: &str,
     json: &Json<'_>,
     cx: &mut Decoding,
     go_type: &'static str,
 ) {
-    cx.within(name.into(), false, |cx| {
-        let before = cx.error.is_some();
-        field.decode(json, cx);
-        // The integer types of one width share an implementation: put the declared name into the text.
-        if !before
-            && go_type != T::GO_TYPE
-            && let Some(text) = &mut cx.error
-            && let Some(stem) = text.strip_suffix(T::GO_TYPE)
-        {
-            *text = format!("{stem}{go_type}");
-        }
-    });
+    let found = cx.within(name, false, |cx| field.decode(json, cx));
+    // The integer types of one width share an implementation: the declared name comes in its place.
+    if let Some(found) = found
+        && found.go_type == T::GO_TYPE
+    {
+        found.go_type = go_type;
+    }
 }

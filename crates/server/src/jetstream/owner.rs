@@ -12,7 +12,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use natterjack_jetstream::source::Next;
-use natterjack_jetstream::{Effects as _, Group, Incoming, Now, Outcome, Ticket};
+use natterjack_jetstream::{Group, Incoming, Now, Outcome, Ticket, has_api_level};
 use natterjack_jsapi::ack::AckSubject;
 use natterjack_raft::Solo;
 use natterjack_store::LogIndex;
@@ -254,9 +254,8 @@ impl Owner {
         let (Some(reply), Some(id)) = (message.reply, self.consumer_in(message.subject, 6)) else {
             return;
         };
-        if !api::has_level(message.headers()) {
-            let line = b"NATS/1.0 412 Required Api Level\r\n\r\n";
-            self.wire.send(reply, None, line, &[]);
+        if !has_api_level(message.headers()) {
+            api::direct::refuse_level(self, reply);
             return;
         }
         self.group

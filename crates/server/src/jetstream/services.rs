@@ -4,6 +4,8 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use natterjack_jetstream::has_api_level;
+
 use super::api::direct;
 use super::inbox::{Inbox, Item, Kept, weight};
 use super::stream::Stream;
@@ -96,8 +98,14 @@ impl Service for Direct {
         }
         let subject = message.subject.get(self.prefix..).unwrap_or_default();
         let (reply, subject, body) = (reply.to_vec(), subject.to_vec(), message.payload().to_vec());
-        self.stream
-            .read(move |owner| direct::get(owner, &reply, &subject, &body));
+        let is_known = has_api_level(message.headers());
+        self.stream.read(move |owner| {
+            if is_known {
+                direct::get(owner, &reply, &subject, &body);
+            } else {
+                direct::refuse_level(owner, &reply);
+            }
+        });
         true
     }
 }

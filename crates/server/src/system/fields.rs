@@ -1,6 +1,6 @@
 //! Which fields the body of each request has, and Go's words for a value of another kind. Knows nothing of what they mean.
 
-use natterjack_jsapi::json::parse::Json;
+use natterjack_jsapi::json::{Json, is_name};
 
 /// What a field holds.
 #[derive(Clone, Copy)]
@@ -152,24 +152,11 @@ fn fields(page: &str) -> Option<(&'static str, &'static [Field])> {
     found.map(|(_, of, fields)| (*of, *fields))
 }
 
-/// Go's name of the kind of a value.
-const fn kind(value: &Json<'_>) -> &'static str {
-    match value {
-        Json::Null => "null",
-        Json::Bool(_) => "bool",
-        Json::Number(_) => "number",
-        Json::Text { .. } => "string",
-        Json::List(_) => "array",
-        Json::Object(_) => "object",
-    }
-}
-
 /// The field `name` of the body for `page`, as it is written there: Go takes letters of either case.
 pub(super) fn canonical(page: &str, name: &str) -> Option<&'static str> {
     let (_, own) = fields(page)?;
     let all = own.iter().chain(FILTER);
-    all.map(|(field, _)| *field)
-        .find(|field| field.eq_ignore_ascii_case(name))
+    all.map(|(field, _)| *field).find(|field| is_name(name, field))
 }
 
 /// Checks the kinds of all fields.
@@ -182,9 +169,9 @@ pub(super) fn check(page: &str, body: &Json<'_>) -> Result<(), String> {
     };
     let given = match body {
         Json::Null => return Ok(()),
-        Json::Object(given) => given,
+        Json::Object(given, _) => given,
         _ => {
-            let kind = kind(body);
+            let kind = body.kind();
             return Err(format!(
                 "json: cannot unmarshal {kind} into Go value of type server.{name}"
             ));
@@ -192,7 +179,7 @@ pub(super) fn check(page: &str, body: &Json<'_>) -> Result<(), String> {
     };
     for (key, value) in given {
         let mut all = own.iter().chain(FILTER);
-        if let Some((_, wanted)) = all.find(|(field, _)| field.eq_ignore_ascii_case(key)) {
+        if let Some((_, wanted)) = all.find(|(field, _)| is_name(key, field)) {
             fits(*wanted, value).map_err(|wrong| match wrong {
                 Wrong::Value(got, kind) => {
                     format!("json: cannot unmarshal {got} into Go struct field {name}.{key} of type {kind}")
@@ -213,7 +200,7 @@ enum Wrong {
 }
 
 fn fits(wanted: Kind, value: &Json<'_>) -> Result<(), Wrong> {
-    let wrong = |name| Err(Wrong::Value(kind(value).to_owned(), name));
+    let wrong = |name| Err(Wrong::Value(value.kind().to_owned(), name));
     match (wanted, value) {
         (_, Json::Null) | (Text | Named(_), Json::Text { .. }) | (Switch, Json::Bool(_)) => Ok(()),
         (Number(name), Json::Number(written)) => {
@@ -226,11 +213,11 @@ fn fits(wanted: Kind, value: &Json<'_>) -> Result<(), Wrong> {
             }
             Err(Wrong::Value(format!("number {written}"), name))
         }
-        (Texts, Json::List(items)) => {
+        (Texts, Json::List(items, _)) => {
             let odd = items
                 .iter()
                 .position(|item| !matches!(item, Json::Text { .. } | Json::Null));
-            odd.map_or(Ok(()), |at| Err(Wrong::Element(at, kind(&items[at]))))
+            odd.map_or(Ok(()), |at| Err(Wrong::Element(at, items[at].kind())))
         }
         (Text, _) => wrong("string"),
         (Texts, _) => wrong("[]string"),

@@ -22,6 +22,10 @@ const FILL_BYTES: usize = 256 * 1024;
 /// part of a page is written one way and the rest the other.
 pub const DIRECT_BYTES: usize = 4096;
 
+/// So many bytes or more are not copied on the way past the operating system's memory, if they are where they can be written
+/// from.
+pub(crate) const LENT_BYTES_MIN: usize = 64 * 1024;
+
 /// Files and folders.
 pub trait Disk: Send + Sync + Debug {
     /// Makes a folder and those above it.
@@ -102,13 +106,13 @@ pub trait DiskFile: Send + Sync + Debug {
     fn write_at(&self, slices: &mut [IoSlice<'_>], offset: u64) -> io::Result<()>;
 
     /// Writes past what the operating system keeps in memory, or says that this cannot be done here: nothing is written then.
-    /// The place, length and address of `bytes` are multiples of [`DIRECT_BYTES`]. As with any other write it takes
+    /// The place, and the length and address of each of `slices`, are multiples of [`DIRECT_BYTES`]. As with any other write it takes
     /// [`DiskFile::sync_data`] for the bytes to last, and mappings show them at once. Nobody else may read or write through the
     /// same open file meanwhile: the system is told so by a flag of that file.
     ///
     /// # Errors
     /// As the operating system says; some bytes may be written.
-    fn write_direct(&self, _bytes: &[u8], _offset: u64) -> io::Result<bool> {
+    fn write_direct(&self, _slices: &mut [IoSlice<'_>], _offset: u64) -> io::Result<bool> {
         Ok(false)
     }
 
@@ -141,7 +145,7 @@ pub trait DiskFile: Send + Sync + Debug {
             };
             let n = usize::try_from(len - at).map_or(room, |n| n.min(room));
             let whole = room == FILL_BYTES && n.is_multiple_of(DIRECT_BYTES);
-            if !(whole && self.write_direct(&zeros[..n], at)?) {
+            if !(whole && self.write_direct(&mut [IoSlice::new(&zeros[..n])], at)?) {
                 self.write_at(&mut [IoSlice::new(&zeros[..n])], at)?;
             }
             at += n as u64;

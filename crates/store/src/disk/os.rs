@@ -122,11 +122,11 @@ impl DiskFile for OsFile {
         Ok(())
     }
 
-    fn write_direct(&self, bytes: &[u8], offset: u64) -> io::Result<bool> {
+    fn write_direct(&self, slices: &mut [IoSlice<'_>], offset: u64) -> io::Result<bool> {
         if !self.set_direct(true) {
             return Ok(false);
         }
-        let written = self.write_at(&mut [IoSlice::new(bytes)], offset);
+        let written = self.write_at(slices, offset);
         self.set_direct(false);
         match written {
             // What a file system says that takes the flag and then does not do it.

@@ -10,6 +10,7 @@ use super::frame::Seed;
 pub(crate) use super::header::{FRAMES_AT, HEADERS_BYTES, Header, Headers, Salt, read_headers};
 use super::header::{SECOND_AT, salt};
 use super::held::{Contents, Spans};
+use super::tail::Tail;
 use super::writer::ZEROS;
 use crate::disk::{Disk, DiskFile};
 use crate::ids::{GroupId, LogIndex, Seq};
@@ -213,6 +214,7 @@ impl Files {
             seed: header.seed(),
             sealer,
             stale: ready.contents.into_stale(),
+            tail: Tail::behind(&bytes),
         })
     }
 
@@ -268,6 +270,7 @@ pub(crate) struct Created {
     pub(crate) sealer: Option<Sealer>,
     /// What an earlier use may have left in it.
     pub(crate) stale: Spans,
+    pub(super) tail: Tail,
 }
 
 /// Why a file could not be made.

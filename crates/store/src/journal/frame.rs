@@ -53,7 +53,7 @@ pub(crate) enum Kind {
     Messages,
     /// A command of the group's owner.
     Command,
-    /// Nothing: says what is synced.
+    /// Nothing but zeros, if anything: says what is synced.
     Mark,
 }
 
@@ -99,6 +99,21 @@ fn field<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
 }
 
 impl Frame {
+    /// A frame that says what is synced and belongs to no group.
+    pub(crate) const fn mark(lsn: u64, synced: u64) -> Self {
+        Self {
+            lsn,
+            synced,
+            group: GroupId(0),
+            kind: Kind::Mark,
+            is_erased: false,
+            count: 0,
+            term: 0,
+            index: LogIndex(0),
+            base_seq: Seq::ZERO,
+        }
+    }
+
     /// The header bytes for `body`, which follows them at once.
     pub(crate) fn encode(&self, seed: &Seed, body: &[u8]) -> Option<[u8; BODY_AT]> {
         let mut out = [0; BODY_AT];

@@ -8,6 +8,7 @@ pub(crate) mod files;
 pub(crate) mod frame;
 mod header;
 mod held;
+mod layout;
 pub(crate) mod recover;
 mod reserve;
 mod scan;
@@ -31,6 +32,7 @@ use crate::ids::{GroupId, LogIndex};
 use crate::seal::Vault;
 pub(crate) use erase::Erasure;
 use files::Files;
+pub(crate) use frame::BODY_AT;
 use held::Contents;
 pub use stats::JournalStats;
 

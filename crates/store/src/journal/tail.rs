@@ -21,6 +21,14 @@ pub(super) struct Tail {
 }
 
 impl Tail {
+    /// Of a file in which `begun` was written where a page begins, and no frame yet.
+    pub(super) fn behind(begun: &[u8]) -> Self {
+        Self {
+            begun: Some(begun.to_vec()),
+            is_cold: false,
+        }
+    }
+
     /// Writes `frames`, of `total` bytes and then padding, at `at`; those that are `large` past the system's memory, if it is
     /// known what else is in the page.
     ///

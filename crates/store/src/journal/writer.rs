@@ -8,20 +8,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-
 use super::erase::Erasure;
 use super::files::{CreateError, FRAMES_AT, Files};
-use super::frame::{BODY_AT, Frame, Kind, Seed, stride};
+use super::frame::{BODY_AT, Frame, Seed, stride};
 use super::held::Contents;
+use super::layout::{GAP_BYTES_MAX, Layout, Place, body_bytes};
 use super::reserve::Reserve;
 use super::tail::{PIECE_BYTES, Tail};
 use super::{AppendError, Completion, Pending, Settings, Shared, Start, SyncMode};
 use crate::batch::EntryBody;
 use crate::disk::pieces::Pieces;
 use crate::disk::{DIRECT_BYTES, DiskFile, direct_rest};
-use crate::ids::{GroupId, LogIndex, Seq};
-use crate::seal::{SEAL_BYTES, Sealer};
+use crate::ids::{GroupId, LogIndex};
+use crate::seal::Sealer;
 
 /// Entries of one write.
 const ROUND_FRAMES_MAX: usize = 4096;
@@ -334,57 +333,42 @@ impl Writer {
         }
         // Before another file takes over: the numbers of what was refused are given again.
         self.clean()?;
-        self.ensure_file(total as u64, commands)?;
+        let large = is_forced && total as u64 >= self.settings.file_bytes / LARGE_SHARE;
+        let between = if large { frames.len() * GAP_BYTES_MAX } else { 0 };
+        self.ensure_file((total + between) as u64, commands)?;
         let Some(current) = &mut self.current else {
             return Err(AppendError::Closed);
         };
-        let mut heads = Vec::with_capacity(frames.len());
-        let mut bodies = Vec::with_capacity(frames.len());
-        let mut noted = Vec::with_capacity(frames.len());
-        let mut lsn = self.next_lsn;
-        for (group, index, body) in frames {
-            let (kind, count, base_seq) = match body {
-                EntryBody::Messages(batch) => (Kind::Messages, batch.count, batch.base_seq),
-                EntryBody::Command(_) => (Kind::Command, 0, Seq::ZERO),
-            };
-            let frame = Frame {
-                lsn,
-                synced: self.synced,
-                group: *group,
-                kind,
-                is_erased: false,
-                count,
-                term: 1,
-                index: *index,
-                base_seq,
-            };
-            let body = sealed(current.sealer.as_ref(), &frame, body_bytes(body))?;
-            let head = frame.encode(&current.seed, &body);
-            bodies.push(body);
-            heads.push(head.ok_or_else(|| AppendError::Io("entry is too large".into()))?);
-            noted.push(frame);
-            lsn += 1;
-        }
-        let parts = laid_out(&heads, &bodies);
-        let large = is_forced && total as u64 >= self.settings.file_bytes / LARGE_SHARE;
-        if let Err(error) = current.put(&mut self.pieces, parts, total as u64, large) {
-            current.soiled = current.soiled.max(total as u64);
+        let place = Place {
+            seed: &current.seed,
+            sealer: current.sealer.as_ref(),
+            at: current.at,
+            lsn: self.next_lsn,
+            synced: self.synced,
+            large,
+        };
+        let layout = Layout::new(&place, frames)?;
+        if let Err(error) = current.put(&mut self.pieces, layout.parts(), layout.total, large) {
+            current.soiled = current.soiled.max(layout.total);
             return Err(self.failed(&error));
         }
-        current.at += total as u64;
+        current.at += layout.total;
         if current.at > self.settings.file_bytes / AHEAD_SHARE {
             self.files.prepare(self.next_file, self.settings.file_bytes);
         }
-        noted.iter().for_each(|frame| current.contents.note(frame));
-        self.next_lsn = lsn;
-        self.last_lsn = lsn.saturating_sub(1);
+        layout
+            .entries
+            .iter()
+            .for_each(|frame| current.contents.note(frame));
+        self.next_lsn = layout.next_lsn;
+        self.last_lsn = layout.next_lsn.saturating_sub(1);
         if !commands {
             self.shared.full.store(false, Ordering::Relaxed);
         }
         let mut stats = self.shared.stats.lock();
         stats.rounds += 1;
         stats.frames += frames.len() as u64;
-        stats.bytes += total as u64;
+        stats.bytes += layout.total;
         stats.files = self.files.full_count() as u64 + 1;
         Ok(())
     }
@@ -445,7 +429,7 @@ impl Writer {
             at: FRAMES_AT,
             reserved,
             soiled: 0,
-            tail: Tail::default(),
+            tail: created.tail,
             contents: Contents {
                 sealed: created.sealer.is_some(),
                 stale: created.stale,
@@ -515,17 +499,7 @@ impl Writer {
         if current.at + bytes > current.reserved || current.soiled > 0 || self.shared.poison().is_some() {
             return;
         }
-        let frame = Frame {
-            lsn: self.next_lsn,
-            synced: self.synced,
-            group: GroupId(0),
-            kind: Kind::Mark,
-            is_erased: false,
-            count: 0,
-            term: 0,
-            index: LogIndex(0),
-            base_seq: Seq::ZERO,
-        };
+        let frame = Frame::mark(self.next_lsn, self.synced);
         let Some(head) = frame.encode(&current.seed, &[]) else {
             return;
         };
@@ -567,35 +541,6 @@ fn has_both(frames: &[(GroupId, LogIndex, EntryBody)]) -> bool {
     commands > 0 && commands < frames.len()
 }
 
-const fn body_bytes(body: &EntryBody) -> &Bytes {
-    match body {
-        EntryBody::Messages(batch) => &batch.body,
-        EntryBody::Command(body) => body,
-    }
-}
-
-/// The body of `frame` as it is written: without a key, the bytes themselves.
-fn sealed(sealer: Option<&Sealer>, frame: &Frame, body: &Bytes) -> Result<Bytes, AppendError> {
-    let Some(sealer) = sealer else {
-        return Ok(body.clone());
-    };
-    let mut out = Vec::with_capacity(body.len() + SEAL_BYTES);
-    sealer
-        .seal(&frame.place(), body, &mut out)
-        .map_err(|e| AppendError::Io(e.to_string()))?;
-    Ok(out.into())
-}
-
-/// Frames one behind the other, each with its padding.
-fn laid_out<'a>(heads: &'a [[u8; BODY_AT]], bodies: &'a [Bytes]) -> Vec<&'a [u8]> {
-    let mut parts: Vec<&[u8]> = Vec::with_capacity(heads.len() * 3 + 1);
-    for (head, body) in heads.iter().zip(bodies) {
-        let len = BODY_AT + body.len();
-        parts.extend([&head[..], body, &ZEROS[..stride(len) - len]]);
-    }
-    parts
-}
-
 /// Leaves in `pending` what fits one write; returns the rest.
 fn split_round(pending: &mut Vec<Pending>) -> Vec<Pending> {
     let mut bytes = 0;
@@ -616,10 +561,13 @@ mod tests {
     use std::path::PathBuf;
     use std::sync::mpsc;
 
+    use bytes::Bytes;
+
     use super::super::{Journal, files};
     use super::*;
     use crate::batch::Batch;
     use crate::disk::{Disk as _, OsDisk};
+    use crate::ids::Seq;
 
     const FILE_BYTES: u64 = 256 * 1024;
 

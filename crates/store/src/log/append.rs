@@ -39,6 +39,7 @@ impl StreamLog {
         self.state.last_seq = seq;
         self.state.last_ts_ns = record.ts_ns();
         self.last_append_ns = record.ts_ns();
+        removed.comes(seq);
         // One that nobody wants takes the place of those before it all the same.
         self.roll_up(record, removed);
         if record.flags() & flags::SKIP != 0 {

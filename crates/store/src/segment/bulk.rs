@@ -14,7 +14,7 @@ use crate::disk::pieces::Pieces;
 /// Less than this at a time is not worth it, bytes.
 const BULK_BYTES_MIN: u64 = 256 * 1024;
 /// Bytes of one write.
-const PIECE_BYTES: usize = 512 * 1024;
+const PIECE_BYTES: usize = 1024 * 1024;
 
 /// Where the bytes of a write are gathered.
 #[derive(Debug)]

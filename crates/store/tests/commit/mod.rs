@@ -2,13 +2,16 @@
 
 use std::sync::mpsc;
 
-use natterjack_store::{Committed, EntryBody, Group};
+use natterjack_store::{AppendError, Committed, EntryBody, Group};
 
 /// The entry as it is to be applied.
-pub(crate) fn commit(group: &Group, body: EntryBody) -> Committed {
+///
+/// # Errors
+/// Why it is not on disk.
+pub(crate) fn commit(group: &Group, body: EntryBody) -> Result<Committed, AppendError> {
     let (sender, receiver) = mpsc::channel();
     let done = Box::new(move |outcome| sender.send(outcome).unwrap());
-    let index = group.append(body.clone(), false, done).unwrap();
-    receiver.recv().unwrap().unwrap();
-    Committed { index, body }
+    let index = group.append(body.clone(), false, done)?;
+    receiver.recv().unwrap()?;
+    Ok(Committed { index, body })
 }

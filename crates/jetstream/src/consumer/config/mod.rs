@@ -5,6 +5,7 @@ mod defaults;
 mod policy;
 
 use natterjack_jsapi::consumer::{AckPolicy, ConsumerConfig};
+use natterjack_jsapi::json::quoted;
 use natterjack_jsapi::stream::{Retention, StreamConfig};
 use natterjack_jsapi::subjects::{NAME_BYTES_MAX, NameProblem, check_name};
 use natterjack_jsapi::{ApiError, Nanos, errors, versioning};
@@ -262,7 +263,10 @@ pub fn sample_percent(text: &str) -> Result<u8, String> {
         // The peer puts the error of the conversion here, and there is none.
         Ok(n) if n < 0 => Err("<nil>".into()),
         Ok(n) => Ok(u8::try_from(n.min(100)).unwrap_or(100)),
-        Err(_) => Err(format!("strconv.Atoi: parsing {digits:?}: invalid syntax")),
+        Err(_) => Err(format!(
+            "strconv.Atoi: parsing {}: invalid syntax",
+            quoted(digits)
+        )),
     }
 }
 

@@ -12,8 +12,9 @@ fn bystanders(world: &mut World, count: u32) {
             filter_subject: format!("s.other.{n}.>"),
             ..ConsumerConfig::default()
         };
-        let (consumers, store) = (&mut world.group.consumers, world.group.stream.store.as_mut());
-        let created = consumers.prepare(config.durable_name.clone(), config, store, world.now);
+        let (consumers, stream) = (&mut world.group.consumers, &mut world.group.stream);
+        let (name, store) = (config.durable_name.clone(), stream.store.as_mut());
+        let created = consumers.prepare(name, config, &stream.config, store, world.now);
         consumers.apply_create(&created, store, world.now);
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use natterjack_jsapi::json::quoted;
 use natterjack_jsapi::stream::{StreamConfig, SubjectTransform};
 use natterjack_jsapi::{ApiError, errors};
 use natterjack_subject::transform::{Transform, TransformError};
@@ -41,11 +42,6 @@ pub(super) fn check(config: &mut StreamConfig) -> Result<(), ApiError> {
         }
     }
     Ok(())
-}
-
-/// A text between quotation marks as Go's `%q` prints plain texts.
-fn quoted(text: &str) -> String {
-    format!("{text:?}")
 }
 
 /// Keeping everything, or what belongs to the server itself.

@@ -26,13 +26,13 @@ impl Request {
         if !is_json && MAY_BE_EMPTY.contains(&root) {
             return Ok(T::default());
         }
-        // Without the strict mode the peer reads every body in one piece.
-        let read = if strict || self.body.trim_ascii().is_empty() {
-            json::from_request(&self.body, root, strict)
-        } else {
-            json::from_whole(&self.body, root)
-        };
-        read.map_err(errors::invalid_json)
+        let read = json::from_request(&self.body, root, true);
+        if strict {
+            return read.map_err(errors::invalid_json);
+        }
+        // Without the strict mode the peer reads in one piece, and less closely, what cannot be read closely.
+        read.or_else(|_| json::from_whole(&self.body, root))
+            .map_err(errors::invalid_json)
     }
 
     /// Reads a body that the peer reads in one piece.

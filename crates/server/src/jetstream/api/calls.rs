@@ -1,5 +1,7 @@
 //! What the calls of the API have in common: which stream they are about, and what their requests must look like.
 
+use natterjack_jsapi::consumer::CreateRequest;
+use natterjack_jsapi::request::Pause;
 use natterjack_jsapi::{ApiCall, ApiError, errors};
 
 use super::Request;
@@ -68,4 +70,22 @@ pub(super) fn check_before(request: &Request, call: &ApiCall<'_>) -> Result<(), 
         return Err(errors::BAD_REQUEST);
     }
     Ok(())
+}
+
+/// What is wrong with a request for more than this server's API level, as far as the peer reads it before it sees that.
+pub(super) fn check_before_level(
+    request: &Request,
+    call: &ApiCall<'_>,
+    strict: bool,
+) -> Result<(), ApiError> {
+    match call {
+        ApiCall::ConsumerCreate { .. } | ApiCall::ConsumerDurableCreate { .. } => request
+            .parse::<CreateRequest>("CreateConsumerRequest", strict)
+            .map(drop),
+        ApiCall::ConsumerPause { .. } => request
+            .parse::<Pause>("JSApiConsumerPauseRequest", strict)
+            .map(drop),
+        ApiCall::ConsumerInfo { .. } => check_before(request, call),
+        _ => Ok(()),
+    }
 }

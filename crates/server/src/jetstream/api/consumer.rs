@@ -5,7 +5,6 @@ use natterjack_jetstream::{Admitted, Command, Effects as _, Form, Outcome, check
 use natterjack_jsapi::consumer::{ConsumerInfo, CreateRequest};
 use natterjack_jsapi::request::{ConsumerList, Pause, Reset, Unpin};
 use natterjack_jsapi::response;
-use natterjack_jsapi::versioning::API_LEVEL;
 use natterjack_jsapi::{ApiCall, ApiError, GoTime, Nanos, errors, headers};
 use natterjack_subject::names::random_name;
 
@@ -280,7 +279,7 @@ impl Asked {
     }
 
     fn try_reset(&self, owner: &mut Owner, id: u32) -> Result<Vec<u8>, ApiError> {
-        if self.request.level > API_LEVEL {
+        if !self.request.has_level {
             return Err(errors::REQUIRED_API_LEVEL);
         }
         let wanted: Reset = if self.request.body.is_empty() {

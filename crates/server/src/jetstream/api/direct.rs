@@ -13,6 +13,11 @@ fn status(owner: &mut Owner, reply: &[u8], line: &str) {
     owner.wire.send(reply, None, block.as_bytes(), &[]);
 }
 
+/// Answers a message that asks for more than this server's API level, where answers are no JSON.
+pub(in crate::jetstream) fn refuse_level(owner: &mut Owner, reply: &[u8]) {
+    status(owner, reply, "412 Required Api Level");
+}
+
 /// Answers a request; `subject` is what follows the stream's name, empty for none.
 pub(in crate::jetstream) fn get(owner: &mut Owner, reply: &[u8], subject: &[u8], body: &[u8]) {
     match answer(owner, subject, body) {
@@ -23,17 +28,18 @@ pub(in crate::jetstream) fn get(owner: &mut Owner, reply: &[u8], subject: &[u8],
 }
 
 fn answer(owner: &mut Owner, subject: &[u8], body: &[u8]) -> Result<(Answer, bool), direct::Status> {
-    let mut wanted: MsgGet = if body.trim_ascii().is_empty() {
+    let mut wanted: MsgGet = if body.is_empty() {
         if subject.is_empty() {
             return Err(direct::EMPTY_REQUEST);
         }
         MsgGet::default()
     } else {
-        json::from_request(body, "JSApiMsgGetRequest", false).map_err(|_| direct::MALFORMED_REQUEST)?
+        json::from_whole(body, "JSApiMsgGetRequest").map_err(|_| direct::MALFORMED_REQUEST)?
     };
     if !subject.is_empty() {
         let only = MsgGet {
             no_hdr: wanted.no_hdr,
+            max_bytes: wanted.max_bytes,
             ..MsgGet::default()
         };
         if wanted != only {

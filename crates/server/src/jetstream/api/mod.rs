@@ -21,14 +21,12 @@ mod template;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use natterjack_jetstream::Effects as _;
+use natterjack_jetstream::{Effects as _, has_api_level};
 use natterjack_jsapi::subjects::API_PREFIX;
-use natterjack_jsapi::versioning::API_LEVEL;
 use natterjack_jsapi::{ApiCall, ApiError, errors, json, response};
 
-use self::calls::{check_before, clustered_only, is_read, stream_of};
-pub(super) use self::heading::has_level;
-use self::heading::{identity, level};
+use self::calls::{check_before, check_before_level, clustered_only, is_read, stream_of};
+use self::heading::identity;
 pub(super) use self::queue::Requests;
 use self::queue::{Limits, Waiting};
 pub(super) use self::template::listen_all as listen_templates;
@@ -57,8 +55,8 @@ pub(super) struct Request {
     reply: Vec<u8>,
     /// Its body.
     body: Vec<u8>,
-    /// API level it asks for at least.
-    level: i64,
+    /// Whether this server has the level of the API it asks for.
+    has_level: bool,
     /// Which stream is meant, where that is said: who copies from it asks for one that it knows.
     identity: Option<String>,
     /// Who asks.
@@ -95,7 +93,7 @@ impl Service for Api {
             // Who does not ask for an answer gets none, but the request is carried out.
             reply: message.reply.unwrap_or_default().to_vec(),
             body: message.payload().to_vec(),
-            level: level(message.headers()),
+            has_level: has_api_level(message.headers()),
             identity: identity(message.headers()),
             from: message.from.cloned(),
         };
@@ -158,8 +156,10 @@ impl Desk {
         let resets = matches!(call, ApiCall::ConsumerReset { .. });
         if clustered_only(&call) {
             self.refuse(request, kind, &errors::CLUSTER_REQUIRED);
-        } else if request.level > API_LEVEL && !resets {
-            self.refuse(request, kind, &errors::REQUIRED_API_LEVEL);
+        } else if !request.has_level && !resets {
+            let read = check_before_level(request, &call, self.account.strict());
+            let error = read.err().unwrap_or(errors::REQUIRED_API_LEVEL);
+            self.refuse(request, kind, &error);
         } else if self.account.is_enabled() {
             self.dispatch(request, &call).await;
         } else if !resets {

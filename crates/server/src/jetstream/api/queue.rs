@@ -158,7 +158,7 @@ mod tests {
             rest: rest.to_owned(),
             reply: Vec::new(),
             body: Vec::new(),
-            level: 0,
+            has_level: true,
             identity: None,
             from: None,
         }

@@ -37,6 +37,9 @@ impl Owner {
         self.propose(command, move |owner, outcome| {
             owner.creations.under_way = false;
             then(owner, outcome);
+            // Who asked learns of the consumer before the round fills the connection with its messages: clients set limits and
+            // names between the answer and the first message.
+            owner.wire.lane.flush();
             while !owner.creations.under_way
                 && let Some(next) = owner.creations.waiting.pop_front()
             {

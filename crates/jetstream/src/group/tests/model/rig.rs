@@ -145,6 +145,7 @@ impl Rig {
             DeliverPolicy::All => 1,
             DeliverPolicy::New => behind,
             DeliverPolicy::Last => self.live.iter().filter_map(matching).next_back().unwrap_or(1),
+            DeliverPolicy::LastPerSubject if self.config.max_msgs_per_subject == 1 => 1,
             DeliverPolicy::LastPerSubject => {
                 let mut last: BTreeMap<&str, u64> = BTreeMap::new();
                 for (s, subject) in self.live.iter().filter(|(s, t)| matching((*s, *t)).is_some()) {

@@ -229,7 +229,7 @@ impl Owner {
     }
 
     /// What it wants of an origin next.
-    pub(super) fn ask_upstream(&mut self, key: &str) -> Next {
+    pub(super) fn ask_upstream(&self, key: &str) -> Next {
         if self.sleeps {
             return Next::Wait(ASLEEP_NS);
         }

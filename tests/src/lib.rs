@@ -19,7 +19,7 @@ pub use jetstream::{
 };
 pub use raw::{Noise, RawConnection, still_served};
 pub use server::{Options, Server};
-pub use stream::{consumer, durable, nine};
+pub use stream::{consumer, durable, nine, on_both, waits};
 pub use wait::{eventually, run, run_within, within};
 
 /// What a test returns: any error fails it, with its text.

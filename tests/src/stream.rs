@@ -1,6 +1,6 @@
 //! The streams and consumers that several test files begin with.
 
-use crate::{Outcome, fill};
+use crate::{Outcome, Server, fill, memory_and_file, run};
 use async_nats::jetstream::Context;
 use async_nats::jetstream::consumer::{AckPolicy, Consumer, pull};
 use async_nats::jetstream::stream::{Config, StorageType, Stream};
@@ -18,6 +18,29 @@ pub fn durable() -> pull::Config {
         ack_wait: LONG,
         ..pull::Config::default()
     }
+}
+
+/// The same, but a message comes again after `ack_wait`.
+#[must_use]
+pub fn waits(ack_wait: Duration) -> pull::Config {
+    pull::Config {
+        ack_wait,
+        ..durable()
+    }
+}
+
+/// Runs `test` for streams in memory and once more for streams on disk, each time with a server of its own.
+///
+/// # Errors
+/// Those of the test, and a passed deadline.
+pub fn on_both(test: impl AsyncFn(Context, StorageType) -> Outcome) -> Outcome {
+    run(async {
+        for storage in memory_and_file() {
+            let server = Server::start().await?;
+            test(server.jetstream().await?, storage).await?;
+        }
+        Ok(())
+    })
 }
 
 /// A new stream `ACK` with messages 1 to `messages` on `ack.a`, and a consumer on it.

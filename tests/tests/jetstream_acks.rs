@@ -6,7 +6,7 @@ use async_nats::jetstream::consumer::{AckPolicy, Consumer, pull};
 use async_nats::jetstream::stream::StorageType;
 use futures_util::StreamExt;
 use natterjack_tests::{
-    Outcome, Server, consumer, durable, memory_and_file, nothing_waits, one, run, take, within,
+    Outcome, Server, consumer, durable, nothing_waits, on_both, one, run, take, waits, within,
 };
 use std::time::{Duration, Instant};
 
@@ -18,75 +18,58 @@ const LONG: Duration = Duration::from_secs(30);
 
 #[test]
 fn an_acknowledged_message_does_not_come_again() -> Outcome {
-    run(async {
-        for storage in memory_and_file() {
-            let server = Server::start().await?;
-            let js = server.jetstream().await?;
-            let worker = consumer(
-                &js,
-                storage,
-                5,
-                pull::Config {
-                    ack_wait: DELAY,
-                    ..durable()
-                },
-            )
-            .await?;
-            let messages = take(&worker, 5).await?;
-            for index in [0, 1, 3] {
-                messages[index].double_ack().await?;
-            }
-            let info = worker.get_info().await?;
-            assert_eq!((info.ack_floor.stream_sequence, info.num_ack_pending), (2, 2));
-            let again = take(&worker, 2).await?;
-            for (message, expected) in again.iter().zip([3, 5]) {
-                assert_eq!(
-                    (message.info()?.stream_sequence, message.info()?.delivered),
-                    (expected, 2)
-                );
-                message.double_ack().await?;
-            }
-            let info = worker.get_info().await?;
-            assert_eq!(
-                (
-                    info.ack_floor.stream_sequence,
-                    info.num_ack_pending,
-                    info.num_pending
-                ),
-                (5, 0, 0)
-            );
-            assert_eq!(
-                (info.ack_floor.consumer_sequence, info.delivered.consumer_sequence),
-                (7, 7)
-            );
-            assert!(nothing_waits(&worker).await?);
+    on_both(async |js, storage| {
+        let worker = consumer(&js, storage, 5, waits(DELAY)).await?;
+        let messages = take(&worker, 5).await?;
+        for index in [0, 1, 3] {
+            messages[index].double_ack().await?;
         }
+        let info = worker.get_info().await?;
+        assert_eq!((info.ack_floor.stream_sequence, info.num_ack_pending), (2, 2));
+        let again = take(&worker, 2).await?;
+        for (message, expected) in again.iter().zip([3, 5]) {
+            assert_eq!(
+                (message.info()?.stream_sequence, message.info()?.delivered),
+                (expected, 2)
+            );
+            message.double_ack().await?;
+        }
+        let info = worker.get_info().await?;
+        assert_eq!(
+            (
+                info.ack_floor.stream_sequence,
+                info.num_ack_pending,
+                info.num_pending
+            ),
+            (5, 0, 0)
+        );
+        assert_eq!(
+            (info.ack_floor.consumer_sequence, info.delivered.consumer_sequence),
+            (7, 7)
+        );
+        assert!(nothing_waits(&worker).await?);
         Ok(())
     })
 }
 
 #[test]
 fn a_refused_message_comes_at_once_or_after_its_delay() -> Outcome {
-    run(async {
-        for storage in memory_and_file() {
-            let server = Server::start().await?;
-            let js = server.jetstream().await?;
-            let worker = consumer(&js, storage, 1, durable()).await?;
-            let (message, _, delivered) = one(&worker).await?;
-            assert_eq!(delivered, 1);
-            message.ack_with(AckKind::Nak(None)).await?;
-            let (message, sequence, delivered) = one(&worker).await?;
-            assert_eq!((sequence, delivered), (1, 2));
-            let begun = Instant::now();
-            message.ack_with(AckKind::Nak(Some(DELAY))).await?;
-            let (_, sequence, delivered) = one(&worker).await?;
-            assert_eq!((sequence, delivered), (1, 3));
-            let took = begun.elapsed();
-            assert!(
-                took >= DELAY.mul_f64(0.9) && took < DELAY * 5,
-                "came after {took:?}"
-            );
-        }
+    on_both(async |js, storage| {
+        let worker = consumer(&js, storage, 1, durable()).await?;
+        let (message, _, delivered) = one(&worker).await?;
+        assert_eq!(delivered, 1);
+        message.ack_with(AckKind::Nak(None)).await?;
+        let (message, sequence, delivered) = one(&worker).await?;
+        assert_eq!((sequence, delivered), (1, 2));
+        let begun = Instant::now();
+        message.ack_with(AckKind::Nak(Some(DELAY))).await?;
+        let (_, sequence, delivered) = one(&worker).await?;
+        assert_eq!((sequence, delivered), (1, 3));
+        let took = begun.elapsed();
+        assert!(
+            took >= DELAY.mul_f64(0.9) && took < DELAY * 5,
+            "came after {took:?}"
+        );
         Ok(())
     })
 }
@@ -96,16 +79,7 @@ fn a_terminated_message_is_given_up() -> Outcome {
     run(async {
         let server = Server::start().await?;
         let js = server.jetstream().await?;
-        let worker = consumer(
-            &js,
-            StorageType::File,
-            2,
-            pull::Config {
-                ack_wait: DELAY,
-                ..durable()
-            },
-        )
-        .await?;
+        let worker = consumer(&js, StorageType::File, 2, waits(DELAY)).await?;
         let subject = "$JS.EVENT.ADVISORY.CONSUMER.MSG_TERMINATED.ACK.worker";
         let mut advisories = js.client().subscribe(subject).await?;
         let (message, sequence, _) = one(&worker).await?;
@@ -130,25 +104,21 @@ fn a_terminated_message_is_given_up() -> Outcome {
 
 #[test]
 fn one_ack_may_stand_for_all_before() -> Outcome {
-    run(async {
-        for storage in memory_and_file() {
-            let server = Server::start().await?;
-            let js = server.jetstream().await?;
-            let worker = consumer(
-                &js,
-                storage,
-                10,
-                pull::Config {
-                    ack_policy: AckPolicy::All,
-                    ..durable()
-                },
-            )
-            .await?;
-            let messages = take(&worker, 10).await?;
-            messages[6].double_ack().await?;
-            let info = worker.get_info().await?;
-            assert_eq!((info.ack_floor.stream_sequence, info.num_ack_pending), (7, 3));
-        }
+    on_both(async |js, storage| {
+        let worker = consumer(
+            &js,
+            storage,
+            10,
+            pull::Config {
+                ack_policy: AckPolicy::All,
+                ..durable()
+            },
+        )
+        .await?;
+        let messages = take(&worker, 10).await?;
+        messages[6].double_ack().await?;
+        let info = worker.get_info().await?;
+        assert_eq!((info.ack_floor.stream_sequence, info.num_ack_pending), (7, 3));
         Ok(())
     })
 }

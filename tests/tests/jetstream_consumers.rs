@@ -5,7 +5,7 @@ use async_nats::jetstream::consumer::{AckPolicy, Consumer, DeliverPolicy, pull};
 use async_nats::jetstream::stream::{StorageType, Stream};
 use futures_util::TryStreamExt;
 use natterjack_tests::{
-    Outcome, Refusal, Server, api, eventually, fill, memory_and_file, nine, nothing_waits, run,
+    Outcome, Refusal, Server, api, eventually, fill, memory_and_file, nine, nothing_waits, on_both, run,
 };
 use natterjack_tests::{sequences, take};
 use std::collections::BTreeSet;
@@ -25,71 +25,63 @@ async fn seen(stream: &Stream, config: pull::Config, count: usize) -> Outcome<Ve
 
 #[test]
 fn each_policy_starts_where_it_should() -> Outcome {
-    run(async {
-        for storage in memory_and_file() {
-            let server = Server::start().await?;
-            let js = server.jetstream().await?;
-            let stream = nine(&js, storage).await?;
-            let with = |deliver_policy| pull::Config {
-                deliver_policy,
-                ..pull::Config::default()
-            };
-            assert_eq!(
-                seen(&stream, with(DeliverPolicy::All), 9).await?,
-                (1..=9).collect::<Vec<_>>()
-            );
-            assert_eq!(seen(&stream, with(DeliverPolicy::Last), 1).await?, [9]);
-            let filter_subject = "con.*".to_owned();
-            let last = pull::Config {
-                filter_subject,
-                ..with(DeliverPolicy::LastPerSubject)
-            };
-            assert_eq!(seen(&stream, last, 3).await?, [7, 8, 9]);
-            let from = DeliverPolicy::ByStartSequence { start_sequence: 6 };
-            assert_eq!(seen(&stream, with(from), 4).await?, [6, 7, 8, 9]);
-            let start_time = stream.get_raw_message(5).await?.time;
-            let from = DeliverPolicy::ByStartTime { start_time };
-            assert_eq!(seen(&stream, with(from), 5).await?, [5, 6, 7, 8, 9]);
-            let fresh = stream.create_consumer(with(DeliverPolicy::New)).await?;
-            assert!(nothing_waits(&fresh).await?);
-            fill(&js, "con.0", 10..=10).await?;
-            assert_eq!(sequences(&take(&fresh, 1).await?)?, [10]);
-        }
+    on_both(async |js, storage| {
+        let stream = nine(&js, storage).await?;
+        let with = |deliver_policy| pull::Config {
+            deliver_policy,
+            ..pull::Config::default()
+        };
+        assert_eq!(
+            seen(&stream, with(DeliverPolicy::All), 9).await?,
+            (1..=9).collect::<Vec<_>>()
+        );
+        assert_eq!(seen(&stream, with(DeliverPolicy::Last), 1).await?, [9]);
+        let filter_subject = "con.*".to_owned();
+        let last = pull::Config {
+            filter_subject,
+            ..with(DeliverPolicy::LastPerSubject)
+        };
+        assert_eq!(seen(&stream, last, 3).await?, [7, 8, 9]);
+        let from = DeliverPolicy::ByStartSequence { start_sequence: 6 };
+        assert_eq!(seen(&stream, with(from), 4).await?, [6, 7, 8, 9]);
+        let start_time = stream.get_raw_message(5).await?.time;
+        let from = DeliverPolicy::ByStartTime { start_time };
+        assert_eq!(seen(&stream, with(from), 5).await?, [5, 6, 7, 8, 9]);
+        let fresh = stream.create_consumer(with(DeliverPolicy::New)).await?;
+        assert!(nothing_waits(&fresh).await?);
+        fill(&js, "con.0", 10..=10).await?;
+        assert_eq!(sequences(&take(&fresh, 1).await?)?, [10]);
         Ok(())
     })
 }
 
 #[test]
 fn filters_choose_subjects() -> Outcome {
-    run(async {
-        for storage in memory_and_file() {
-            let server = Server::start().await?;
-            let js = server.jetstream().await?;
-            let stream = nine(&js, storage).await?;
-            let one = pull::Config {
-                filter_subject: "con.1".to_owned(),
-                ..pull::Config::default()
-            };
-            assert_eq!(seen(&stream, one.clone(), 3).await?, [1, 4, 7]);
-            let last = pull::Config {
-                deliver_policy: DeliverPolicy::Last,
-                ..one
-            };
-            assert_eq!(seen(&stream, last, 1).await?, [7]);
-            let filter_subjects = vec!["con.1".to_owned(), "con.2".to_owned()];
-            let two = pull::Config {
-                filter_subjects: filter_subjects.clone(),
-                ..pull::Config::default()
-            };
-            assert_eq!(seen(&stream, two, 6).await?, [1, 2, 4, 5, 7, 8]);
-            let deliver_policy = DeliverPolicy::LastPerSubject;
-            let last_two = pull::Config {
-                filter_subjects,
-                deliver_policy,
-                ..pull::Config::default()
-            };
-            assert_eq!(seen(&stream, last_two, 2).await?, [7, 8]);
-        }
+    on_both(async |js, storage| {
+        let stream = nine(&js, storage).await?;
+        let one = pull::Config {
+            filter_subject: "con.1".to_owned(),
+            ..pull::Config::default()
+        };
+        assert_eq!(seen(&stream, one.clone(), 3).await?, [1, 4, 7]);
+        let last = pull::Config {
+            deliver_policy: DeliverPolicy::Last,
+            ..one
+        };
+        assert_eq!(seen(&stream, last, 1).await?, [7]);
+        let filter_subjects = vec!["con.1".to_owned(), "con.2".to_owned()];
+        let two = pull::Config {
+            filter_subjects: filter_subjects.clone(),
+            ..pull::Config::default()
+        };
+        assert_eq!(seen(&stream, two, 6).await?, [1, 2, 4, 5, 7, 8]);
+        let deliver_policy = DeliverPolicy::LastPerSubject;
+        let last_two = pull::Config {
+            filter_subjects,
+            deliver_policy,
+            ..pull::Config::default()
+        };
+        assert_eq!(seen(&stream, last_two, 2).await?, [7, 8]);
         Ok(())
     })
 }

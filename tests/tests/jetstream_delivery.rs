@@ -9,7 +9,7 @@ use async_nats::jetstream::consumer::{
 use async_nats::jetstream::stream::{Config, StorageType, Stream};
 use futures_util::{StreamExt, TryStreamExt};
 use natterjack_tests::{
-    Outcome, Server, collect, eventually, fill, memory_and_file, nine, run, sequences, take, within,
+    Outcome, Server, collect, eventually, fill, nine, on_both, run, sequences, take, within,
 };
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -89,30 +89,26 @@ fn a_long_pull_gives_everything_in_order() -> Outcome {
 
 #[test]
 fn a_push_consumer_delivers_to_its_subject() -> Outcome {
-    run(async {
-        for storage in memory_and_file() {
-            let server = Server::start().await?;
-            let js = server.jetstream().await?;
-            let stream = nine(&js, storage).await?;
-            let config = push::Config {
-                durable_name: Some("push".to_owned()),
-                deliver_subject: js.client().new_inbox(),
-                idle_heartbeat: Duration::from_secs(1),
-                flow_control: true,
-                ..push::Config::default()
-            };
-            let consumer = push_consumer(&stream, config).await?;
-            assert!(!consumer.get_info().await?.push_bound);
-            let mut messages = consumer.messages().await?;
-            let first = collect(&mut messages, 9).await?;
-            assert_eq!(sequences(&first)?, (1..=9).collect::<Vec<_>>());
-            assert!(consumer.get_info().await?.push_bound);
-            for message in &first {
-                message.double_ack().await?;
-            }
-            fill(&js, "con.1", 10..=12).await?;
-            assert_eq!(sequences(&collect(&mut messages, 3).await?)?, [10, 11, 12]);
+    on_both(async |js, storage| {
+        let stream = nine(&js, storage).await?;
+        let config = push::Config {
+            durable_name: Some("push".to_owned()),
+            deliver_subject: js.client().new_inbox(),
+            idle_heartbeat: Duration::from_secs(1),
+            flow_control: true,
+            ..push::Config::default()
+        };
+        let consumer = push_consumer(&stream, config).await?;
+        assert!(!consumer.get_info().await?.push_bound);
+        let mut messages = consumer.messages().await?;
+        let first = collect(&mut messages, 9).await?;
+        assert_eq!(sequences(&first)?, (1..=9).collect::<Vec<_>>());
+        assert!(consumer.get_info().await?.push_bound);
+        for message in &first {
+            message.double_ack().await?;
         }
+        fill(&js, "con.1", 10..=12).await?;
+        assert_eq!(sequences(&collect(&mut messages, 3).await?)?, [10, 11, 12]);
         Ok(())
     })
 }
@@ -147,28 +143,24 @@ fn a_push_group_shares() -> Outcome {
 
 #[test]
 fn ordered_consumers_see_each_message_once_and_in_order() -> Outcome {
-    run(async {
-        for storage in memory_and_file() {
-            let server = Server::start().await?;
-            let js = server.jetstream().await?;
-            let stream = nine(&js, storage).await?;
-            fill(&js, "con.0", 10..=1_000).await?;
-            let config = push::OrderedConfig {
-                deliver_subject: js.client().new_inbox(),
-                ..push::OrderedConfig::default()
-            };
-            let mut pushed = push_consumer(&stream, config).await?.messages().await?;
-            let expected: Vec<u64> = (1..=1_000).collect();
-            assert_eq!(sequences(&collect(&mut pushed, 1_000).await?)?, expected);
-            let config = pull::OrderedConfig {
-                filter_subject: "con.0".to_owned(),
-                ..pull::OrderedConfig::default()
-            };
-            let mut pulled = stream.create_consumer(config).await?.messages().await?;
-            let got = sequences(&collect(&mut pulled, 994).await?)?;
-            assert_eq!((got[0], got[1], got[2], got[3]), (3, 6, 9, 10));
-            assert!(got.is_sorted());
-        }
+    on_both(async |js, storage| {
+        let stream = nine(&js, storage).await?;
+        fill(&js, "con.0", 10..=1_000).await?;
+        let config = push::OrderedConfig {
+            deliver_subject: js.client().new_inbox(),
+            ..push::OrderedConfig::default()
+        };
+        let mut pushed = push_consumer(&stream, config).await?.messages().await?;
+        let expected: Vec<u64> = (1..=1_000).collect();
+        assert_eq!(sequences(&collect(&mut pushed, 1_000).await?)?, expected);
+        let config = pull::OrderedConfig {
+            filter_subject: "con.0".to_owned(),
+            ..pull::OrderedConfig::default()
+        };
+        let mut pulled = stream.create_consumer(config).await?.messages().await?;
+        let got = sequences(&collect(&mut pulled, 994).await?)?;
+        assert_eq!((got[0], got[1], got[2], got[3]), (3, 6, 9, 10));
+        assert!(got.is_sorted());
         Ok(())
     })
 }

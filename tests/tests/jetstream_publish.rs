@@ -7,7 +7,7 @@ use async_nats::jetstream::stream::{Config, Republish};
 use bytes::Bytes;
 use futures_util::StreamExt;
 use natterjack_tests::{
-    Outcome, Refusal, Server, eventually, fill, memory_and_file, refusal_of, run, within,
+    Outcome, Refusal, Server, eventually, fill, memory_and_file, on_both, refusal_of, run, within,
 };
 use std::time::Duration;
 
@@ -22,85 +22,73 @@ fn stream(storage: async_nats::jetstream::stream::StorageType) -> Config {
 
 #[test]
 fn each_publish_is_acknowledged_with_its_sequence() -> Outcome {
-    run(async {
-        for storage in memory_and_file() {
-            let server = Server::start().await?;
-            let js = server.jetstream().await?;
-            let stream = js.create_stream(stream(storage)).await?;
-            for expected in 1..=50 {
-                let ack = js.publish("pub.one", expected.to_string().into()).await?.await?;
-                assert_eq!(
-                    (ack.stream.as_str(), ack.sequence, ack.duplicate),
-                    ("PUB", expected, false)
-                );
-            }
-            let mut pending = Vec::new();
-            for _ in 0..500 {
-                pending.push(js.publish("pub.many", "x".into()).await?);
-            }
-            for (expected, ack) in (51..).zip(pending) {
-                assert_eq!(ack.await?.sequence, expected);
-            }
-            assert_eq!(stream.get_info().await?.state.messages, 550);
-            assert!(js.delete_stream("PUB").await?.success);
-            let nobody = js.publish("pub.one", Bytes::new()).await?.await;
+    on_both(async |js, storage| {
+        let stream = js.create_stream(stream(storage)).await?;
+        for expected in 1..=50 {
+            let ack = js.publish("pub.one", expected.to_string().into()).await?.await?;
             assert_eq!(
-                nobody.map_err(|e| e.kind()).err(),
-                Some(PublishErrorKind::StreamNotFound)
+                (ack.stream.as_str(), ack.sequence, ack.duplicate),
+                ("PUB", expected, false)
             );
         }
+        let mut pending = Vec::new();
+        for _ in 0..500 {
+            pending.push(js.publish("pub.many", "x".into()).await?);
+        }
+        for (expected, ack) in (51..).zip(pending) {
+            assert_eq!(ack.await?.sequence, expected);
+        }
+        assert_eq!(stream.get_info().await?.state.messages, 550);
+        assert!(js.delete_stream("PUB").await?.success);
+        let nobody = js.publish("pub.one", Bytes::new()).await?.await;
+        assert_eq!(
+            nobody.map_err(|e| e.kind()).err(),
+            Some(PublishErrorKind::StreamNotFound)
+        );
         Ok(())
     })
 }
 
 #[test]
 fn headers_and_empty_bodies_are_stored() -> Outcome {
-    run(async {
-        for storage in memory_and_file() {
-            let server = Server::start().await?;
-            let js = server.jetstream().await?;
-            let stream = js.create_stream(stream(storage)).await?;
-            let message = PublishMessage::build()
-                .header("Kind", "test")
-                .payload("body".into());
-            js.send_publish("pub.h", message).await?.await?;
-            js.publish("pub.h", Bytes::new()).await?.await?;
-            let first = stream.get_raw_message(1).await?;
-            assert_eq!(first.headers.get("Kind").map(|v| v.as_str()), Some("test"));
-            assert_eq!(first.payload, b"body".as_ref());
-            let second = stream.get_raw_message(2).await?;
-            assert!(second.headers.is_empty() && second.payload.is_empty());
-        }
+    on_both(async |js, storage| {
+        let stream = js.create_stream(stream(storage)).await?;
+        let message = PublishMessage::build()
+            .header("Kind", "test")
+            .payload("body".into());
+        js.send_publish("pub.h", message).await?.await?;
+        js.publish("pub.h", Bytes::new()).await?.await?;
+        let first = stream.get_raw_message(1).await?;
+        assert_eq!(first.headers.get("Kind").map(|v| v.as_str()), Some("test"));
+        assert_eq!(first.payload, b"body".as_ref());
+        let second = stream.get_raw_message(2).await?;
+        assert!(second.headers.is_empty() && second.payload.is_empty());
         Ok(())
     })
 }
 
 #[test]
 fn a_message_id_is_taken_once() -> Outcome {
-    run(async {
-        for storage in memory_and_file() {
-            let server = Server::start().await?;
-            let js = server.jetstream().await?;
-            let window = Duration::from_millis(400);
-            let stream = js
-                .create_stream(Config {
-                    duplicate_window: window,
-                    ..stream(storage)
-                })
-                .await?;
-            let send = |id: &'static str| js.send_publish("pub.d", PublishMessage::build().message_id(id));
-            let first = send("a").await?.await?;
-            let again = send("a").await?.await?;
-            let other = send("b").await?.await?;
-            assert_eq!((first.sequence, first.duplicate), (1, false));
-            assert_eq!((again.sequence, again.duplicate), (1, true));
-            assert_eq!((other.sequence, other.duplicate), (2, false));
-            eventually("the end of the window", Duration::from_secs(5), || async {
-                Ok((!send("a").await?.await?.duplicate).then_some(()))
+    on_both(async |js, storage| {
+        let window = Duration::from_millis(400);
+        let stream = js
+            .create_stream(Config {
+                duplicate_window: window,
+                ..stream(storage)
             })
             .await?;
-            assert_eq!(stream.get_info().await?.state.messages, 3);
-        }
+        let send = |id: &'static str| js.send_publish("pub.d", PublishMessage::build().message_id(id));
+        let first = send("a").await?.await?;
+        let again = send("a").await?.await?;
+        let other = send("b").await?.await?;
+        assert_eq!((first.sequence, first.duplicate), (1, false));
+        assert_eq!((again.sequence, again.duplicate), (1, true));
+        assert_eq!((other.sequence, other.duplicate), (2, false));
+        eventually("the end of the window", Duration::from_secs(5), || async {
+            Ok((!send("a").await?.await?.duplicate).then_some(()))
+        })
+        .await?;
+        assert_eq!(stream.get_info().await?.state.messages, 3);
         Ok(())
     })
 }
@@ -167,33 +155,29 @@ fn expectations_are_checked() -> Outcome {
 
 #[test]
 fn a_rollup_replaces_what_was_before() -> Outcome {
-    run(async {
-        for storage in memory_and_file() {
-            let server = Server::start().await?;
-            let js = server.jetstream().await?;
-            let stream = js
-                .create_stream(Config {
-                    allow_rollup: true,
-                    ..stream(storage)
-                })
-                .await?;
-            fill(&js, "pub.a", 1..=5).await?;
-            fill(&js, "pub.b", 6..=7).await?;
-            let of_subject = PublishMessage::build()
-                .header("Nats-Rollup", "sub")
-                .payload("a".into());
-            js.send_publish("pub.a", of_subject).await?.await?;
-            assert_eq!(stream.get_info().await?.state.messages, 3);
-            let of_all = PublishMessage::build()
-                .header("Nats-Rollup", "all")
-                .payload("all".into());
-            js.send_publish("pub.c", of_all).await?.await?;
-            let state = stream.get_info().await?.state;
-            assert_eq!(
-                (state.messages, state.first_sequence, state.last_sequence),
-                (1, 9, 9)
-            );
-        }
+    on_both(async |js, storage| {
+        let stream = js
+            .create_stream(Config {
+                allow_rollup: true,
+                ..stream(storage)
+            })
+            .await?;
+        fill(&js, "pub.a", 1..=5).await?;
+        fill(&js, "pub.b", 6..=7).await?;
+        let of_subject = PublishMessage::build()
+            .header("Nats-Rollup", "sub")
+            .payload("a".into());
+        js.send_publish("pub.a", of_subject).await?.await?;
+        assert_eq!(stream.get_info().await?.state.messages, 3);
+        let of_all = PublishMessage::build()
+            .header("Nats-Rollup", "all")
+            .payload("all".into());
+        js.send_publish("pub.c", of_all).await?.await?;
+        let state = stream.get_info().await?.state;
+        assert_eq!(
+            (state.messages, state.first_sequence, state.last_sequence),
+            (1, 9, 9)
+        );
         Ok(())
     })
 }

@@ -6,7 +6,7 @@ use async_nats::jetstream::consumer::pull;
 use async_nats::jetstream::stream::StorageType;
 use futures_util::StreamExt;
 use natterjack_tests::{
-    Outcome, Server, consumer, durable, eventually, memory_and_file, nothing_waits, one, run, take, within,
+    Outcome, Server, consumer, durable, eventually, nothing_waits, on_both, one, run, take, waits, within,
 };
 use std::time::{Duration, Instant};
 
@@ -16,36 +16,23 @@ const LONG: Duration = Duration::from_secs(30);
 
 #[test]
 fn an_unanswered_message_comes_again_after_the_wait() -> Outcome {
-    run(async {
-        for storage in memory_and_file() {
-            let server = Server::start().await?;
-            let js = server.jetstream().await?;
-            let worker = consumer(
-                &js,
-                storage,
-                3,
-                pull::Config {
-                    ack_wait: DELAY,
-                    ..durable()
-                },
-            )
-            .await?;
-            let begun = Instant::now();
-            take(&worker, 3).await?;
-            let again = take(&worker, 3).await?;
-            let took = begun.elapsed();
-            assert!(
-                took >= DELAY.mul_f64(0.9) && took < DELAY * 10,
-                "came after {took:?}"
+    on_both(async |js, storage| {
+        let worker = consumer(&js, storage, 3, waits(DELAY)).await?;
+        let begun = Instant::now();
+        take(&worker, 3).await?;
+        let again = take(&worker, 3).await?;
+        let took = begun.elapsed();
+        assert!(
+            took >= DELAY.mul_f64(0.9) && took < DELAY * 10,
+            "came after {took:?}"
+        );
+        for (message, expected) in again.iter().zip(1..) {
+            assert_eq!(
+                (message.info()?.stream_sequence, message.info()?.delivered),
+                (expected, 2)
             );
-            for (message, expected) in again.iter().zip(1..) {
-                assert_eq!(
-                    (message.info()?.stream_sequence, message.info()?.delivered),
-                    (expected, 2)
-                );
-            }
-            assert_eq!(worker.get_info().await?.num_redelivered, 3);
         }
+        assert_eq!(worker.get_info().await?.num_redelivered, 3);
         Ok(())
     })
 }
@@ -156,16 +143,7 @@ fn a_late_ack_of_a_redelivered_message_counts() -> Outcome {
     run(async {
         let server = Server::start().await?;
         let js = server.jetstream().await?;
-        let worker = consumer(
-            &js,
-            StorageType::File,
-            1,
-            pull::Config {
-                ack_wait: DELAY,
-                ..durable()
-            },
-        )
-        .await?;
+        let worker = consumer(&js, StorageType::File, 1, waits(DELAY)).await?;
         let (first, ..) = one(&worker).await?;
         assert_eq!(one(&worker).await?.2, 2);
         first.double_ack().await?;

@@ -3,7 +3,7 @@
 
 use async_nats::jetstream::stream::{Config, DiscardPolicy, LastRawMessageErrorKind, StorageType};
 use futures_util::TryStreamExt;
-use natterjack_tests::{Outcome, Refusal, Server, api, fill, memory_and_file, run};
+use natterjack_tests::{Outcome, Refusal, Server, api, fill, on_both, run};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -18,39 +18,35 @@ fn named(name: &str, subject: &str, storage: StorageType) -> Config {
 
 #[test]
 fn a_stream_is_created_changed_and_deleted() -> Outcome {
-    run(async {
-        for storage in memory_and_file() {
-            let server = Server::start().await?;
-            let js = server.jetstream().await?;
-            let stream = js.create_stream(named("ORDERS", "orders.>", storage)).await?;
-            assert_eq!(stream.cached_info().config.storage, storage);
-            assert_eq!(
-                stream.cached_info().config.duplicate_window,
-                Duration::from_secs(120)
-            );
-            fill(&js, "orders.eu", 1..=3).await?;
-            let changed = Config {
-                description: Some("changed".to_owned()),
-                max_messages: 10,
-                subjects: vec!["orders.>".to_owned(), "returns.>".to_owned()],
-                ..stream.cached_info().config.clone()
-            };
-            let info = js.update_stream(changed).await?;
-            assert_eq!((info.config.max_messages, info.state.messages), (10, 3));
-            fill(&js, "returns.eu", 4..=4).await?;
-            let info = js.get_stream("ORDERS").await?.get_info().await?;
-            assert_eq!(info.config.description.as_deref(), Some("changed"));
-            assert_eq!(
-                (
-                    info.state.messages,
-                    info.state.last_sequence,
-                    info.state.subjects_count
-                ),
-                (4, 4, 2)
-            );
-            assert!(js.delete_stream("ORDERS").await?.success);
-            assert!(js.get_stream("ORDERS").await.is_err());
-        }
+    on_both(async |js, storage| {
+        let stream = js.create_stream(named("ORDERS", "orders.>", storage)).await?;
+        assert_eq!(stream.cached_info().config.storage, storage);
+        assert_eq!(
+            stream.cached_info().config.duplicate_window,
+            Duration::from_secs(120)
+        );
+        fill(&js, "orders.eu", 1..=3).await?;
+        let changed = Config {
+            description: Some("changed".to_owned()),
+            max_messages: 10,
+            subjects: vec!["orders.>".to_owned(), "returns.>".to_owned()],
+            ..stream.cached_info().config.clone()
+        };
+        let info = js.update_stream(changed).await?;
+        assert_eq!((info.config.max_messages, info.state.messages), (10, 3));
+        fill(&js, "returns.eu", 4..=4).await?;
+        let info = js.get_stream("ORDERS").await?.get_info().await?;
+        assert_eq!(info.config.description.as_deref(), Some("changed"));
+        assert_eq!(
+            (
+                info.state.messages,
+                info.state.last_sequence,
+                info.state.subjects_count
+            ),
+            (4, 4, 2)
+        );
+        assert!(js.delete_stream("ORDERS").await?.success);
+        assert!(js.get_stream("ORDERS").await.is_err());
         Ok(())
     })
 }
@@ -144,102 +140,89 @@ fn streams_are_listed_in_full() -> Outcome {
 
 #[test]
 fn single_messages_are_read_by_sequence_and_subject() -> Outcome {
-    run(async {
-        for storage in memory_and_file() {
-            let server = Server::start().await?;
-            let js = server.jetstream().await?;
-            let config = Config {
-                allow_direct: true,
-                ..named("READ", "read.*", storage)
-            };
-            let stream = js.create_stream(config).await?;
-            for n in 1..=9_u64 {
-                fill(&js, &format!("read.{}", n % 3), n..=n).await?;
-            }
-            let message = stream.get_raw_message(4).await?;
-            assert_eq!(
-                (
-                    message.subject.as_str(),
-                    message.payload.as_ref(),
-                    message.sequence
-                ),
-                ("read.1", b"4".as_ref(), 4)
-            );
-            assert_eq!(
-                stream.get_last_raw_message_by_subject("read.0").await?.sequence,
-                9
-            );
-            assert_eq!(stream.direct_get(5).await?.payload, b"5".as_ref());
-            assert_eq!(stream.direct_get_last_for_subject("read.1").await?.sequence, 7);
-            assert_eq!(
-                stream
-                    .direct_get_next_for_subject("read.1", Some(2))
-                    .await?
-                    .sequence,
-                4
-            );
-            let missing = stream.get_last_raw_message_by_subject("read.9").await;
-            assert_eq!(
-                missing.map_err(|e| e.kind()).err(),
-                Some(LastRawMessageErrorKind::NoMessageFound)
-            );
-            assert!(stream.direct_get(10).await.is_err());
-            let per_subject: BTreeMap<_, _> =
-                stream.info_with_subjects("read.>").await?.try_collect().await?;
-            assert_eq!(per_subject, (0..3).map(|n| (format!("read.{n}"), 3)).collect());
+    on_both(async |js, storage| {
+        let config = Config {
+            allow_direct: true,
+            ..named("READ", "read.*", storage)
+        };
+        let stream = js.create_stream(config).await?;
+        for n in 1..=9_u64 {
+            fill(&js, &format!("read.{}", n % 3), n..=n).await?;
         }
+        let message = stream.get_raw_message(4).await?;
+        assert_eq!(
+            (
+                message.subject.as_str(),
+                message.payload.as_ref(),
+                message.sequence
+            ),
+            ("read.1", b"4".as_ref(), 4)
+        );
+        assert_eq!(
+            stream.get_last_raw_message_by_subject("read.0").await?.sequence,
+            9
+        );
+        assert_eq!(stream.direct_get(5).await?.payload, b"5".as_ref());
+        assert_eq!(stream.direct_get_last_for_subject("read.1").await?.sequence, 7);
+        assert_eq!(
+            stream
+                .direct_get_next_for_subject("read.1", Some(2))
+                .await?
+                .sequence,
+            4
+        );
+        let missing = stream.get_last_raw_message_by_subject("read.9").await;
+        assert_eq!(
+            missing.map_err(|e| e.kind()).err(),
+            Some(LastRawMessageErrorKind::NoMessageFound)
+        );
+        assert!(stream.direct_get(10).await.is_err());
+        let per_subject: BTreeMap<_, _> = stream.info_with_subjects("read.>").await?.try_collect().await?;
+        assert_eq!(per_subject, (0..3).map(|n| (format!("read.{n}"), 3)).collect());
         Ok(())
     })
 }
 
 #[test]
 fn a_deleted_message_leaves_a_gap() -> Outcome {
-    run(async {
-        for storage in memory_and_file() {
-            let server = Server::start().await?;
-            let js = server.jetstream().await?;
-            let stream = js.create_stream(named("GAP", "gap", storage)).await?;
-            fill(&js, "gap", 1..=5).await?;
-            assert!(stream.delete_message(3).await?);
-            assert!(stream.delete_message(1).await?);
-            assert!(stream.delete_message(3).await.is_err());
-            assert!(stream.get_raw_message(3).await.is_err());
-            let state = stream.get_info().await?.state;
-            assert_eq!(
-                (state.messages, state.first_sequence, state.last_sequence),
-                (3, 2, 5)
-            );
-            assert_eq!(state.deleted_count, Some(1));
-        }
+    on_both(async |js, storage| {
+        let stream = js.create_stream(named("GAP", "gap", storage)).await?;
+        fill(&js, "gap", 1..=5).await?;
+        assert!(stream.delete_message(3).await?);
+        assert!(stream.delete_message(1).await?);
+        assert!(stream.delete_message(3).await.is_err());
+        assert!(stream.get_raw_message(3).await.is_err());
+        let state = stream.get_info().await?.state;
+        assert_eq!(
+            (state.messages, state.first_sequence, state.last_sequence),
+            (3, 2, 5)
+        );
+        assert_eq!(state.deleted_count, Some(1));
         Ok(())
     })
 }
 
 #[test]
 fn purge_takes_all_or_a_part() -> Outcome {
-    run(async {
-        for storage in memory_and_file() {
-            let server = Server::start().await?;
-            let js = server.jetstream().await?;
-            let stream = js.create_stream(named("PURGE", "purge.*", storage)).await?;
-            fill(&js, "purge.a", 1..=10).await?;
-            fill(&js, "purge.b", 11..=20).await?;
-            assert_eq!(stream.purge().filter("purge.a").keep(2).await?.purged, 8);
-            assert_eq!(stream.purge().sequence(13).await?.purged, 4);
-            let state = stream.get_info().await?.state;
-            assert_eq!(
-                (state.messages, state.first_sequence, state.last_sequence),
-                (8, 13, 20)
-            );
-            assert_eq!(stream.purge().await?.purged, 8);
-            let state = stream.get_info().await?.state;
-            assert_eq!(
-                (state.messages, state.first_sequence, state.last_sequence),
-                (0, 21, 20)
-            );
-            fill(&js, "purge.a", 21..=21).await?;
-            assert_eq!(stream.get_raw_message(21).await?.payload, b"21".as_ref());
-        }
+    on_both(async |js, storage| {
+        let stream = js.create_stream(named("PURGE", "purge.*", storage)).await?;
+        fill(&js, "purge.a", 1..=10).await?;
+        fill(&js, "purge.b", 11..=20).await?;
+        assert_eq!(stream.purge().filter("purge.a").keep(2).await?.purged, 8);
+        assert_eq!(stream.purge().sequence(13).await?.purged, 4);
+        let state = stream.get_info().await?.state;
+        assert_eq!(
+            (state.messages, state.first_sequence, state.last_sequence),
+            (8, 13, 20)
+        );
+        assert_eq!(stream.purge().await?.purged, 8);
+        let state = stream.get_info().await?.state;
+        assert_eq!(
+            (state.messages, state.first_sequence, state.last_sequence),
+            (0, 21, 20)
+        );
+        fill(&js, "purge.a", 21..=21).await?;
+        assert_eq!(stream.get_raw_message(21).await?.payload, b"21".as_ref());
         Ok(())
     })
 }

@@ -4,7 +4,7 @@
 use async_nats::jetstream::object_store::{Config, ObjectInfo, ObjectMetadata, ObjectStore, UpdateMetadata};
 use async_nats::jetstream::stream::StorageType;
 use futures_util::{StreamExt, TryStreamExt};
-use natterjack_tests::{Noise, Outcome, Server, memory_and_file, run, within};
+use natterjack_tests::{Noise, Outcome, Server, on_both, run, within};
 use std::collections::BTreeSet;
 use std::time::Duration;
 use tokio::io::AsyncReadExt;
@@ -36,43 +36,35 @@ async fn names(store: &ObjectStore) -> Outcome<BTreeSet<String>> {
 
 #[test]
 fn five_mebibytes_come_back_as_they_were() -> Outcome {
-    run(async {
-        for storage in memory_and_file() {
-            let server = Server::start().await?;
-            let js = server.jetstream().await?;
-            let store = js.create_object_store(config(storage)).await?;
-            let content = Noise::new(5).bytes(5 * MIB);
-            let info = put(&store, "large", &content).await?;
-            assert_eq!((info.size, info.chunks), (5 * MIB, 40));
-            assert!(info.digest.ok_or("no digest")?.starts_with("SHA-256="));
-            assert!(get(&store, "large").await? == content, "the content differs");
-        }
+    on_both(async |js, storage| {
+        let store = js.create_object_store(config(storage)).await?;
+        let content = Noise::new(5).bytes(5 * MIB);
+        let info = put(&store, "large", &content).await?;
+        assert_eq!((info.size, info.chunks), (5 * MIB, 40));
+        assert!(info.digest.ok_or("no digest")?.starts_with("SHA-256="));
+        assert!(get(&store, "large").await? == content, "the content differs");
         Ok(())
     })
 }
 
 #[test]
 fn objects_are_listed_replaced_and_deleted() -> Outcome {
-    run(async {
-        for storage in memory_and_file() {
-            let server = Server::start().await?;
-            let js = server.jetstream().await?;
-            let store = js.create_object_store(config(storage)).await?;
-            assert!(names(&store).await?.is_empty());
-            put(&store, "a", b"first").await?;
-            put(&store, "b/with spaces and ü", &Noise::new(6).bytes(300_000)).await?;
-            put(&store, "empty", b"").await?;
-            let all = ["a", "b/with spaces and ü", "empty"].map(ToOwned::to_owned);
-            assert_eq!(names(&store).await?, BTreeSet::from(all));
-            assert!(get(&store, "empty").await?.is_empty());
-            put(&store, "a", b"second").await?;
-            assert_eq!(get(&store, "a").await?, b"second");
-            store.delete("a").await?;
-            assert!(store.get("a").await.is_err());
-            assert!(store.info("a").await?.deleted);
-            assert_eq!(names(&store).await?.len(), 2);
-            assert_eq!(get(&store, "b/with spaces and ü").await?.len(), 300_000);
-        }
+    on_both(async |js, storage| {
+        let store = js.create_object_store(config(storage)).await?;
+        assert!(names(&store).await?.is_empty());
+        put(&store, "a", b"first").await?;
+        put(&store, "b/with spaces and ü", &Noise::new(6).bytes(300_000)).await?;
+        put(&store, "empty", b"").await?;
+        let all = ["a", "b/with spaces and ü", "empty"].map(ToOwned::to_owned);
+        assert_eq!(names(&store).await?, BTreeSet::from(all));
+        assert!(get(&store, "empty").await?.is_empty());
+        put(&store, "a", b"second").await?;
+        assert_eq!(get(&store, "a").await?, b"second");
+        store.delete("a").await?;
+        assert!(store.get("a").await.is_err());
+        assert!(store.info("a").await?.deleted);
+        assert_eq!(names(&store).await?.len(), 2);
+        assert_eq!(get(&store, "b/with spaces and ü").await?.len(), 300_000);
         Ok(())
     })
 }

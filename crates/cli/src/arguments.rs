@@ -91,6 +91,18 @@ pub(crate) fn confirmed(force: bool, what: &str) -> anyhow::Result<()> {
     bail!("to {what}, add --force");
 }
 
+/// Writes headers, each on a line.
+pub(crate) fn show_headers<'a>(
+    headers: impl Iterator<Item = (&'a [u8], &'a [u8])>,
+    out: &mut dyn Write,
+) -> std::io::Result<()> {
+    for (name, value) in headers {
+        let (name, value) = (String::from_utf8_lossy(name), String::from_utf8_lossy(value));
+        writeln!(out, "{name}: {value}")?;
+    }
+    Ok(())
+}
+
 /// Writes a message: payload only, or with subject, reply and headers.
 pub(crate) fn show(message: &Message, raw: bool, out: &mut dyn Write) -> std::io::Result<()> {
     if !raw {
@@ -98,14 +110,7 @@ pub(crate) fn show(message: &Message, raw: bool, out: &mut dyn Write) -> std::io
             Some(reply) => writeln!(out, "[{}] reply {reply}", message.subject())?,
             None => writeln!(out, "[{}]", message.subject())?,
         }
-        for (name, value) in message.headers().iter() {
-            writeln!(
-                out,
-                "{}: {}",
-                String::from_utf8_lossy(name),
-                String::from_utf8_lossy(value)
-            )?;
-        }
+        show_headers(message.headers().iter(), out)?;
     }
     out.write_all(message.payload())?;
     writeln!(out)

@@ -10,7 +10,7 @@ use natterjack_jsapi::request::{MsgGet, Purge};
 use natterjack_jsapi::stream::{Discard, Retention, Storage, StreamConfig, StreamInfo};
 use natterjack_jsapi::{GoTime, Nanos};
 
-use crate::arguments;
+use crate::arguments::{self, show_headers};
 
 /// Commands about streams.
 #[derive(Debug, Subcommand)]
@@ -219,14 +219,7 @@ impl Stream {
                     message.seq,
                     at(message.time)
                 )?;
-                for (name, value) in message.headers().iter() {
-                    writeln!(
-                        out,
-                        "{}: {}",
-                        String::from_utf8_lossy(name),
-                        String::from_utf8_lossy(value)
-                    )?;
-                }
+                show_headers(message.headers().iter(), out)?;
                 out.write_all(&message.payload)?;
                 writeln!(out)?;
             }

@@ -52,7 +52,7 @@ fn make() -> SimDisk {
             payload: &payload(seq),
             ..NewRecord::default()
         }));
-        let entry = commit(&group, EntryBody::Messages(builder.finish()));
+        let entry = commit(&group, EntryBody::Messages(builder.finish())).unwrap();
         log.append(&entry, &mut Unheard);
     }
     store.shutdown();

@@ -22,8 +22,8 @@ use commit::commit;
 const STREAM: GroupId = GroupId(1);
 const ROOT: &str = "/s";
 const MESSAGES: u64 = 100;
-const NOW: &[u8] = b"NJSIDX02";
-const BEFORE: &[u8] = b"NJSIDX01";
+const NOW: &[u8] = b"NJSIDX03";
+const BEFORE: &[u8] = b"NJSIDX02";
 
 fn open(disk: &SimDisk) -> Store {
     Store::open(Arc::new(disk.clone()), Path::new(ROOT), &StoreOptions::default()).unwrap()

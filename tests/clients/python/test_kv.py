@@ -5,7 +5,7 @@ import sys
 
 import nats
 from nats.js.api import KeyValueConfig, StorageType
-from nats.js.errors import BucketNotFoundError, KeyNotFoundError, KeyWrongLastSequenceError
+from nats.js.errors import BadRequestError, BucketNotFoundError, KeyNotFoundError, KeyWrongLastSequenceError
 
 from harness import Server, eventually, fails, run
 
@@ -45,7 +45,9 @@ async def case_create_and_update(kv):
     assert await kv.update("lock", b"three", last=1) == 2
     error = await fails(KeyWrongLastSequenceError, kv.update("lock", b"four", last=1))
     assert "wrong last sequence: 2" in str(error), error
-    await kv.delete("lock")
+    error = await fails(BadRequestError, kv.delete("lock", last=1))
+    assert "wrong last sequence: 2" in str(error), error
+    await kv.delete("lock", last=2)
     assert await kv.create("lock", b"again") == 4
     tries = await asyncio.gather(*(kv.create("race", b"%d" % n) for n in range(20)), return_exceptions=True)
     assert sum(isinstance(t, int) for t in tries) == 1, tries
@@ -98,6 +100,20 @@ async def case_keys(kv):
         await kv.put(f"key.{n}", b"x")
     await kv.delete("key.7")
     assert sorted(await kv.keys()) == sorted(f"key.{n}" for n in range(30) if n != 7)
+
+
+@with_bucket(history=5)
+async def case_deletes_are_purged(kv):
+    for key in ("a", "b"):
+        await kv.put(key, b"1")
+        await kv.put(key, b"2")
+    await kv.delete("a")
+    # A mark younger than that stays, and what is before it goes.
+    await kv.purge_deletes(olderthan=1800)
+    assert [len(await kv.history(key)) for key in ("a", "b")] == [1, 2]
+    await kv.purge_deletes(olderthan=-1)
+    assert (await kv.status()).values == 2
+    assert await kv.keys() == ["b"]
 
 
 @with_bucket(ttl=0.5)

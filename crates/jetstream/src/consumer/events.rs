@@ -82,7 +82,8 @@ impl Consumers {
                 (Some(purged), Some(left)) if consumer.wants_only(purged) => {
                     consumer.pass_over_own(left, now)
                 }
-                (Some(purged), _) if !consumer.wants_some_of(purged) => {}
+                // Whose filter only overlaps with what is purged stays where it is, as on the peer.
+                (Some(purged), _) if !consumer.wants_all_of(purged) => {}
                 _ => consumer.pass_over(state.first_seq.0, now),
             }
             consumer.recount(store);

@@ -1,7 +1,7 @@
 //! What time brings: redeliveries, ended requests, heartbeats, the end of pauses and of consumers nobody uses.
 
 use natterjack_jsapi::consumer::ConsumerConfig;
-use natterjack_subject::{Filter, collides, is_subset};
+use natterjack_subject::{Filter, is_subset};
 
 use super::delta::Change;
 use super::machine::Consumer;
@@ -193,9 +193,9 @@ impl Consumer {
         filter.is_all() || (!self.filters.is_all() && own.all(|f| is_subset(f.as_bytes(), filter.as_bytes())))
     }
 
-    /// Whether a message it wants may pass `filter`.
-    pub(crate) fn wants_some_of(&self, filter: &Filter) -> bool {
+    /// Whether it wants every message that passes `filter`.
+    pub(crate) fn wants_all_of(&self, filter: &Filter) -> bool {
         let mut own = self.filters.filters().iter();
-        self.filters.is_all() || own.any(|f| collides(f.as_bytes(), filter.as_bytes()))
+        self.filters.is_all() || own.any(|f| is_subset(filter.as_bytes(), f.as_bytes()))
     }
 }

@@ -11,6 +11,7 @@ use crate::clock::Now;
 use crate::command::Command;
 use crate::consumer::config::{check, check_update, filters};
 use crate::consumer::{Limits, Surroundings};
+use crate::effect::Effects;
 
 /// What the subject of a create request says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,7 +104,7 @@ fn bare(config: &ConsumerConfig) -> ConsumerConfig {
 }
 
 impl Group {
-    /// Decides on a request that passed [`check_form`]. `name` is what an unnamed consumer is called.
+    /// Decides on a request that passed [`check_form`]. `name` is what an unnamed consumer is called, `fx` knows who listens.
     ///
     /// # Errors
     /// The peer's.
@@ -113,6 +114,7 @@ impl Group {
         limits: &Limits,
         name: impl FnOnce() -> String,
         now: Now,
+        fx: &dyn Effects,
     ) -> Result<Admitted, ApiError> {
         let CreateRequest {
             mut config,
@@ -147,7 +149,7 @@ impl Group {
         if let Some(id) = existing {
             self.check_unique(&config, existing)?;
             fits_names()?;
-            return self.admit_existing(id, config, action);
+            return self.admit_existing(id, config, action, fx);
         }
         if action == ConsumerAction::Update {
             return Err(errors::CONSUMER_DOES_NOT_EXIST);
@@ -173,6 +175,7 @@ impl Group {
         id: u32,
         config: ConsumerConfig,
         action: ConsumerAction,
+        fx: &dyn Effects,
     ) -> Result<Admitted, ApiError> {
         let Some(old) = self.consumers.config(id) else {
             return Err(errors::CONSUMER_DOES_NOT_EXIST);
@@ -186,7 +189,9 @@ impl Group {
         if action == ConsumerAction::Create {
             return Err(errors::CONSUMER_ALREADY_EXISTS);
         }
-        check_update(old, &config, self.consumers.is_active(id))?;
+        // Whoever listens counts, also those to whom the consumer does not deliver: in other queue groups, or by wildcards.
+        let heard = fx.has_interest(old.deliver_subject.as_bytes(), None);
+        check_update(old, &config, heard)?;
         Ok(Admitted::Proposed(Command::ConsumerUpdate {
             id,
             config: Box::new(config),

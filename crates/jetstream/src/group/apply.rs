@@ -271,7 +271,7 @@ impl Group {
         let before = self.stream.config.retention;
         let mut gone = Gone::heard(!self.restoring);
         self.stream.apply_config(config, &mut gone);
-        self.removed(gone, true, now, fx);
+        self.removed(gone, false, now, fx);
         // What was kept for its own sake is kept for consumers from now on. Where there are none, it goes; where there are,
         // the peer waits for what they acknowledge.
         let turned = self.stream.config.retention == Retention::Interest && before != Retention::Interest;

@@ -6,6 +6,7 @@
 mod macros;
 pub mod parse;
 mod quote;
+mod token;
 mod types;
 pub mod write;
 

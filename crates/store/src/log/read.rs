@@ -50,7 +50,11 @@ impl StreamLog {
             return Some(RecordView::check(self.tail[slot].as_ref()?)?.ts_ns());
         }
         let segment = &self.segments[self.segment_of(seq)?];
-        segment.view(segment.slot(seq)?).map(|m| m.ts_ns())
+        let slot = segment.slot(seq)?;
+        match segment.head(slot) {
+            Some((head, _)) => Some(head.ts_ns),
+            None => segment.view(slot).map(|m| m.ts_ns()),
+        }
     }
 
     /// The first live sequence at or behind `from`.

@@ -9,6 +9,7 @@ use crate::record::RecordView;
 use crate::traits::{Purge, Removed};
 
 /// What is known of a message that leaves.
+#[derive(Default)]
 struct Leaving {
     subject: Vec<u8>,
     accounted: u64,
@@ -85,17 +86,7 @@ impl StreamLog {
         if self.segments[n].deleted.contains(slot) {
             return None;
         }
-        let view = self.segments[n]
-            .view(slot)
-            .map(|m| (m.view().stride() as u64, self.leaving(m.view())));
-        // A damaged message leaves as well; what it counted for is not known any more.
-        let (stride, gone) = view.unwrap_or((
-            0,
-            Leaving {
-                subject: Vec::new(),
-                accounted: 0,
-            },
-        ));
+        let (stride, gone) = self.leaving_segment(n, slot);
         let segment = &mut self.segments[n];
         segment.deleted.insert(slot);
         segment.live_bytes = segment.live_bytes.saturating_sub(stride);
@@ -106,6 +97,23 @@ impl StreamLog {
             self.drop_segment(n);
         }
         Some(gone)
+    }
+
+    /// The bytes of a record of a segment and what is known of it, from the index if that says so: it is not read then.
+    fn leaving_segment(&self, n: usize, slot: usize) -> (u64, Leaving) {
+        let segment = &self.segments[n];
+        if let Some((head, subjects)) = segment.head(slot) {
+            let gone = Leaving {
+                subject: head.subject(&subjects).to_vec(),
+                accounted: u64::from(head.accounted),
+            };
+            return (u64::from(head.stride), gone);
+        }
+        match segment.view(slot) {
+            Some(message) => (message.view().stride() as u64, self.leaving(message.view())),
+            // A damaged message leaves as well; what it counted for is not known any more.
+            None => (0, Leaving::default()),
+        }
     }
 
     /// Moves the first sequence to the next live message at or behind `from`.

@@ -8,9 +8,10 @@ use hashbrown::HashTable;
 use parking_lot::Mutex;
 
 use super::RECORDS_AT;
+use super::heads::Head;
 use crate::ids::Seq;
 use crate::order;
-use crate::record::Message;
+use crate::record::{Message, RecordView};
 
 /// Records that are on average at least this long are large, bytes.
 const LARGE_BYTES: u64 = 1024;
@@ -27,6 +28,8 @@ pub(crate) struct Subjects {
     entries: Vec<Entry>,
     /// Entry and slot of each record.
     records: Vec<(u32, u32)>,
+    /// Of the first records, as far as they are known.
+    heads: Vec<Head>,
     /// Numbers of entries.
     table: HashTable<u32>,
     hasher: foldhash::fast::RandomState,
@@ -52,15 +55,21 @@ fn narrow(n: usize) -> u32 {
 }
 
 impl Subjects {
-    /// Notes that the record in `slot` has this subject. Slots ascend.
-    pub(crate) fn note(&mut self, subject: &[u8], slot: u32) {
+    /// Notes the record in `slot`, with what is kept of it. Slots ascend.
+    fn note_record(&mut self, record: RecordView<'_>, slot: u32) {
+        let entry = self.note(record.subject(), slot);
+        self.heads.extend(Head::of(record, entry));
+    }
+
+    /// Notes that the record in `slot` has this subject; returns the entry of that. Slots ascend.
+    pub(crate) fn note(&mut self, subject: &[u8], slot: u32) -> u32 {
         let (texts, entries, hasher) = (&self.texts, &self.entries, &self.hasher);
         let hash = hasher.hash_one(subject);
         let found = self.table.find(hash, |n| text(texts, entries, *n) == subject);
         if let Some(n) = found.copied() {
             self.entries[n as usize].count += 1;
             self.records.push((n, slot));
-            return;
+            return n;
         }
         let n = narrow(entries.len());
         self.table
@@ -72,6 +81,7 @@ impl Subjects {
             count: 1,
         });
         self.texts.extend_from_slice(subject);
+        n
     }
 
     pub(crate) fn into_table(self) -> SubjectTable {
@@ -111,6 +121,28 @@ impl SubjectTable {
         let Subjects { texts, entries, .. } = &self.subjects;
         let entry = |n: &u32| (text(texts, entries, *n), entries[*n as usize].count as usize);
         self.order.iter().map(entry)
+    }
+
+    /// What is kept of each record, with its slot; nothing unless it is kept of all.
+    pub(super) fn heads(&self) -> Vec<(u32, Head)> {
+        let Subjects {
+            entries,
+            records,
+            heads,
+            ..
+        } = &self.subjects;
+        if heads.len() != records.len() {
+            return Vec::new();
+        }
+        let mut ranks = vec![0; entries.len()];
+        for (rank, n) in (0..).zip(&self.order) {
+            ranks[*n as usize] = rank;
+        }
+        let ranked = |(record, head): (&(u32, u32), &Head)| {
+            let subject = ranks[head.subject as usize];
+            (record.1, Head { subject, ..*head })
+        };
+        records.iter().zip(heads).map(ranked).collect()
     }
 
     /// The slots of the first subject, ascending, then those of the next.
@@ -162,7 +194,7 @@ impl Gathered {
         for record in records {
             let message = Message::trusted(record.clone());
             let slot = u32::try_from(message.seq().0.saturating_sub(base.0)).unwrap_or(u32::MAX);
-            progress.subjects.note(message.subject(), slot);
+            progress.subjects.note_record(message.view(), slot);
         }
         progress.end += total;
     }

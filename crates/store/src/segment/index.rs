@@ -9,6 +9,7 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 
 use super::gathered::SubjectTable;
+use super::heads::{self, Head, Heads};
 use super::pool::Pool;
 use super::postings::{self, Postings};
 use crate::codec::{self, In};
@@ -18,14 +19,15 @@ use crate::seal::{self, Vault};
 /// Encrypted indexes that are open at a time.
 const OPEN_MAX: usize = 16;
 /// First bytes of an index file.
-const MAGIC: [u8; 8] = *b"NJSIDX02";
+const MAGIC: [u8; 8] = *b"NJSIDX03";
 /// Those of index files as earlier builds wrote them. Two bits at least tell them from today's.
-const OLD_MAGICS: [[u8; 8]; 1] = [*b"NJSIDX01"];
+const OLD_MAGICS: [[u8; 8]; 2] = [*b"NJSIDX01", *b"NJSIDX02"];
 
 /// What the file says.
 #[derive(Debug)]
 struct Content {
     offsets: Bytes,
+    heads: Heads,
     postings: Arc<Postings>,
 }
 
@@ -80,7 +82,9 @@ pub(crate) fn encode(
     offsets: &[u32],
     subjects: &SubjectTable,
 ) -> std::io::Result<Vec<u8>> {
-    let len = 20 + offsets.len() * 4 + postings::encoded_len(subjects);
+    let heads = subjects.heads();
+    let heads_len = heads::encoded_len(if heads.is_empty() { 0 } else { offsets.len() });
+    let len = 20 + offsets.len() * 4 + heads_len + postings::encoded_len(subjects);
     let mut out = codec::to_be_sealed(len);
     out.u64(base.0);
     out.u64(data_len);
@@ -88,6 +92,7 @@ pub(crate) fn encode(
     for offset in offsets {
         out.u32(*offset);
     }
+    heads::encode(&heads, offsets.len(), &mut out);
     postings::encode(subjects, &mut out);
     match vault {
         None => Ok(codec::seal_in_place(MAGIC, out)),
@@ -115,13 +120,15 @@ fn parse(content: &Bytes, base: Seq) -> Option<(usize, u64, Content)> {
     let (found_base, data_len) = (fields.u64()?, fields.u64()?);
     let slots = fields.count()?;
     let offsets_at = content.len() - fields.0.len();
-    let postings_at = offsets_at.checked_add(slots.checked_mul(4)?)?;
-    if found_base != base.0 || postings_at > content.len() {
+    let heads_at = offsets_at.checked_add(slots.checked_mul(4)?)?;
+    if found_base != base.0 || heads_at > content.len() {
         return None;
     }
+    let (heads, postings) = Heads::parse(&content.slice(heads_at..))?;
     let parsed = Content {
-        offsets: content.slice(offsets_at..postings_at),
-        postings: Arc::new(Postings::parse(&content.slice(postings_at..))?),
+        offsets: content.slice(offsets_at..heads_at),
+        heads,
+        postings: Arc::new(Postings::parse(&postings)?),
     };
     Some((slots, data_len, parsed))
 }
@@ -201,7 +208,7 @@ impl SegmentIndex {
                 Place::Open(content) => content.postings.memory_bytes(),
                 Place::Sealed { open, .. } => open.lock().as_ref().map_or(0, |content| {
                     let postings = &content.postings;
-                    content.offsets.len() + postings.bytes() + postings.memory_bytes()
+                    content.offsets.len() + content.heads.bytes() + postings.bytes() + postings.memory_bytes()
                 }),
             }
     }
@@ -211,6 +218,15 @@ impl SegmentIndex {
         match &self.place {
             Place::Open(content) => Some(Arc::clone(&content.postings)),
             Place::Sealed { .. } => Some(Arc::clone(&self.unsealed()?.postings)),
+        }
+    }
+
+    /// What is known of the record in `slot`, and the subjects that name its own.
+    pub(crate) fn head(&self, slot: usize) -> Option<(Head, Arc<Postings>)> {
+        let of = |content: &Content| Some((content.heads.get(slot)?, Arc::clone(&content.postings)));
+        match &self.place {
+            Place::Open(content) => of(content),
+            Place::Sealed { .. } => of(&*self.unsealed()?),
         }
     }
 
@@ -276,7 +292,9 @@ mod tests {
     #[test]
     fn what_is_encrypted_takes_memory_while_it_is_asked() {
         let mut subjects = super::super::gathered::Subjects::default();
-        (0..1000).for_each(|slot| subjects.note(b"a", slot));
+        for slot in 0..1000 {
+            subjects.note(b"a", slot);
+        }
         let table = subjects.into_table();
         let vault = Arc::new(Vault::new(Zeroizing::new([7; 32]), Cipher::default()));
         let pool = Arc::new(Pool::new(Some(Arc::clone(&vault)), Arc::default()));

@@ -7,6 +7,7 @@ mod cache;
 pub(crate) mod cursor;
 pub(crate) mod data;
 pub(crate) mod gathered;
+mod heads;
 pub(crate) mod index;
 pub(crate) mod map;
 pub(crate) mod pool;
@@ -24,7 +25,9 @@ use crate::ids::Seq;
 use crate::record::Message;
 use data::Data;
 use gathered::Gathered;
+use heads::Head;
 use index::SegmentIndex;
+use postings::Postings;
 
 /// First bytes of a segment file.
 pub(crate) const MAGIC: [u8; 8] = *b"NJSEGM01";
@@ -183,6 +186,11 @@ impl Segment {
         let next = (slot + 1..self.slots).find_map(|n| self.offset(n));
         let end = next.or_else(|| usize::try_from(self.len).ok()).unwrap_or(at);
         end.saturating_sub(at) as u64
+    }
+
+    /// What its index knows of the record in `slot`, with its subject.
+    pub(crate) fn head(&self, slot: usize) -> Option<(Head, Arc<Postings>)> {
+        self.index.as_ref()?.head(slot)
     }
 
     /// The record in `slot` for the store's own use, live or not.

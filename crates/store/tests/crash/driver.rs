@@ -185,15 +185,7 @@ impl Run {
             refused: 0,
         };
         for id in 1..=streams {
-            run.lanes.push(Lane {
-                id,
-                group: None,
-                log: None,
-                limits: Limits::default(),
-                sent: Vec::new(),
-                models: vec![Model::new()],
-                applied: LogIndex(0),
-            });
+            run.lanes.push(Lane::new(id));
         }
         run
     }
@@ -382,7 +374,7 @@ impl Run {
         });
         if let Ok(store) = open(disk, self.sync, self.coding) {
             for lane in &self.lanes {
-                let _failed = restore(&store, &mut lane.fresh(), self.coding.compress);
+                let _failed = restore(&store, &mut Lane::new(lane.id), self.coding.compress);
             }
             store.shutdown();
         }
@@ -400,7 +392,7 @@ impl Run {
         let store =
             open(&after, self.sync, self.coding).map_err(|e| format!("cannot be opened again: {e}"))?;
         for (lane, (index, model)) in self.lanes.iter().zip(first) {
-            let mut lane = lane.fresh();
+            let mut lane = Lane::new(lane.id);
             restore(&store, &mut lane, self.coding.compress).map_err(|e| e.to_string())?;
             let found = lane.group.as_ref().unwrap().last_index();
             if found != index {
@@ -422,7 +414,7 @@ impl Run {
         };
         let mut found = Vec::new();
         for lane in &self.lanes {
-            let mut fresh = lane.fresh();
+            let mut fresh = Lane::new(lane.id);
             if restore(&store, &mut fresh, self.coding.compress).is_err() {
                 return Ok(true);
             }
@@ -478,7 +470,7 @@ impl Run {
     ) -> Result<(LogIndex, Model), String> {
         let (acked, sent) = lane.promised(operations);
         let durable = self.sync == SyncMode::Always || crash == Crash::Keep;
-        let mut fresh = lane.fresh();
+        let mut fresh = Lane::new(lane.id);
         restore(store, &mut fresh, self.coding.compress).map_err(|e| format!("stream {}: {e}", lane.id))?;
         let index = usize::try_from(fresh.group.as_ref().unwrap().last_index().0).unwrap();
         if self.sync != SyncMode::Always && is_salvaged(store) {
@@ -528,9 +520,9 @@ impl Lane {
         (acked.map_or(0, |(n, _)| n + 1), sent)
     }
 
-    fn fresh(&self) -> Self {
+    fn new(id: u32) -> Self {
         Self {
-            id: self.id,
+            id,
             group: None,
             log: None,
             limits: Limits::default(),

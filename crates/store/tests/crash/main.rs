@@ -129,15 +129,19 @@ fn with_faults(script: &Script, every: usize, faults: impl Fn(usize) -> Faults +
     failed
 }
 
+/// How many runs of any script ended early.
+fn of_all(every: usize, faults: impl Fn(usize) -> Faults + Sync) -> usize {
+    let failed = of_each(&scripts(), |script| with_faults(script, every, &faults));
+    failed.into_iter().sum()
+}
+
 #[test]
 fn a_failed_sync_ends_everything_and_loses_nothing() {
     let faults = |place| Faults {
         fail_sync_from: Some(place),
         ..Faults::default()
     };
-    let failed: usize = of_each(&scripts(), |s| with_faults(s, 7, faults))
-        .into_iter()
-        .sum();
+    let failed = of_all(7, faults);
     assert!(failed > 100, "{failed} runs came to an end");
 }
 
@@ -147,9 +151,7 @@ fn a_failed_write_loses_nothing() {
         fail_change_from: Some(place),
         ..Faults::default()
     };
-    let failed: usize = of_each(&scripts(), |s| with_faults(s, 7, faults))
-        .into_iter()
-        .sum();
+    let failed = of_all(7, faults);
     assert!(failed > 100, "{failed} runs came to an end");
 }
 
@@ -159,9 +161,7 @@ fn a_disk_that_fills_up_anywhere_loses_nothing() {
         capacity: Some(10_000 + place as u64 * 331),
         ..Faults::default()
     };
-    let failed: usize = of_each(&scripts(), |s| with_faults(s, 3, faults))
-        .into_iter()
-        .sum();
+    let failed = of_all(3, faults);
     assert!(failed > 50, "{failed} runs were refused something");
 }
 

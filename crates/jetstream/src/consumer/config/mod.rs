@@ -285,11 +285,11 @@ fn check_retention(config: &ConsumerConfig, around: &Surroundings<'_>) -> Result
     Ok(())
 }
 
-/// Checks whether a consumer may get another configuration.
+/// Checks whether a consumer may get another configuration; `heard` says that somebody listens on its deliver subject.
 ///
 /// # Errors
 /// The peer's, as [`errors::consumer_create`].
-pub fn check_update(old: &ConsumerConfig, new: &ConsumerConfig, active: bool) -> Result<(), ApiError> {
+pub fn check_update(old: &ConsumerConfig, new: &ConsumerConfig, heard: bool) -> Result<(), ApiError> {
     let fixed: [(bool, &str); 13] = [
         (
             old.deliver_policy != new.deliver_policy,
@@ -338,7 +338,7 @@ pub fn check_update(old: &ConsumerConfig, new: &ConsumerConfig, active: bool) ->
     if let Some((_, text)) = fixed.iter().find(|(differs, _)| *differs) {
         return Err(errors::consumer_create(text));
     }
-    if old.deliver_subject != new.deliver_subject && active {
+    if old.deliver_subject != new.deliver_subject && heard {
         return Err(errors::CONSUMER_NAME_EXIST);
     }
     Ok(())

@@ -134,7 +134,9 @@ impl Asked {
             copies = start.map_or(Copies::ByOwn, Copies::ByDurable);
         }
         let limits = self.account.consumer_limits(owner.group.stream().config())?;
-        let admitted = owner.group.admit_consumer(wanted, &limits, name, clock::now())?;
+        let admitted = owner
+            .group
+            .admit_consumer(wanted, &limits, name, clock::now(), &owner.wire)?;
         Ok((admitted, copies))
     }
 

@@ -10,6 +10,9 @@ use crate::effect::Effects;
 use crate::stream::fast::{Flowing, Op, Place, Step};
 use crate::stream::{Incoming, Verdict, has_api_level, without_api_level};
 
+/// The `err_code` of a message that expects another last id.
+const WRONG_LAST_MSG_ID: u16 = 10070;
+
 impl Group {
     /// A message whose reply subject is that of a fast batch.
     pub(super) fn publish_fast(
@@ -135,6 +138,9 @@ impl Group {
         error: ApiError,
         fx: &mut dyn Effects,
     ) -> Result<(), ApiError> {
+        if error.err_code == WRONG_LAST_MSG_ID {
+            return self.pass_over(place, error);
+        }
         let ends = self.stream.flows.get(place.id).is_none_or(|flow| flow.gap_fails);
         if ends && place.seq == 1 {
             self.stream.flows.end(place.id);
@@ -150,6 +156,17 @@ impl Group {
             flow.last = place.seq;
         }
         Ok(())
+    }
+
+    /// A message that expects another last id is refused like one of no batch, and counts; the batch goes on whatever it asked
+    /// for where there are gaps, as on the peer.
+    fn pass_over(&mut self, place: &Place<'_>, error: ApiError) -> Result<(), ApiError> {
+        if place.op == Op::Commit {
+            self.stream.flows.end(place.id);
+        } else if let Some(flow) = self.stream.flows.get(place.id) {
+            flow.last = place.seq;
+        }
+        Err(error)
     }
 
     /// Acknowledges what has come where that is due.

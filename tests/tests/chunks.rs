@@ -110,6 +110,23 @@ fn each_full_chunk_is_acknowledged_and_the_last_is_not() -> Outcome {
 }
 
 #[test]
+fn a_window_has_room_for_a_chunk_whatever_was_asked_for() -> Outcome {
+    run(async {
+        for executable in executables() {
+            let (_server, client) = filled(executable, 9_000).await?;
+            let mut chunks = client.subscribe("chunks").await?;
+            let request = json!({"deliver_subject": "chunks", "chunk_size": 2_048, "window_size": 1_024});
+            api(&client, "STREAM.SNAPSHOT.S", &request.to_string()).await?;
+            let first = next(&mut chunks).await?;
+            assert_eq!(first.payload.len(), 2_048);
+            client.publish(first.reply.ok_or("no reply")?, "".into()).await?;
+            assert_eq!(next(&mut chunks).await?.payload.len(), 2_048);
+        }
+        Ok(())
+    })
+}
+
+#[test]
 fn what_fits_into_one_chunk_ends_without_a_status() -> Outcome {
     run(async {
         for executable in executables() {

@@ -1,5 +1,5 @@
-//! The list of error codes is complete and true: each has a file that shows it, or a reason why a server alone never says
-//! it. Starts a server only for the refusal that needs a conversation.
+//! The lists of error codes and of advisories are complete and true: each entry has a file that shows it, or a reason why a
+//! server alone never says it. Starts a server only for the refusal that needs a conversation.
 
 use natterjack_tests::{Outcome, Server, api, run};
 use serde_json::Value;
@@ -20,24 +20,39 @@ fn known() -> Outcome<BTreeSet<String>> {
     Ok(codes.collect())
 }
 
-#[test]
-fn every_code_is_shown_or_explained() -> Outcome {
-    let list = std::fs::read_to_string(root().join("tests/error-codes.txt"))?;
+/// What a list names. Each entry has a file that contains what `mention` makes of it, or a reason.
+fn listed(list: &str, mention: impl Fn(&str) -> String) -> Outcome<BTreeSet<String>> {
+    let text = std::fs::read_to_string(root().join(list))?;
     let mut listed = BTreeSet::new();
-    for line in list.lines().filter(|line| !line.starts_with('#')) {
-        let (code, rest) = line.split_once(' ').ok_or(line)?;
-        assert!(listed.insert(code.to_owned()), "{code} is listed twice");
+    for line in text.lines().filter(|line| !line.starts_with('#')) {
+        let (entry, rest) = line.split_once(' ').ok_or(line)?;
+        assert!(listed.insert(entry.to_owned()), "{entry} is listed twice");
         if let Some(file) = rest.strip_prefix("in ") {
             let text = std::fs::read_to_string(root().join(file))?;
-            assert!(text.contains(code), "{file} does not mention {code}");
+            assert!(text.contains(&mention(entry)), "{file} does not mention {entry}");
         } else {
             let reason = rest.strip_prefix("never: ").ok_or(line)?;
-            assert!(reason.len() > 10, "{code} needs a reason");
+            assert!(reason.len() > 10, "{entry} needs a reason");
         }
     }
+    Ok(listed)
+}
+
+#[test]
+fn every_code_is_shown_or_explained() -> Outcome {
+    let listed = listed("tests/error-codes.txt", str::to_owned)?;
     let known = known()?;
     assert!(known.len() > 200, "only {} codes were read", known.len());
     assert_eq!(known, listed);
+    Ok(())
+}
+
+#[test]
+fn every_advisory_is_shown_or_explained() -> Outcome {
+    let short = |kind: &str| kind.rsplit('.').next().unwrap_or(kind).to_owned();
+    let listed = listed("tests/advisory-types.txt", short)?;
+    // Those of the schemas that clients check advisories with.
+    assert_eq!(listed.len(), 23);
     Ok(())
 }
 

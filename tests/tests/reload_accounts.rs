@@ -85,7 +85,7 @@ fn an_account_is_promised_no_more_than_there_is() -> Outcome {
 }
 
 #[test]
-fn what_an_account_stored_sleeps_while_it_has_no_jetstream() -> Outcome {
+fn what_an_account_stored_rests_while_it_has_no_jetstream() -> Outcome {
     run(async {
         let with = |first: &str| accounts(first, "enabled");
         let mut server = Server::with_config(&with("enabled")).await?;
@@ -98,7 +98,7 @@ fn what_an_account_stored_sleeps_while_it_has_no_jetstream() -> Outcome {
         assert!(is_deserted(&js, "file").await?);
         let refused = js.query_account().await.unwrap_err();
         assert!(format!("{refused:?}").contains("10039"), "{refused:?}");
-        // It sleeps across a restart as well.
+        // It rests across a restart as well.
         server.reconfigure(&with("disabled"));
         server.restart().await?;
         let js = jetstream(&server, "A").await?;

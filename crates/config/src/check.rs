@@ -1,6 +1,7 @@
 //! What must hold before a server starts, beyond what the file's syntax can say. Texts are the peer's.
 
 use natterjack_jsapi::Nanos;
+use natterjack_subject::is_valid_subject;
 
 use crate::options::Options;
 
@@ -8,6 +9,21 @@ use crate::options::Options;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct StartError(pub String);
+
+/// A domain is one token of a subject.
+fn domain(name: &str) -> Result<(), StartError> {
+    let derived = format!("$JS.{name}.API.>");
+    if !name.is_empty() && !is_valid_subject(derived.as_bytes()) {
+        let text = format!("invalid domain name: derived {derived:?} is not a valid subject");
+        return Err(StartError(text));
+    }
+    if name.contains(['.', '*', '>']) {
+        return Err(StartError(
+            "invalid domain name: may not contain ., * or >".into(),
+        ));
+    }
+    Ok(())
+}
 
 /// Checks `options`.
 ///
@@ -52,9 +68,7 @@ pub fn check(options: &Options) -> Result<(), StartError> {
             ));
         }
     }
-    if options.jetstream.domain.contains(['.', '*', '>', ' ', '\t']) {
-        return fail("invalid domain name: may not contain ., * or >".into());
-    }
+    domain(&options.jetstream.domain)?;
     if let Some(first) = options.unsupported.first() {
         return fail(format!(
             "{}: {:?} is not supported by this version of natterjack, and ignoring it would not be safe",
@@ -62,4 +76,23 @@ pub fn check(options: &Options) -> Result<(), StartError> {
         ));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_domain_is_refused_in_the_peers_words() {
+        for (name, wanted) in [
+            ("a.b", "may not contain ., * or >"),
+            ("*", "may not contain ., * or >"),
+            (">", "derived \"$JS.>.API.>\" is not a valid subject"),
+            ("a b", "derived \"$JS.a b.API.>\" is not a valid subject"),
+        ] {
+            let error = domain(name).unwrap_err().to_string();
+            assert_eq!(error, format!("invalid domain name: {wanted}"));
+        }
+        assert_eq!((domain(""), domain("hub")), (Ok(()), Ok(())));
+    }
 }

@@ -52,6 +52,14 @@ pub trait Effects {
     /// Publishes an advisory or metric body on `subject` in the stream's account.
     fn advisory(&mut self, subject: &[u8], json: &[u8]);
 
+    /// Whether the system account would hear an advisory on `subject`.
+    fn wants_system_advisory(&self, _subject: &[u8]) -> bool {
+        false
+    }
+
+    /// Publishes an advisory in the system account.
+    fn system_advisory(&mut self, _subject: &[u8], _json: &[u8]) {}
+
     /// Lets what was sent so far leave at once: what comes next takes a while.
     fn flush(&mut self) {}
 

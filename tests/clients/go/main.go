@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -122,7 +123,7 @@ func runCase(c namedCase) (failure error) {
 
 func main() {
 	passed, failed := 0, 0
-	for _, c := range append(coreCases, append(streamCases, consumerCases...)...) {
+	for _, c := range slices.Concat(coreCases, streamCases, consumerCases, schemaCases) {
 		if err := runCase(c); err != nil {
 			failed++
 			fmt.Printf("FAILED %s: %v\n", c.name, err)

@@ -31,14 +31,22 @@ impl Consumer {
             return;
         }
         let id = nuid(&mut || fx.random());
+        let of_group = kind.starts_with(GROUP_KIND);
+        let domain = &self.names.domain;
         let json = event(kind, &id, GoTime(now.wall_ns), |o| {
-            if kind.starts_with(GROUP_KIND) {
+            if of_group {
                 o.text("account", &self.names.account);
             }
             o.text("stream", &self.names.stream);
             o.text("consumer", &self.name);
-            fields(o);
-            o.omit("domain", &self.names.domain);
+            // Of groups the peer has the domain before what there is to say, and behind everything else.
+            if of_group {
+                o.omit("domain", domain);
+                fields(o);
+            } else {
+                fields(o);
+                o.omit("domain", domain);
+            }
         });
         fx.advisory(subject.as_bytes(), &json);
     }

@@ -144,21 +144,36 @@ impl Group {
         }
     }
 
+    /// Tells the account of a batch that came to nothing, and the system account, which hears whose it was.
     fn advise_abandoned(&self, now: Now, id: &[u8], why: Abandoned, fx: &mut dyn Effects) {
-        let stream = &self.names.stream;
-        let subject = format!("{ADVISORY_PREFIX}STREAM.BATCH_ABANDONED.{stream}");
-        if !fx.wants_advisory(subject.as_bytes()) {
+        let names = &self.names;
+        let subject = format!("{ADVISORY_PREFIX}STREAM.BATCH_ABANDONED.{}", names.stream);
+        let (own, system) = (
+            fx.wants_advisory(subject.as_bytes()),
+            fx.wants_system_advisory(subject.as_bytes()),
+        );
+        if !own && !system {
             return;
         }
         let event_id = nuid(&mut || fx.random());
-        let json = advisory::event("stream_batch_abandoned", &event_id, GoTime(now.wall_ns), |o| {
-            o.text("stream", stream);
-            o.omit("domain", &self.names.domain);
-            o.text("batch", &String::from_utf8_lossy(id));
-            o.text("reason", why.reason());
-        });
-        // The peer sends this one with an empty reply subject.
-        fx.send(subject.as_bytes(), Some(b""), &[], &json);
+        let told = |account: Option<&str>| {
+            advisory::event("stream_batch_abandoned", &event_id, GoTime(now.wall_ns), |o| {
+                if let Some(account) = account {
+                    o.text("account", account);
+                }
+                o.text("stream", &names.stream);
+                o.omit("domain", &names.domain);
+                o.text("batch", &String::from_utf8_lossy(id));
+                o.text("reason", why.reason());
+            })
+        };
+        if own {
+            // The peer sends this one with an empty reply subject.
+            fx.send(subject.as_bytes(), Some(b""), &[], &told(None));
+        }
+        if system {
+            fx.system_advisory(subject.as_bytes(), &told(Some(&names.account)));
+        }
     }
 
     /// Drops batches that have stood still for too long.

@@ -1,6 +1,6 @@
 //! JetStream of one account: its streams, its limits, what it uses.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -11,18 +11,17 @@ use natterjack_jetstream::allowance::{Allowances, Used};
 use natterjack_jetstream::consumer::Names;
 use natterjack_jetstream::meta::{Assignment, Change};
 use natterjack_jetstream::source::Copier;
-use natterjack_jetstream::stream::{Context, Streams};
 use natterjack_jetstream::usage::{Charge, Usage};
 use natterjack_jsapi::account::{AccountInfo, ApiStats};
 use natterjack_jsapi::request::Template;
 use natterjack_jsapi::stream::{Storage, StreamConfig, StreamInfo};
 use natterjack_jsapi::versioning::API_LEVEL;
 use natterjack_jsapi::{ApiError, errors};
-use natterjack_subject::collides;
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::oneshot;
 
 use super::JetStream;
+use super::configs::Configs;
 use super::limits::server_limits;
 use super::restore;
 use super::services;
@@ -40,60 +39,18 @@ pub(crate) struct JsAccount {
     pub(crate) jetstream: Arc<JetStream>,
     /// The account.
     pub(crate) account: Arc<Account>,
-    /// Whether JetStream is on for it. While it is not, its streams sleep and nobody sees them.
+    /// Whether JetStream is on for it. While it is not, its streams rest and nobody sees them.
     pub(super) enabled: AtomicBool,
     pub(super) environment: ArcSwap<Environment>,
     /// What its streams hold in files and in memory, by tier.
     pub(super) usage: BTreeMap<String, [Arc<Usage>; 2]>,
-    streams: RwLock<BTreeMap<String, Arc<Stream>>>,
+    pub(super) streams: RwLock<BTreeMap<String, Arc<Stream>>>,
     /// What templates listen with, by their names.
     pub(super) traps: Mutex<BTreeMap<String, Vec<Arc<Sub>>>>,
     /// Requests.
     pub(crate) api_total: AtomicU64,
     /// Requests refused.
     pub(crate) api_errors: AtomicU64,
-}
-
-/// The account at one time: configurations of its streams, and what it may use.
-#[derive(Debug)]
-pub(super) struct Configs {
-    streams: HashMap<String, Arc<StreamConfig>>,
-    environment: Arc<Environment>,
-}
-
-impl Configs {
-    /// The configuration of a stream.
-    pub(super) fn get(&self, name: &str) -> Option<&StreamConfig> {
-        self.streams.get(name).map(AsRef::as_ref)
-    }
-
-    /// What checks of configurations look at.
-    pub(super) fn context(&self, pedantic: bool) -> Context<'_> {
-        Context {
-            environment: &self.environment,
-            streams: self,
-            pedantic,
-        }
-    }
-}
-
-impl Streams for Configs {
-    fn config(&self, name: &str) -> Option<&StreamConfig> {
-        self.get(name)
-    }
-
-    fn overlaps(&self, subjects: &[String], except: &str) -> bool {
-        let others = self.streams.values().filter(|c| c.name != except);
-        others.flat_map(|c| &c.subjects).any(|own| {
-            subjects
-                .iter()
-                .any(|wanted| collides(own.as_bytes(), wanted.as_bytes()))
-        })
-    }
-
-    fn all(&self) -> Vec<&StreamConfig> {
-        self.streams.values().map(AsRef::as_ref).collect()
-    }
 }
 
 impl JsAccount {
@@ -189,7 +146,7 @@ impl JsAccount {
         }
     }
 
-    /// All streams, by name, those that sleep as well.
+    /// All streams, by name, those that rest as well.
     pub(super) fn held(&self) -> Vec<Arc<Stream>> {
         self.streams.read().values().cloned().collect()
     }
@@ -224,12 +181,19 @@ impl JsAccount {
 
     /// What it uses.
     pub(crate) fn info(&self) -> AccountInfo {
-        let streams: Vec<(Arc<StreamConfig>, u64, u64)> = self
-            .streams()
+        let streams = self.streams();
+        let configs: Vec<Arc<StreamConfig>> = streams.iter().map(|stream| stream.config()).collect();
+        let copied = |name: &str| {
+            let origins = configs.iter().flat_map(|c| c.mirror.iter().chain(&c.sources));
+            let of_it = origins.filter(|o| o.name == name && o.consumer.is_none());
+            of_it.filter(|o| upstream::is_local(o, self)).count()
+        };
+        let streams: Vec<(Arc<StreamConfig>, u64, u64)> = streams
             .iter()
             .map(|stream| {
-                let consumers = stream.consumers.read().len() as u64;
-                (stream.config(), stream.state.lock().bytes, consumers)
+                // Who copies from a stream counts as a consumer of it, though it is not listed as one.
+                let consumers = stream.consumers.read().len() + copied(&stream.name);
+                (stream.config(), stream.state.lock().bytes, consumers as u64)
             })
             .collect();
         let used = streams.iter().map(|(config, bytes, consumers)| Used {
@@ -333,47 +297,6 @@ impl JsAccount {
         if let Ok(ended) = receiver.await {
             ended.log.release();
             ended.group.into_store().destroy();
-        }
-    }
-
-    /// Takes a stream in and lets it listen, or sleep where JetStream is not on.
-    pub(super) fn add(&self, stream: Arc<Stream>) {
-        let mut streams = self.streams.write();
-        streams.insert(stream.name.clone(), Arc::clone(&stream));
-        self.set_going(&stream, self.is_enabled());
-    }
-
-    /// Turns JetStream on or off for the account. What is kept in memory goes with it, as the peer's does.
-    pub(super) fn switch(self: &Arc<Self>, on: bool) {
-        let streams = self.streams.write();
-        if self.enabled.swap(on, Ordering::AcqRel) == on {
-            return;
-        }
-        for stream in streams.values() {
-            self.set_going(stream, on);
-        }
-        let forgotten = streams
-            .values()
-            .filter(|s| !on && s.config().storage == Storage::Memory);
-        for stream in forgotten.cloned() {
-            let account = Arc::clone(self);
-            tokio::spawn(async move {
-                let name = &stream.name;
-                if let Err(error) = account.delete(&stream).await {
-                    tracing::error!("Stream {name:?} could not be removed: {error}");
-                }
-            });
-        }
-    }
-
-    /// Lets a stream listen and copy from its origins, or do nothing but keep what it has.
-    fn set_going(&self, stream: &Arc<Stream>, going: bool) {
-        stream.call(move |owner| owner.sleeps = !going);
-        if going {
-            services::listen(stream, &self.account);
-            upstream::follow(stream, self);
-        } else {
-            services::silence(stream, &self.account);
         }
     }
 

@@ -3,6 +3,7 @@
 pub(crate) mod account;
 mod api;
 mod backup;
+mod configs;
 mod crossing;
 pub(crate) mod domain;
 mod inbox;
@@ -11,6 +12,7 @@ mod limits;
 mod meta;
 mod owner;
 pub(crate) mod place;
+mod rest;
 mod restore;
 mod services;
 pub(crate) mod stream;

@@ -11,7 +11,6 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use natterjack_jetstream::source::Next;
 use natterjack_jetstream::{Group, Incoming, Now, Outcome, Ticket, has_api_level};
 use natterjack_jsapi::ack::AckSubject;
 use natterjack_raft::Solo;
@@ -31,9 +30,6 @@ use crate::clock;
 const ROUND_MESSAGES: usize = 1024;
 /// Between looks at whether the store has caught up.
 const BEHIND: Duration = Duration::from_millis(1);
-
-/// How long the copying from an origin waits before it sees whether the stream is awake.
-const ASLEEP_NS: u64 = 1_000_000_000;
 
 /// Tokens of a flow control subject of the first form.
 const FLOW_TOKENS: usize = 5;
@@ -59,7 +55,7 @@ pub(crate) struct Owner {
     say_at: u64,
     wants_checkpoint: bool,
     /// Whether it only keeps what it has: JetStream is off for its account.
-    pub(super) sleeps: bool,
+    pub(super) rests: bool,
     ended: Option<oneshot::Sender<Ended>>,
 }
 
@@ -85,7 +81,7 @@ impl Owner {
             upkeep_at: 0,
             say_at: 0,
             wants_checkpoint: false,
-            sleeps: false,
+            rests: false,
             ended: None,
         };
         let _restored = owner.group.consumers().take_changed();
@@ -159,11 +155,6 @@ impl Owner {
         u64::from(self.stream.group.0) << 32 | u64::from(consumer)
     }
 
-    /// When the group next has something to do by itself.
-    fn deadline_ns(&mut self, now: Now) -> Option<u64> {
-        self.group.next_deadline_ns(now).filter(|_| !self.sleeps)
-    }
-
     /// One round. Returns whether there is more to do at once.
     fn round(&mut self, inbox: &mut Inbox) -> bool {
         let bytes = inbox.bytes;
@@ -190,7 +181,7 @@ impl Owner {
             self.group.on_tick(now, &mut self.wire);
         }
         self.settle_consumers();
-        let more = !self.sleeps && self.group.run(now, &mut self.wire, ROUND_MESSAGES);
+        let more = !self.rests && self.group.run(now, &mut self.wire, ROUND_MESSAGES);
         self.pump(now);
         if published > 0 {
             self.stream.published.fetch_add(published, Ordering::Relaxed);
@@ -226,14 +217,6 @@ impl Owner {
             payload: message.payload(),
         };
         self.group.publish(now, &incoming, &mut self.wire);
-    }
-
-    /// What it wants of an origin next.
-    pub(super) fn ask_upstream(&self, key: &str) -> Next {
-        if self.sleeps {
-            return Next::Wait(ASLEEP_NS);
-        }
-        self.group.ask_upstream(key, clock::now())
     }
 
     /// An origin answered.

@@ -20,7 +20,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Whether an origin is a stream of this account: it is not said to be elsewhere, or is called by the name of the server's
 /// own domain.
-fn is_local(source: &StreamSource, account: &JsAccount) -> bool {
+pub(super) fn is_local(source: &StreamSource, account: &JsAccount) -> bool {
     let domain = &account.jetstream.server.options.jetstream.domain;
     let external = source.external.as_ref();
     external.is_none_or(|external| is_own_api(&external.api, domain))

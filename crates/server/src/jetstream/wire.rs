@@ -10,6 +10,7 @@ use crate::account::Account;
 use crate::router::lane::Lane;
 use crate::router::message::Routed;
 use crate::server::Server;
+use crate::system;
 
 /// A stream's way out.
 #[derive(Debug)]
@@ -116,6 +117,14 @@ impl Effects for Wire {
 
     fn advisory(&mut self, subject: &[u8], json: &[u8]) {
         self.send(subject, None, &[], json);
+    }
+
+    fn wants_system_advisory(&self, subject: &[u8]) -> bool {
+        system::is_heard(&self.lane.server, subject)
+    }
+
+    fn system_advisory(&mut self, subject: &[u8], json: &[u8]) {
+        system::publish(&self.lane.server, subject, json);
     }
 
     fn flush(&mut self) {

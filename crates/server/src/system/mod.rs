@@ -81,18 +81,30 @@ fn tell(server: &Arc<Server>, subject: &str, body: impl FnOnce() -> Value) {
 
 /// Says the advisory that `json` makes on `subject` of the system account, if anybody listens.
 pub(crate) fn advise(server: &Arc<Server>, subject: &str, json: impl FnOnce() -> Vec<u8>) {
+    if is_heard(server, subject.as_bytes()) {
+        publish(server, subject.as_bytes(), &json());
+    }
+}
+
+/// Whether the system account listens on `subject`.
+pub(crate) fn is_heard(server: &Server, subject: &[u8]) -> bool {
+    let account = server.accounts.get(server.system_account());
+    account.is_some_and(|account| account.has_interest(subject, None))
+}
+
+/// Publishes `json` in the system account, with an empty reply subject as the peer.
+pub(crate) fn publish(server: &Arc<Server>, subject: &[u8], json: &[u8]) {
     let Some(account) = server.accounts.get(server.system_account()) else {
         return;
     };
-    if account.has_interest(subject.as_bytes(), None) {
-        let mut lane = Lane::new(server, &account);
-        lane.route(&Routed {
-            subject: subject.as_bytes(),
-            body: &json(),
-            ..Routed::default()
-        });
-        lane.flush();
-    }
+    let mut lane = Lane::new(server, &account);
+    lane.route(&Routed {
+        subject,
+        reply: Some(b""),
+        body: json,
+        ..Routed::default()
+    });
+    lane.flush();
 }
 
 /// The subject of the system account on which is answered what `account` asks on `subject`.

@@ -47,14 +47,12 @@ impl Desk {
             (Packing { packer, snapshot }, state)
         });
         let (packing, state) = head.await.ok_or(errors::STREAM_NOT_FOUND)?;
+        let chunk = bounded(asked.chunk_size, 128 * 1024, 1024, 1024 * 1024);
         let wanted = Wanted {
             deliver: asked.deliver_subject,
-            chunk: bounded(asked.chunk_size, 128 * 1024, 1024, 1024 * 1024),
-            window: bounded(asked.window_size, 8 * 1024 * 1024, 1024, 32 * 1024 * 1024),
-        };
-        let wanted = Wanted {
-            chunk: wanted.chunk.min(wanted.window),
-            ..wanted
+            chunk,
+            // A window has room for a chunk at least.
+            window: bounded(asked.window_size, 8 * 1024 * 1024, chunk, 32 * 1024 * 1024),
         };
         let mut out = Vec::new();
         response::snapshot(&mut out, &*stream.config(), &state);

@@ -142,7 +142,7 @@ pub(super) fn report(server: &Arc<Server>, dropped: Dropped) {
         let domain = &server.options.jetstream.domain;
         let id = nuid(&mut rand::random);
         advisory::event("api_limit_reached", &id, clock::wall(), |o| {
-            o.text("server", &server.id);
+            o.text("server", &server.name);
             o.omit("domain", domain);
             o.field("dropped", &(requests as u64));
         })

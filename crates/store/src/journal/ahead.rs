@@ -1,6 +1,7 @@
 //! The journal's next file, made ready by a thread of its own while the one before it is being filled: space set aside and
-//! written over, and a name that lasts. Going over to it then takes no more than its header. Does not write headers.
+//! in general written over, and a name that lasts. Going over to it then takes no more than its header. Does not write headers.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -15,6 +16,18 @@ pub(super) struct Wanted {
     pub(super) id: u64,
     pub(super) path: PathBuf,
     pub(super) bytes: u64,
+    /// Rounds are large of late. Writing the file over beforehand costs more then than what syncs wait for without that.
+    pub(super) large: bool,
+}
+
+impl Wanted {
+    fn set_aside(&self, file: &dyn DiskFile) -> io::Result<()> {
+        if self.large {
+            file.reserve(self.bytes)
+        } else {
+            file.fill(self.bytes)
+        }
+    }
 }
 
 /// What it is made of.
@@ -110,7 +123,7 @@ fn rename(
     };
     // One that is shorter is used as it is when there is no space for more.
     if file.len().is_ok_and(|len| len < wanted.bytes)
-        && file.fill(wanted.bytes).is_ok()
+        && wanted.set_aside(file.as_ref()).is_ok()
         && let Err(error) = file.sync_data()
     {
         return Made::Failed(CreateError::Sync(error), None);
@@ -120,7 +133,7 @@ fn rename(
 
 fn fresh(disk: &dyn Disk, dir: &Path, wanted: &Wanted) -> Result<Ready, CreateError> {
     let file = disk.open(&wanted.path).map_err(CreateError::Write)?;
-    if let Err(error) = file.fill(wanted.bytes) {
+    if let Err(error) = wanted.set_aside(file.as_ref()) {
         // The space is wanted for something else; a name left behind stands for nothing.
         let _left = disk.remove(&wanted.path);
         return Err(CreateError::Write(error));

@@ -141,8 +141,8 @@ impl Files {
     }
 
     /// Has a file made ready under the name of `id`, which comes next: of one used before if there is any, else of `bytes`
-    /// zeros.
-    pub(crate) fn prepare(&mut self, id: u64, bytes: u64) {
+    /// zeros, for rounds that are mostly `large` or not.
+    pub(crate) fn prepare(&mut self, id: u64, bytes: u64, large: bool) {
         if self.ahead.has(id) {
             return;
         }
@@ -154,6 +154,7 @@ impl Files {
             id,
             path: self.path(id),
             bytes,
+            large,
         };
         self.ahead.begin(&self.disk, &self.dir, wanted, source);
     }

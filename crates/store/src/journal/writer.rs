@@ -47,6 +47,8 @@ pub(super) struct Current {
     sealer: Option<Sealer>,
     pub(super) file: Arc<dyn DiskFile>,
     at: u64,
+    /// Bytes of large rounds.
+    large: u64,
     reserved: u64,
     /// A write failed half way: so much behind `at` may hold frames that were refused.
     soiled: u64,
@@ -353,8 +355,11 @@ impl Writer {
             return Err(self.failed(&error));
         }
         current.at += layout.total;
+        current.large += if large { layout.total } else { 0 };
         if current.at > self.settings.file_bytes / AHEAD_SHARE {
-            self.files.prepare(self.next_file, self.settings.file_bytes);
+            let mostly = current.large > current.at / 2;
+            self.files
+                .prepare(self.next_file, self.settings.file_bytes, mostly);
         }
         layout
             .entries
@@ -427,6 +432,7 @@ impl Writer {
             seed: created.seed,
             file: created.file,
             at: FRAMES_AT,
+            large: 0,
             reserved,
             soiled: 0,
             tail: created.tail,

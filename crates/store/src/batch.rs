@@ -8,7 +8,7 @@ use crate::journal::BODY_AT;
 use crate::record::{self, NewRecord, RecordView};
 
 /// Records with consecutive sequences, ready for the journal.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Batch {
     /// The records, one behind the other.
     pub body: Bytes,
@@ -16,12 +16,37 @@ pub struct Batch {
     pub base_seq: Seq,
     /// How many.
     pub count: u32,
+    /// They were made by a [`BatchBuilder`] and have been in memory since: there is nothing to check.
+    is_made: bool,
 }
 
+impl PartialEq for Batch {
+    fn eq(&self, other: &Self) -> bool {
+        (self.base_seq, self.count, &self.body) == (other.base_seq, other.count, &other.body)
+    }
+}
+
+impl Eq for Batch {}
+
 impl Batch {
-    /// The records with their offsets.
+    /// Records that were read back.
+    pub(crate) const fn read(body: Bytes, base_seq: Seq, count: u32) -> Self {
+        Self {
+            body,
+            base_seq,
+            count,
+            is_made: false,
+        }
+    }
+
+    /// The records with their offsets; of those that were read back as far as they are intact.
     pub fn records(&self) -> impl Iterator<Item = (usize, RecordView<'_>)> {
-        record::iterate(&self.body)
+        let view = if self.is_made {
+            RecordView::frame
+        } else {
+            RecordView::check
+        };
+        record::iterate_by(&self.body, view)
     }
 }
 
@@ -131,6 +156,7 @@ impl BatchBuilder {
             body: Bytes::from(body).slice(lead..),
             base_seq: self.base_seq,
             count: self.count,
+            is_made: true,
         };
         self.count = 0;
         batch

@@ -141,7 +141,7 @@ impl<'a> RecordView<'a> {
     }
 
     /// The record at the start of `bytes` by its length alone, unchecked beyond bounds.
-    fn frame(bytes: &'a [u8]) -> Option<Self> {
+    pub(crate) fn frame(bytes: &'a [u8]) -> Option<Self> {
         let len = usize::try_from(u32::from_le_bytes(field(bytes, 0))).ok()?;
         if !(FIXED_BYTES..=RECORD_BYTES_MAX).contains(&len) {
             return None;
@@ -313,9 +313,17 @@ impl Message {
 
 /// The records in `body`, one behind the other, until one is not whole or not intact.
 pub fn iterate(body: &[u8]) -> impl Iterator<Item = (usize, RecordView<'_>)> {
+    iterate_by(body, RecordView::check)
+}
+
+/// The records in `body` as `view` sees them, one behind the other.
+pub(crate) fn iterate_by<'a>(
+    body: &'a [u8],
+    view: fn(&'a [u8]) -> Option<RecordView<'a>>,
+) -> impl Iterator<Item = (usize, RecordView<'a>)> {
     let mut at = 0;
     std::iter::from_fn(move || {
-        let view = RecordView::check(body.get(at..)?)?;
+        let view = view(body.get(at..)?)?;
         let found = (at, view);
         at += view.stride();
         Some(found)

@@ -22,6 +22,9 @@ const FILL_BYTES: usize = 256 * 1024;
 /// part of a page is written one way and the rest the other.
 pub const DIRECT_BYTES: usize = 4096;
 
+/// A page of nothing.
+pub(crate) static ZEROS: [u8; DIRECT_BYTES] = [0; DIRECT_BYTES];
+
 /// So many bytes or more are not copied on the way past the operating system's memory, if they are where they can be written
 /// from.
 pub(crate) const LENT_BYTES_MIN: usize = 64 * 1024;

@@ -11,8 +11,7 @@ pub(crate) use super::header::{FRAMES_AT, HEADERS_BYTES, Header, Headers, Salt, 
 use super::header::{SECOND_AT, salt};
 use super::held::{Contents, Spans};
 use super::tail::Tail;
-use super::writer::ZEROS;
-use crate::disk::{Disk, DiskFile};
+use crate::disk::{Disk, DiskFile, ZEROS};
 use crate::ids::{GroupId, LogIndex, Seq};
 use crate::seal::{SEAL_BYTES, Sealer, Vault};
 

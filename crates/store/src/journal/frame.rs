@@ -231,11 +231,7 @@ impl Frame {
     pub(crate) fn entry(&self, body: bytes::Bytes) -> Option<EntryBody> {
         match self.kind {
             _ if self.is_erased => None,
-            Kind::Messages => Some(EntryBody::Messages(Batch {
-                body,
-                base_seq: self.base_seq,
-                count: self.count,
-            })),
+            Kind::Messages => Some(EntryBody::Messages(Batch::read(body, self.base_seq, self.count))),
             Kind::Command => Some(EntryBody::Command(body)),
             Kind::Mark => None,
         }

@@ -4,9 +4,8 @@ use bytes::Bytes;
 
 use super::AppendError;
 use super::frame::{BODY_AT, Frame, Kind, Seed, stride};
-use super::writer::ZEROS;
 use crate::batch::EntryBody;
-use crate::disk::{DIRECT_BYTES, LENT_BYTES_MIN, direct_rest, direct_start};
+use crate::disk::{DIRECT_BYTES, LENT_BYTES_MIN, ZEROS, direct_rest, direct_start};
 use crate::ids::{GroupId, LogIndex, Seq};
 use crate::seal::{SEAL_BYTES, Sealer};
 

@@ -252,11 +252,7 @@ fn salvage(body: &[u8], base: Seq, count: u32) -> Batch {
             next = next.next();
         }
     }
-    Batch {
-        body: out.into(),
-        base_seq: base,
-        count,
-    }
+    Batch::read(out.into(), base, count)
 }
 
 /// The next record at or behind `at` with a sequence from `next` on and before `end`.

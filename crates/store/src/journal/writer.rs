@@ -18,7 +18,7 @@ use super::tail::{PIECE_BYTES, Tail};
 use super::{AppendError, Completion, Pending, Settings, Shared, Start, SyncMode};
 use crate::batch::EntryBody;
 use crate::disk::pieces::Pieces;
-use crate::disk::{DIRECT_BYTES, DiskFile, direct_rest};
+use crate::disk::{DiskFile, ZEROS, direct_rest};
 use crate::ids::{GroupId, LogIndex};
 use crate::seal::Sealer;
 
@@ -37,9 +37,6 @@ const AHEAD_SHARE: u64 = 4;
 const RELAXED_AGE: Duration = Duration::from_secs(1);
 /// Of the space set aside, so much is for commands only: what frees space must be possible on a full disk.
 const COMMAND_BYTES: u64 = 512 * 1024;
-
-/// A page of nothing: what is written ends where a page does, see [`Current::padding`].
-pub(super) static ZEROS: [u8; DIRECT_BYTES] = [0; DIRECT_BYTES];
 
 pub(super) struct Current {
     pub(super) id: u64,
@@ -600,11 +597,7 @@ mod tests {
         let journal = journal(folder.path().to_owned());
         for n in 1..=200 {
             let (sender, receiver) = mpsc::channel();
-            let batch = Batch {
-                body: Bytes::from(vec![1; 8 * 1024]),
-                base_seq: Seq(n),
-                count: 1,
-            };
+            let batch = Batch::read(Bytes::from(vec![1; 8 * 1024]), Seq(n), 1);
             let pending = Pending {
                 group: GroupId(1),
                 index: LogIndex(n),

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use natterjack_subject::Filter;
 
-use super::StreamLog;
+use super::{Storage, StreamLog};
 use crate::batch::{Committed, EntryBody};
 use crate::ids::Seq;
 use crate::record::{RecordView, flags};
@@ -20,6 +20,7 @@ impl StreamLog {
         let EntryBody::Messages(batch) = &entry.body else {
             return;
         };
+        let follows = batch.base_seq == self.last().next();
         for (at, record) in batch.records() {
             if record.seq() > self.last().next() {
                 self.give_up(self.last().next(), record.seq());
@@ -28,6 +29,9 @@ impl StreamLog {
                 continue;
             }
             self.push(record, batch.body.slice(at..at + record.stride()), removed);
+        }
+        if follows && self.storage == Storage::File && !self.compress {
+            self.wholes.push(batch);
         }
         self.spill_subjects();
         self.relieve_tail();

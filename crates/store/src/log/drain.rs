@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use bytes::Bytes;
 
 use super::checkpoint::{Erase, force};
+use super::place::{Laid, lay_out};
 use super::{
     CHECKPOINT_AGE_NS, CHECKPOINT_BYTES, CHECKPOINT_TABLES, COMPACT_BYTES_MIN, COMPACT_SHARE, DRAIN_BYTES,
     DRAIN_IDLE_NS, DRAIN_SMALL_BYTES, REPLAY_BYTES_MAX, Storage, StreamLog,
@@ -34,9 +35,8 @@ pub(super) struct Draining {
     pub(super) base: Seq,
     generation: u32,
     pub(super) at: u64,
-    pub(super) records: Vec<Bytes>,
-    /// Sequences at the front of the tail this covers.
-    pub(super) covers: usize,
+    /// What covers sequences at the front of the tail.
+    pub(super) laid: Laid,
     /// Where they go, unless that is plain bytes.
     pub(super) blocks: Option<Arc<Blocks>>,
     outcome: Option<Outcome<io::Result<Appended>>>,
@@ -178,43 +178,22 @@ impl StreamLog {
             return;
         };
         let at = segment.len;
-        let Offsets::Ram(offsets) = &mut segment.offsets else {
-            return;
-        };
-        let offsets = Arc::make_mut(offsets);
-        let (mut records, mut covers) = (Vec::new(), 0);
-        for record in self.tail.iter().skip(self.tail_placed) {
-            if segment.len >= limit {
-                break;
-            }
-            covers += 1;
-            match record {
-                Some(bytes) => {
-                    offsets.push(u32::try_from(segment.len).unwrap_or(HOLE));
-                    segment.len += bytes.len() as u64;
-                    segment.live_bytes += bytes.len() as u64;
-                    records.push(bytes.clone());
-                }
-                None => {
-                    offsets.push(HOLE);
-                    segment.deleted.insert(segment.slots);
-                }
-            }
-            segment.slots += 1;
-        }
+        let is_plain = segment.data.blocks().is_none() && self.storage == Storage::File;
+        let tail = self.tail.range(self.tail_placed..);
+        let laid = lay_out(segment, limit, from, tail, is_plain.then_some(&self.wholes));
+        let covers = laid.covers;
         self.tail_placed += covers;
         let (base, generation) = (segment.base, segment.generation);
         let blocks = segment.data.blocks();
         if self.storage == Storage::Memory {
-            self.place_in_memory(&records, covers);
+            self.place_in_memory(&laid.parts, covers);
             return;
         }
         let mut job = Draining {
             base,
             generation,
             at,
-            records,
-            covers,
+            laid,
             blocks,
             outcome: None,
             failed: Arc::default(),
@@ -251,11 +230,12 @@ impl StreamLog {
         let segment = self.segments.iter().find(of);
         let file = segment.and_then(|s| s.file.clone());
         let gathered = segment.map(|s| Arc::clone(&s.gathered)).unwrap_or_default();
-        let (at, records, cap) = (job.at, job.records.clone(), self.segment_bytes + DRAIN_BYTES);
+        let (at, parts, count) = (job.at, job.laid.parts.clone(), job.laid.count);
+        let cap = self.segment_bytes + DRAIN_BYTES;
         let (failed, unwritten) = (Arc::clone(&job.failed), Arc::clone(&self.jobs.unwritten));
         let blocks = job.blocks.clone();
         job.outcome = Some(self.context.worker.submit(move || {
-            let appended = write::append(&target, (file, blocks), (at, &gathered), &records, cap);
+            let appended = write::append(&target, (file, blocks), (at, &gathered), (&parts, count), cap);
             match (
                 failed.swap(appended.is_err(), Ordering::Relaxed),
                 appended.is_err(),
@@ -276,6 +256,7 @@ impl StreamLog {
                 .saturating_sub(record.map_or(0, |b| b.len() as u64));
         }
         self.tail_base = Seq(self.tail_base.0 + covers as u64);
+        self.wholes.drop_before(self.tail_base);
         self.tail_placed -= covers.min(self.tail_placed);
         if self.tail.is_empty() && self.tail.capacity() > 1024 {
             self.tail = VecDeque::new();
@@ -380,7 +361,7 @@ impl StreamLog {
             }
             self.jobs.unwritten.fetch_sub(1, Ordering::Relaxed);
             if let Some(job) = self.jobs.draining.pop_front() {
-                self.drop_front(job.covers);
+                self.drop_front(job.laid.covers);
             }
         }
     }
@@ -471,9 +452,9 @@ impl StreamLog {
             segment.data = appended.data;
             segment.file = appended.file;
         }
-        let bytes = job.records.iter().map(Bytes::len).sum();
+        let bytes = job.laid.parts.iter().map(Bytes::len).sum();
         self.context.figures.drained(bytes);
-        self.drop_front(job.covers);
+        self.drop_front(job.laid.covers);
     }
 
     fn collect_sealed(&mut self) {

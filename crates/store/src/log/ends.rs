@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::place::Wholes;
 use super::{Storage, StreamLog};
 use crate::ids::Seq;
 use crate::segment::{Offsets, Segment};
@@ -44,13 +45,14 @@ impl StreamLog {
         self.place_tail();
         for job in &mut self.jobs.draining {
             let segment = self.segments.iter_mut().find(|s| s.base == job.base);
-            if let Some(segment) = segment.filter(|_| job.covers > 0) {
-                segment.data.extend(job.at, &job.records);
+            if let Some(segment) = segment.filter(|_| job.laid.covers > 0) {
+                segment.data.extend(job.at, &job.laid.parts);
             }
-            job.covers = 0;
+            job.laid.covers = 0;
         }
         self.seal_last();
         self.tail.clear();
+        self.wholes = Wholes::default();
         (self.tail_bytes, self.tail_placed) = (0, 0);
         self.tail_base = self.last().next();
         self.drop_empty_segments();
@@ -72,6 +74,7 @@ impl StreamLog {
             self.detach_tail();
         }
         self.tail.truncate(keep);
+        self.wholes.truncate(Seq(self.tail_base.0 + keep as u64));
         self.state.last_seq = last;
         self.cut_segments(last);
         // Sequences are given again, and a segment that was cut has no index.

@@ -13,6 +13,7 @@ mod expiry;
 mod lasts;
 mod learn;
 mod open;
+mod place;
 mod read;
 mod reindex;
 mod remove;
@@ -33,6 +34,7 @@ use bytes::Bytes;
 use natterjack_subject::{Filter, FilterSet};
 use parking_lot::Mutex;
 
+use self::place::Wholes;
 use crate::batch::Committed;
 use crate::ids::{GroupId, LogIndex, Seq};
 use crate::memory::Share;
@@ -113,6 +115,7 @@ pub(crate) struct StreamLog {
     /// Generation of segments to be made.
     generation: u32,
     tail: VecDeque<Option<Bytes>>,
+    wholes: Wholes,
     tail_base: Seq,
     tail_bytes: u64,
     /// Records at the front of the tail that already have a place in a segment.

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 
 use super::checkpoint::{Checkpoint, SegmentEntry};
+use super::place::Wholes;
 use super::subjects::no_subjects;
 use super::verify::Verify;
 use super::{SEGMENT_BYTES, SEGMENT_BYTES_MIN, Storage, StreamLog, StreamOptions};
@@ -65,6 +66,7 @@ impl StreamLog {
             segments: VecDeque::new(),
             generation: 0,
             tail: VecDeque::new(),
+            wholes: Wholes::default(),
             tail_base: Seq(1),
             tail_bytes: 0,
             tail_placed: 0,

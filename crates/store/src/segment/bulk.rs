@@ -7,12 +7,11 @@ use std::io::{self, IoSlice};
 use bytes::Bytes;
 use parking_lot::Mutex;
 
-use super::gathered::are_large;
 use crate::disk::DiskFile;
 use crate::disk::pieces::Pieces;
 
 /// Less than this at a time is not worth it, bytes.
-const BULK_BYTES_MIN: u64 = 256 * 1024;
+const BULK_BYTES_MIN: usize = 256 * 1024;
 /// Bytes of one write.
 const PIECE_BYTES: usize = 1024 * 1024;
 
@@ -27,18 +26,13 @@ impl Default for Bulk {
 }
 
 impl Bulk {
-    /// Writes `records`, of `total` bytes, one behind the other from `at` on.
-    pub(super) fn write(
-        &self,
-        file: &dyn DiskFile,
-        records: &[Bytes],
-        total: u64,
-        at: u64,
-    ) -> io::Result<()> {
-        if total < BULK_BYTES_MIN || !are_large(records.len(), total) {
-            return write_plain(file, records, at);
+    /// Writes `parts` one behind the other from `at` on; whether their records are large.
+    pub(super) fn write(&self, file: &dyn DiskFile, parts: &[Bytes], large: bool, at: u64) -> io::Result<()> {
+        let total: usize = parts.iter().map(Bytes::len).sum();
+        if total < BULK_BYTES_MIN || !large {
+            return write_plain(file, parts, at);
         }
-        self.0.lock().write(file, at, records.iter().map(Bytes::as_ref))
+        self.0.lock().write(file, at, parts.iter().map(Bytes::as_ref))
     }
 }
 
@@ -75,7 +69,8 @@ mod tests {
             // Somebody reads it before and behind.
             let before = file.map(usize::try_from(at + total).unwrap()).unwrap();
             assert!(before[usize::try_from(at).unwrap()..].iter().all(|b| *b == 0));
-            bulk.write(file.as_ref(), &records, total, at).unwrap();
+            let large = super::super::gathered::are_large(records.len(), total);
+            bulk.write(file.as_ref(), &records, large, at).unwrap();
             records.iter().for_each(|r| expected.extend_from_slice(r));
             at += total;
             assert_eq!(before, expected);

@@ -11,13 +11,13 @@ use super::RECORDS_AT;
 use super::heads::Head;
 use crate::ids::Seq;
 use crate::order;
-use crate::record::{Message, RecordView};
+use crate::record::{self, RecordView};
 
 /// Records that are on average at least this long are large, bytes.
 const LARGE_BYTES: u64 = 1024;
 
 /// Whether so many records of `total` bytes are large.
-pub(super) const fn are_large(count: usize, total: u64) -> bool {
+pub(crate) const fn are_large(count: usize, total: u64) -> bool {
     total / LARGE_BYTES >= count as u64
 }
 
@@ -185,18 +185,19 @@ impl Default for Progress {
 }
 
 impl Gathered {
-    /// Notes records that were written at `at`, of a segment that begins with `base`.
-    pub(super) fn note(&self, base: Seq, at: u64, records: &[Bytes], total: u64) {
+    /// Notes the records among `parts`, which were written at `at` one behind the other.
+    pub(super) fn note(&self, base: Seq, at: u64, parts: &[Bytes]) {
         let mut progress = self.0.lock();
-        if progress.end != at || !are_large(records.len(), total) {
+        if progress.end != at {
             return;
         }
-        for record in records {
-            let message = Message::trusted(record.clone());
-            let slot = u32::try_from(message.seq().0.saturating_sub(base.0)).unwrap_or(u32::MAX);
-            progress.subjects.note_record(message.view(), slot);
+        for part in parts {
+            for (_, record) in record::iterate_by(part, RecordView::frame) {
+                let slot = u32::try_from(record.seq().0.saturating_sub(base.0)).unwrap_or(u32::MAX);
+                progress.subjects.note_record(record, slot);
+            }
+            progress.end += part.len() as u64;
         }
-        progress.end += total;
     }
 
     /// The subjects of all records up to `len`, if all were gathered. Gives them away.

@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 use super::blocks::{Blocks, ERASED};
 use super::data::Data;
-use super::gathered::{Gathered, SubjectTable, Subjects};
+use super::gathered::{Gathered, SubjectTable, Subjects, are_large};
 use super::index::{self, SegmentIndex};
 use super::pool::Pool;
 use super::{HOLE, MAGIC, RECORDS_AT, SEALED_MAGIC, data_name, index_name};
@@ -83,22 +83,23 @@ pub(crate) struct Appended {
     pub(crate) data: Data,
 }
 
-/// Writes `records` at `at`, growing the file as needed.
+/// Writes `parts`, which hold `count` records, at `at`, growing the file as needed.
 pub(crate) fn append(
     target: &Target,
     (file, blocks): (Option<Arc<dyn DiskFile>>, Option<Arc<Blocks>>),
     (at, gathered): (u64, &Gathered),
-    records: &[Bytes],
+    (parts, count): (&[Bytes], usize),
     cap: u64,
 ) -> io::Result<Appended> {
     if let Some(blocks) = blocks {
-        blocks.append(target.disk.as_ref(), at, records)?;
+        blocks.append(target.disk.as_ref(), at, parts)?;
         return Ok(Appended {
             file: None,
             data: Data::Blocks(blocks),
         });
     }
-    let total: u64 = records.iter().map(|r| r.len() as u64).sum();
+    let total: u64 = parts.iter().map(|r| r.len() as u64).sum();
+    let large = are_large(count, total);
     let file = match file {
         Some(file) => file,
         None => {
@@ -116,8 +117,10 @@ pub(crate) fn append(
         let doubled = end.next_power_of_two().max(GROW_BYTES_MIN);
         file.reserve(doubled.min(cap.max(end)).max(end))?;
     }
-    target.pool.bulk.write(file.as_ref(), records, total, at)?;
-    gathered.note(target.base, at, records, total);
+    target.pool.bulk.write(file.as_ref(), parts, large, at)?;
+    if large {
+        gathered.note(target.base, at, parts);
+    }
     let len = usize::try_from(file.len()?).map_err(|_| io::Error::from(io::ErrorKind::FileTooLarge))?;
     let data = Data::Plain(file.map(len)?);
     Ok(Appended {

@@ -34,13 +34,11 @@ use bytes::Bytes;
 use natterjack_subject::{Filter, FilterSet};
 use parking_lot::Mutex;
 
-use self::place::Wholes;
 use crate::batch::Committed;
 use crate::ids::{GroupId, LogIndex, Seq};
 use crate::memory::Share;
 use crate::record::{Message, RecordView};
-use crate::segment::Segment;
-use crate::segment::cursor::Passing;
+use crate::segment::{Segment, cursor::Passing};
 use crate::store::Context;
 use crate::subjects::{SubjectState, Subjects};
 use crate::traits::{Due, Limits, LoadError, MsgStore, PendingCount, Purge, Removed, State, TooMany, Upkeep};
@@ -115,7 +113,7 @@ pub(crate) struct StreamLog {
     /// Generation of segments to be made.
     generation: u32,
     tail: VecDeque<Option<Bytes>>,
-    wholes: Wholes,
+    wholes: place::Wholes,
     tail_base: Seq,
     tail_bytes: u64,
     /// Records at the front of the tail that already have a place in a segment.

@@ -50,6 +50,11 @@ impl Batch {
     }
 }
 
+/// Whether `body` is where [`BatchBuilder`] puts a long one, so that it can be written from there.
+pub(crate) fn is_lent(body: &[u8]) -> bool {
+    body.len() >= LENT_BYTES_MIN + DIRECT_BYTES && direct_start(body) == DIRECT_BYTES - BODY_AT
+}
+
 /// What a long batch lets expect of the next shrinks by one part in so many with every one that is shorter.
 const EXPECTED_SHARE: usize = 8;
 
@@ -120,8 +125,7 @@ impl BatchBuilder {
         }
         self.body.extend_from_slice(&other.body[other.lead..]);
         self.count += std::mem::take(&mut other.count);
-        other.body.clear();
-        other.body.resize(other.lead, 0);
+        other.body.truncate(other.lead);
     }
 
     /// Records so far.

@@ -4,8 +4,8 @@ use bytes::Bytes;
 
 use super::AppendError;
 use super::frame::{BODY_AT, Frame, Kind, Seed, stride};
-use crate::batch::EntryBody;
-use crate::disk::{DIRECT_BYTES, LENT_BYTES_MIN, ZEROS, direct_rest, direct_start};
+use crate::batch::{EntryBody, is_lent};
+use crate::disk::{DIRECT_BYTES, ZEROS, direct_rest};
 use crate::ids::{GroupId, LogIndex, Seq};
 use crate::seal::{SEAL_BYTES, Sealer};
 
@@ -111,11 +111,6 @@ impl Layout {
     }
 }
 
-/// Whether a frame that begins with a page has its body where it can be written from.
-fn is_lent(body: &Bytes) -> bool {
-    body.len() >= LENT_BYTES_MIN + DIRECT_BYTES && direct_start(body) == DIRECT_BYTES - BODY_AT
-}
-
 /// What an entry holds, as bytes.
 pub(super) const fn body_bytes(body: &EntryBody) -> &Bytes {
     match body {
@@ -140,6 +135,7 @@ fn sealed(sealer: Option<&Sealer>, frame: &Frame, body: &Bytes) -> Result<Bytes,
 mod tests {
     use super::*;
     use crate::batch::BatchBuilder;
+    use crate::disk::LENT_BYTES_MIN;
     use crate::journal::frame::Read;
     use crate::record::NewRecord;
 

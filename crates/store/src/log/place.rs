@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::batch::Batch;
-use crate::disk::{DIRECT_BYTES, LENT_BYTES_MIN, ZEROS, direct_start};
+use crate::batch::{Batch, is_lent};
+use crate::disk::{DIRECT_BYTES, ZEROS};
 use crate::ids::Seq;
 use crate::journal::BODY_AT;
 use crate::segment::gathered::are_large;
@@ -35,10 +35,7 @@ impl Wholes {
     /// Takes in what was put in the tail, if it is worth it.
     pub(super) fn push(&mut self, batch: &Batch) {
         let (bytes, count) = (&batch.body, batch.count as usize);
-        let is_lent = bytes.len() >= LENT_BYTES_MIN + DIRECT_BYTES
-            && direct_start(bytes) == DIRECT_BYTES - BODY_AT
-            && are_large(count, bytes.len() as u64);
-        if is_lent {
+        if is_lent(bytes) && are_large(count, bytes.len() as u64) {
             self.0.push_back(Whole {
                 base: batch.base_seq,
                 count,

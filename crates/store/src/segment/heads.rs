@@ -67,14 +67,20 @@ impl Head {
     }
 }
 
-/// Bytes that [`encode`] writes for `count` places.
-pub(super) const fn encoded_len(count: usize) -> usize {
-    4 + count * HEAD_BYTES
+/// How many places are written for `heads` of `slots` places.
+const fn places(heads: &[(u32, Head)], slots: usize) -> usize {
+    if heads.is_empty() { 0 } else { slots }
+}
+
+/// Bytes that [`encode`] writes.
+pub(super) const fn encoded_len(heads: &[(u32, Head)], slots: usize) -> usize {
+    4 + places(heads, slots) * HEAD_BYTES
 }
 
 /// Writes those of `slots` places, the heads of which come in order; none at all unless all records have one.
 pub(super) fn encode(heads: &[(u32, Head)], slots: usize, out: &mut Out) {
-    out.len(if heads.is_empty() { 0 } else { slots });
+    let places = places(heads, slots);
+    out.len(places);
     let mut at = 0;
     for (slot, head) in heads {
         while at < *slot {
@@ -84,9 +90,7 @@ pub(super) fn encode(heads: &[(u32, Head)], slots: usize, out: &mut Out) {
         head.encode(out);
         at += 1;
     }
-    if !heads.is_empty() {
-        (at as usize..slots).for_each(|_| Head::NONE.encode(out));
-    }
+    (at as usize..places).for_each(|_| Head::NONE.encode(out));
 }
 
 /// The heads of a segment's records, as its index has them.
@@ -134,7 +138,8 @@ mod tests {
             let mut out = Out::default();
             encode(&heads, slots, &mut out);
             let all = if heads.is_empty() { 0 } else { slots };
-            assert_eq!(out.0.len(), encoded_len(all));
+            assert_eq!(out.0.len(), 4 + all * HEAD_BYTES);
+            assert_eq!(out.0.len(), encoded_len(&heads, slots));
             out.0.extend_from_slice(b"behind");
             let content = Bytes::from(out.0);
             let (found, behind) = Heads::parse(&content).unwrap();

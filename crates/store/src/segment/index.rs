@@ -83,7 +83,7 @@ pub(crate) fn encode(
     subjects: &SubjectTable,
 ) -> std::io::Result<Vec<u8>> {
     let heads = subjects.heads();
-    let heads_len = heads::encoded_len(if heads.is_empty() { 0 } else { offsets.len() });
+    let heads_len = heads::encoded_len(&heads, offsets.len());
     let len = 20 + offsets.len() * 4 + heads_len + postings::encoded_len(subjects);
     let mut out = codec::to_be_sealed(len);
     out.u64(base.0);

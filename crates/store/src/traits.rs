@@ -84,6 +84,11 @@ pub trait Removed {
 
     /// Message `seq` of an entry comes; what is removed until the next one comes leaves because of it.
     fn comes(&mut self, _seq: Seq) {}
+
+    /// Whether it wants to hear of each message. If not, all that a purge takes may leave without a word.
+    fn listens(&self) -> bool {
+        true
+    }
 }
 
 /// Hears nothing.
@@ -92,6 +97,10 @@ pub struct Unheard;
 
 impl Removed for Unheard {
     fn removed(&mut self, _seq: Seq, _subject: &[u8]) {}
+
+    fn listens(&self) -> bool {
+        false
+    }
 }
 
 impl<F: FnMut(Seq, &[u8])> Removed for F {

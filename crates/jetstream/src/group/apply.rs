@@ -54,6 +54,10 @@ impl Removed for Gone {
     fn comes(&mut self, seq: Seq) {
         self.newest = seq;
     }
+
+    fn listens(&self) -> bool {
+        self.heard || self.causes.is_some()
+    }
 }
 
 /// A message that takes the place of those before it: on its subject, or all.

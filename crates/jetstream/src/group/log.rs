@@ -88,6 +88,7 @@ impl Group {
         self.remove_again_due = None;
         let waits = Waits {
             answers: std::mem::take(&mut self.answers),
+            held: std::mem::take(&mut self.held),
             ..Waits::default()
         };
         let command = Command::Consumers { changes, remove };
@@ -128,7 +129,7 @@ impl Group {
         if self.in_flight.front().is_none_or(|(first, ..)| *first != index) {
             return None;
         }
-        let (_, body, waits) = self.in_flight.pop_front()?;
+        let (_, body, mut waits) = self.in_flight.pop_front()?;
         let entry = Committed { index, body };
         let is_early = self.may_tell_early(&entry.body);
         if is_early {
@@ -149,7 +150,19 @@ impl Group {
             self.unheard = Seq::ZERO;
         }
         self.stream.recharge();
-        waits.ticket.map(|t| (t, outcome))
+        self.ripe.append(&mut waits.held);
+        let told = waits.ticket.map(|t| (t, outcome));
+        let lets_go = matches!(told, Some((_, Outcome::Consumer(_) | Outcome::ConsumerGone(_))));
+        if lets_go && !self.remove.is_empty() {
+            self.held.extend(told);
+            return None;
+        }
+        told
+    }
+
+    /// What came of commands whose effect is complete by now.
+    pub fn take_ripe(&mut self) -> Vec<(Ticket, Outcome)> {
+        std::mem::take(&mut self.ripe)
     }
 
     /// Whether publishers may hear that `body` is stored while it is put in its place: they go on meanwhile, and what they

@@ -72,6 +72,8 @@ struct Waits {
     /// Senders of acknowledgements who want to hear of the effect.
     answers: Vec<Vec<u8>>,
     ticket: Option<Ticket>,
+    /// What came of commands is told once what they let go of is gone.
+    held: Vec<(Ticket, Outcome)>,
 }
 
 #[derive(Debug)]
@@ -113,6 +115,10 @@ pub struct Group {
     answers: Vec<Vec<u8>>,
     /// Messages consumers have let go of, to be removed with the next entry.
     remove: Vec<(u64, u64)>,
+    /// What came of commands by which some of these can go; told when they are gone, as whoever hears of it may look.
+    held: Vec<(Ticket, Outcome)>,
+    /// What is to be told now.
+    ripe: Vec<(Ticket, Outcome)>,
     /// Of these, what the log refused, on a full disk say: asked for again with the next entry, or at this time.
     remove_again: Vec<(u64, u64)>,
     remove_again_due: Option<u64>,
@@ -159,6 +165,8 @@ impl Group {
             in_flight: VecDeque::new(),
             answers: Vec::new(),
             remove: Vec::new(),
+            held: Vec::new(),
+            ripe: Vec::new(),
             remove_again: Vec::new(),
             remove_again_due: None,
             changes_due: None,

@@ -38,10 +38,11 @@ impl Group {
     fn fail(
         &mut self,
         body: &EntryBody,
-        waits: Waits,
+        mut waits: Waits,
         why: &str,
         fx: &mut dyn Effects,
     ) -> Option<(Ticket, Outcome)> {
+        self.ripe.append(&mut waits.held);
         match body {
             EntryBody::Messages(batch) => {
                 for (_, record) in batch.records() {

@@ -315,9 +315,10 @@ impl Owner {
     }
 
     fn resolve(&mut self, outcome: Option<(Ticket, Outcome)>) {
-        let Some((ticket, outcome)) = outcome else { return };
-        if let Some(then) = self.waiting.remove(&ticket) {
-            then(self, outcome);
+        for (ticket, outcome) in self.group.take_ripe().into_iter().chain(outcome) {
+            if let Some(then) = self.waiting.remove(&ticket) {
+                then(self, outcome);
+            }
         }
     }
 

@@ -25,6 +25,16 @@ struct Page {
 }
 
 impl StreamLog {
+    /// The oldest message of a literal subject.
+    pub(super) fn first_of_subject(&self, subject: &[u8]) -> Option<Seq> {
+        if let Some(oldest) = self.subjects.oldest(subject) {
+            return Some(oldest);
+        }
+        let state = self.subject(subject)?;
+        let filter = FilterSet::new(vec![Filter::parse(subject).ok()?]);
+        self.find_next(&filter, state.first_bound).map(|m| m.seq())
+    }
+
     pub(super) fn last_of_subject(&mut self, subject: &[u8]) -> Option<Seq> {
         let state = self.subject(subject)?;
         if !state.last_stale {

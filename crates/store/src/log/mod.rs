@@ -14,6 +14,7 @@ mod lasts;
 mod learn;
 mod open;
 mod place;
+mod purge;
 mod read;
 mod reindex;
 mod remove;
@@ -263,12 +264,7 @@ impl MsgStore for StreamLog {
     }
 
     fn first_for(&self, subject: &[u8]) -> Option<Seq> {
-        if let Some(oldest) = self.subjects.oldest(subject) {
-            return Some(oldest);
-        }
-        let state = self.subject(subject)?;
-        let filter = FilterSet::new(vec![Filter::parse(subject).ok()?]);
-        self.find_next(&filter, state.first_bound).map(|m| m.seq())
+        self.first_of_subject(subject)
     }
 
     fn multi_last(&mut self, filter: &FilterSet, up_to: Seq, max: usize) -> Result<Vec<Seq>, TooMany> {

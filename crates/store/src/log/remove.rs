@@ -1,12 +1,10 @@
-//! Taking messages away: one, many, or everything behind a point.
-
-use natterjack_subject::{Filter, FilterSet};
+//! Taking one message away.
 
 use super::checkpoint::Erase;
 use super::{Storage, StreamLog};
 use crate::ids::Seq;
 use crate::record::RecordView;
-use crate::traits::{Purge, Removed};
+use crate::traits::Removed;
 
 /// What is known of a message that leaves.
 #[derive(Default)]
@@ -128,68 +126,6 @@ impl StreamLog {
                 self.state.first_ts_ns = 0;
             }
         }
-    }
-
-    pub(super) fn apply_purge(&mut self, purge: &Purge, removed: &mut dyn Removed) -> u64 {
-        let filter = purge.filter.as_ref().filter(|f| !f.is_all());
-        let end = purge
-            .up_to
-            .unwrap_or_else(|| self.last().next())
-            .min(self.last().next());
-        let count = match filter {
-            None => self.purge_front(end, purge.keep, removed),
-            Some(filter) => self.purge_filtered(filter, end, purge.keep, removed),
-        };
-        if let Some(up_to) = purge.up_to.filter(|_| filter.is_none()) {
-            // The peer moves on to a sequence that is still to come.
-            if up_to > self.last().next() && self.state.msgs == 0 {
-                self.apply_skip(up_to.previous(), 0);
-            }
-        }
-        count
-    }
-
-    fn purge_front(&mut self, end: Seq, keep: u64, removed: &mut dyn Removed) -> u64 {
-        let before = self.state.msgs;
-        while self.state.msgs > keep && self.state.first_seq < end {
-            let first = self.state.first_seq;
-            if !self.apply_remove(first, false, removed) {
-                break;
-            }
-        }
-        before - self.state.msgs
-    }
-
-    fn purge_filtered(&mut self, filter: &Filter, end: Seq, keep: u64, removed: &mut dyn Removed) -> u64 {
-        let set = FilterSet::new(vec![filter.clone()]);
-        let mut left = if keep > 0 {
-            self.count_pending(&set, Seq(1), false).count
-        } else {
-            0
-        };
-        let mut from = self.state.first_seq;
-        if filter.is_literal() {
-            let Some(state) = self.subject(filter.as_bytes()) else {
-                return 0;
-            };
-            from = from.max(state.first_bound);
-        }
-        let mut count = 0;
-        while let Some(message) = self.find_next(&set, from) {
-            if message.seq() >= end || (keep > 0 && left <= keep) {
-                break;
-            }
-            from = message.seq().next();
-            if self.apply_remove(message.seq(), false, removed) {
-                count += 1;
-                left = left.saturating_sub(1);
-            }
-            // All there is of a single subject may be gone long before the end of the stream.
-            if filter.is_literal() && self.subject(filter.as_bytes()).is_none() {
-                break;
-            }
-        }
-        count
     }
 
     /// Has the bytes of a deleted record overwritten once a checkpoint says that it is deleted: until then a restart reads

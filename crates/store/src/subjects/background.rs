@@ -176,16 +176,43 @@ impl Subjects {
         self.is_frozen() || self.background.merging.is_some()
     }
 
-    /// Forgets everything: the messages will say it again.
+    /// Has what the worker is making removed once it is made.
+    fn abandon(&mut self, worker: &Worker) {
+        let Background { writing, merging, .. } = std::mem::take(&mut self.background);
+        let Some(Place { disk, .. }) = self.place.clone() else {
+            return;
+        };
+        let copies = Arc::clone(&self.copies);
+        // Jobs end in the order they are given, and so do those that name what is written in a checkpoint.
+        let _outcome = worker.submit(move || {
+            let written = writing.and_then(|w| w.take()).and_then(Result::ok);
+            let merged = match merging.and_then(|(_, m)| m.take()) {
+                Some(Ok(Progress::Whole(run))) => Some(Arc::new(run)),
+                Some(Ok(Progress::Partly(merge))) => {
+                    merge.give_up();
+                    None
+                }
+                _ => None,
+            };
+            for run in written.into_iter().chain(merged) {
+                if run.named.load(Ordering::Relaxed) {
+                    copies.lock().push(run.path().to_owned());
+                } else {
+                    // Left behind, it is removed when the stream is opened the next time.
+                    let _left = disk.remove(run.path());
+                }
+            }
+        });
+    }
+
+    /// Forgets everything: the messages will say it again, or there are none.
     pub(crate) fn reset(&mut self, worker: &Worker) {
         let runs = std::mem::take(&mut self.runs);
         self.let_go(&runs, worker);
         self.frozen = None;
         let gone = self.take_gone();
-        self.background = Background {
-            gone,
-            ..Background::default()
-        };
+        self.abandon(worker);
+        self.background.gone = gone;
         self.table = Memtable::default();
         self.live = 0;
         self.has_histories = self.keeps_histories;

@@ -106,9 +106,19 @@ impl Merge {
     pub(super) fn step(&mut self) -> Result<Option<Run>, SpillError> {
         let outcome = self.copy_some();
         if outcome.is_err() {
-            let _left = self.place.disk.remove(&self.path);
+            self.remove();
         }
         outcome
+    }
+
+    /// Ends it before its time.
+    pub(super) fn give_up(self) {
+        self.remove();
+    }
+
+    fn remove(&self) {
+        // Left behind, it is removed when the stream is opened the next time.
+        let _left = self.place.disk.remove(&self.path);
     }
 
     fn copy_some(&mut self) -> Result<Option<Run>, SpillError> {

@@ -331,3 +331,34 @@ fn dead_texts_are_moved_out() {
     let bytes = subjects.memory_bytes();
     assert!(bytes < 1_600_000, "{bytes}");
 }
+
+/// Whatever the worker is at: a table on its way, a merge, a checkpoint that names what is written.
+#[test]
+fn what_is_being_made_when_all_is_forgotten_leaves_no_file() {
+    for (tables, names) in [(1, false), (1, true), (9, false), (9, true)] {
+        let (disk, worker) = (SimDisk::default(), Worker::start().unwrap());
+        let mut subjects = Subjects::new(Some(place(&disk)));
+        for n in 1..=tables {
+            assert!(subjects.add(name(n).as_bytes(), Seq(n)).is_ok());
+            subjects.collect(&worker).unwrap();
+            worker.drain();
+            subjects.collect(&worker).unwrap();
+            subjects.freeze(&worker);
+        }
+        let kept = names.then(|| kept(&mut subjects, &worker, false));
+        subjects.reset(&worker);
+        worker.drain();
+        if kept.is_some() {
+            let _next = subjects.keep(false, &worker);
+        }
+        subjects
+            .take_gone()
+            .iter()
+            .for_each(|path| disk.remove(path).unwrap());
+        assert_eq!(
+            disk.list(Path::new(DIR)).unwrap(),
+            Vec::<String>::new(),
+            "{tables} {names}"
+        );
+    }
+}

@@ -264,6 +264,7 @@ impl World {
                 break;
             };
             outcomes.extend(self.write(proposal));
+            outcomes.extend(self.group.take_ripe());
         }
         outcomes
     }

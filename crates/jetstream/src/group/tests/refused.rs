@@ -5,8 +5,8 @@ use natterjack_jsapi::stream::Retention;
 use natterjack_store::LogIndex;
 
 use super::World;
-use crate::Command;
 use crate::stream::Incoming;
+use crate::{Command, Outcome, Ticket};
 
 const WHY: &str = "no space left on device";
 
@@ -130,4 +130,29 @@ fn what_was_acknowledged_goes_when_there_is_space_again() {
     }
     world.settle();
     assert_eq!(world.group.state().messages, 0);
+}
+
+#[test]
+fn who_deletes_a_consumer_hears_of_it_when_what_it_held_is_gone() {
+    for is_refused in [false, true] {
+        let mut world = World::new(|c| c.retention = Retention::Interest);
+        let id = world.consumer("a", |_| {});
+        world.publish("s.x", "1");
+        let ticket = Ticket(100);
+        world.group.propose(Command::ConsumerDelete { id }, Some(ticket));
+        assert_eq!(world.settle_one(), None, "the message is still there");
+        assert_eq!(world.group.info(world.now).state.messages, 1);
+        assert_eq!(world.group.take_ripe(), []);
+        if is_refused {
+            world.fly(101);
+            world.refuse(101);
+        } else {
+            world.settle_one();
+            assert_eq!(world.group.info(world.now).state.messages, 0);
+        }
+        assert_eq!(
+            world.group.take_ripe(),
+            [(ticket, Outcome::ConsumerGone("a".into()))]
+        );
+    }
 }

@@ -392,6 +392,8 @@ pub struct Options {
     pub no_system_account: bool,
     /// JetStream.
     pub jetstream: JetStream,
+    /// Whose JetStream is in which domain: what those accounts ask of the API goes there.
+    pub default_domains: BTreeMap<String, String>,
     /// Top-level storage folder.
     pub store_dir: Option<String>,
     /// Tags.
@@ -433,6 +435,7 @@ impl Default for Options {
             system_account: String::new(),
             no_system_account: false,
             jetstream: JetStream::default(),
+            default_domains: BTreeMap::new(),
             store_dir: None,
             tags: Vec::new(),
             metadata: BTreeMap::new(),

@@ -26,6 +26,11 @@ pub(crate) fn server(server: &Server) {
             server.options.config_digest
         );
     }
+    if !server.options.default_domains.is_empty() {
+        tracing::warn!(
+            "The option `default_js_domain` is a temporary backwards compatibility measure and will be removed"
+        );
+    }
 }
 
 /// Bytes in words.

@@ -2,6 +2,7 @@
 
 mod jetstream;
 
+use std::collections::BTreeMap;
 use std::fmt::{Debug, Display};
 
 use natterjack_jsapi::Nanos;
@@ -78,6 +79,12 @@ fn same_block<T: PartialEq + Debug>(name: &'static str, old: &T, new: &T) -> Res
     Err(NotReloadable::Changed { name, old, new })
 }
 
+/// A map as Go prints it.
+fn go_map(map: &BTreeMap<String, String>) -> String {
+    let pairs: Vec<String> = map.iter().map(|(key, value)| format!("{key}:{value}")).collect();
+    format!("map[{}]", pairs.join(" "))
+}
+
 fn fixed(old: &Options, new: &Options) -> Result<(), NotReloadable> {
     let (a, b) = (&old.limits, &new.limits);
     same("ServerName", &old.server_name, &new.server_name)?;
@@ -118,6 +125,11 @@ fn fixed(old: &Options, new: &Options) -> Result<(), NotReloadable> {
     same("ProxyProtocol", old.proxy_protocol, new.proxy_protocol)?;
     same_block("FeatureFlags", &old.feature_flags, &new.feature_flags)?;
     jetstream::check(&old.jetstream, &new.jetstream)?;
+    same(
+        "JsAccDefaultDomain",
+        go_map(&old.default_domains),
+        go_map(&new.default_domains),
+    )?;
     if old.jetstream.enabled {
         same_block("StoreDir", &old.storage(), &new.storage())?;
     }

@@ -1,5 +1,7 @@
 //! `jetstream { }`, or just whether it is on.
 
+use std::collections::BTreeMap;
+
 use natterjack_conf::{Kind, Value};
 
 use crate::options::{Cipher, JetStream, Secret, Sync};
@@ -38,6 +40,23 @@ pub(crate) fn read(value: &Value, js: &mut JetStream, f: &mut Findings) {
             ),
         ),
     }
+}
+
+/// Reads which account's JetStream is in which domain.
+pub(crate) fn default_domains(value: &Value, into: &mut BTreeMap<String, String>, f: &mut Findings) {
+    let Some(map) = value.as_map() else {
+        let kind = value.go_type();
+        f.error(
+            value,
+            format!("error default_js_domain config: unsupported type {kind}"),
+        );
+        return;
+    };
+    f.framed(value, |f| {
+        for (account, domain) in map {
+            into.insert(account.clone(), f.text(domain).unwrap_or_default());
+        }
+    });
 }
 
 fn storage(key: &str, value: &Value, js: &mut JetStream, f: &mut Findings) -> bool {

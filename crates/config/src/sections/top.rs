@@ -219,6 +219,7 @@ fn blocks(key: &str, value: &Value, o: &mut Options, f: &mut Findings) -> bool {
         "accounts" => accounts::read(value, &mut o.accounts, f),
         "mappings" | "maps" => o.mappings = mappings::read(value, f),
         "jetstream" => jetstream::read(value, &mut o.jetstream, f),
+        "default_js_domain" => jetstream::default_domains(value, &mut o.default_domains, f),
         _ => return false,
     }
     true

@@ -43,6 +43,7 @@ pub fn changes(old: &Options, new: &Options) -> Result<Vec<String>, NotReloadabl
     );
     authorization(&mut lines, old, new);
     rest(&mut lines, old, new);
+    jetstream::lines(&mut lines, &old.jetstream, &new.jetstream);
     Ok(lines)
 }
 
@@ -130,9 +131,7 @@ fn fixed(old: &Options, new: &Options) -> Result<(), NotReloadable> {
         go_map(&old.default_domains),
         go_map(&new.default_domains),
     )?;
-    if old.jetstream.enabled {
-        same_block("StoreDir", &old.storage(), &new.storage())?;
-    }
+    jetstream::check_storage(old, new)?;
     Ok(())
 }
 

@@ -58,7 +58,7 @@ pub(crate) fn cores() -> usize {
 
 /// What JetStream is configured to and uses.
 pub(crate) fn jetstream(server: &Server) -> Option<(Value, Value)> {
-    let jetstream = server.jetstream.get()?;
+    let jetstream = server.jetstream()?;
     let live = server.live.load();
     let options = &live.options.jetstream;
     let mut config = json!({

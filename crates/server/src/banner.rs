@@ -51,7 +51,9 @@ pub(crate) fn count(n: u64) -> String {
 pub(crate) fn jetstream(jetstream: &JetStream) {
     let options = &jetstream.server.options.jetstream;
     tracing::info!("---------------- JETSTREAM ----------------");
-    tracing::info!("  Strict:          {}", options.strict);
+    if options.strict {
+        tracing::info!("  Strict:          true");
+    }
     tracing::info!("  Max Memory:      {}", size(jetstream.memory_max()));
     tracing::info!("  Max Storage:     {}", size(jetstream.store_max()));
     tracing::info!("  Store Directory: \"{}\"", jetstream.folder.display());

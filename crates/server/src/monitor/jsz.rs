@@ -29,17 +29,21 @@ async fn stream(server: &Server, stream: &Stream, show: Show) -> Value {
     detail["state"] = embed(&*stream.state.lock());
     if show.consumers {
         let infos = stream.consumer_infos().await;
-        let shown = infos.iter().map(|info| {
-            let mut one = embed(info);
-            one["cluster"] = json!({"leader": server.name});
-            if !show.config
-                && let Some(fields) = one.as_object_mut()
-            {
-                fields.shift_remove("config");
-            }
-            one
-        });
-        detail["consumer_detail"] = shown.collect();
+        let shown: Vec<Value> = infos
+            .iter()
+            .map(|info| {
+                let mut one = embed(info);
+                if !show.config
+                    && let Some(fields) = one.as_object_mut()
+                {
+                    fields.shift_remove("config");
+                }
+                one
+            })
+            .collect();
+        if !shown.is_empty() {
+            detail["consumer_detail"] = shown.into();
+        }
     }
     detail
 }

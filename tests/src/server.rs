@@ -30,6 +30,8 @@ pub struct Options {
     pub executable: Option<PathBuf>,
     /// Whether one thread serves all connections: what each thread keeps for itself differs from run to run.
     pub one_thread: bool,
+    /// Whether no flag says anything of JetStream, and the folder of the server is the one it runs in.
+    pub bare: bool,
 }
 
 /// A running server with its own store folder and log.
@@ -314,13 +316,16 @@ impl Drop for Server {
 fn spawn(executable: &Path, options: &Options, dir: &Path) -> Outcome<Child> {
     let mut command = Command::new(executable);
     command
-        .args(["-a", "127.0.0.1", "-p", "-1", "-js", "-sd"])
-        .arg(dir.join("store"));
-    command
+        .args(["-a", "127.0.0.1", "-p", "-1"])
         .arg("--ports_file_dir")
         .arg(dir)
         .arg("-l")
         .arg(dir.join("server.log"));
+    if options.bare {
+        command.current_dir(dir);
+    } else {
+        command.args(["-js", "-sd"]).arg(dir.join("store"));
+    }
     if let Some(text) = &options.config {
         let path = dir.join(CONFIG_FILE);
         std::fs::write(&path, text)?;

@@ -174,7 +174,6 @@ const SECTIONS: &[(&str, &[&str])] = &[
     ("resolver_tls", TLS),
     ("resolver_preload", ANY),
     ("resolver_pinned_accounts", ANY),
-    ("default_js_domain", ANY),
     ("ocsp", ANY),
     ("ocsp_cache", ANY),
     ("proxies", ANY),

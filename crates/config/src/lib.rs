@@ -22,6 +22,7 @@ mod known;
 pub mod options;
 mod reload;
 mod sections;
+mod size;
 mod walk;
 
 pub use check::{StartError, check};
@@ -29,6 +30,7 @@ pub use file::{Loaded, load};
 pub use flags::{Command, Flags, USAGE};
 pub use options::{Options, Sync};
 pub use reload::{NotReloadable, changes};
+pub use size::size;
 
 #[cfg(test)]
 mod tests;

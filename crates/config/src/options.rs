@@ -298,6 +298,12 @@ pub struct JetStream {
     pub batch_timeout_ns: u64,
     /// Tag that sets replicas apart.
     pub unique_tag: String,
+    /// Whether leaf nodes extend it: for clusters. Has no effect here.
+    pub extension_hint: String,
+    /// Bytes on their way to replicas that catch up, 0 for what is usual. Has no effect here.
+    pub max_catchup_bytes: i64,
+    /// Reads and writes of files at a time. Has no effect here: few threads do them all.
+    pub concurrent_io_max: i64,
 }
 
 impl Default for JetStream {
@@ -328,6 +334,9 @@ impl Default for JetStream {
             max_batch_size: 1_000,
             batch_timeout_ns: 10 * SECOND_NS,
             unique_tag: String::new(),
+            extension_hint: String::new(),
+            max_catchup_bytes: 0,
+            concurrent_io_max: 4_096,
         }
     }
 }
@@ -392,6 +401,8 @@ pub struct Options {
     pub no_system_account: bool,
     /// JetStream.
     pub jetstream: JetStream,
+    /// Whose JetStream is in which domain: what those accounts ask of the API goes there.
+    pub default_domains: BTreeMap<String, String>,
     /// Top-level storage folder.
     pub store_dir: Option<String>,
     /// Tags.
@@ -433,6 +444,7 @@ impl Default for Options {
             system_account: String::new(),
             no_system_account: false,
             jetstream: JetStream::default(),
+            default_domains: BTreeMap::new(),
             store_dir: None,
             tags: Vec::new(),
             metadata: BTreeMap::new(),

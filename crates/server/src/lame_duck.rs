@@ -31,7 +31,7 @@ pub(crate) async fn send_away(server: &Arc<Server>) {
     tracing::info!("Entering lame duck mode, stop accepting new clients");
     server.lame_duck.store(true, Ordering::Release);
     server.ready.store(false, Ordering::Release);
-    if let Some(jetstream) = server.jetstream.get() {
+    if let Some(jetstream) = server.jetstream() {
         tracing::info!("Initiating JetStream Shutdown...");
         jetstream.stop().await;
         tracing::info!("JetStream Shutdown");

@@ -129,7 +129,8 @@ pub(crate) fn update(accounts: &Accounts, options: &Options) -> Vec<Arc<Account>
     let mut fresh = Vec::new();
     let domain = &options.jetstream.domain;
     if let Some(global) = accounts.get(GLOBAL_ACCOUNT) {
-        global.set_mappings(mappings(&options.mappings, domain));
+        let theirs = options.default_domains.get(GLOBAL_ACCOUNT);
+        global.set_mappings(mappings(&options.mappings, domain, theirs));
     }
     for configured in &options.accounts {
         let account = accounts.get(&configured.name).unwrap_or_else(|| {
@@ -137,7 +138,8 @@ pub(crate) fn update(accounts: &Accounts, options: &Options) -> Vec<Arc<Account>
             fresh.push(Arc::clone(&account));
             account
         });
-        account.set_mappings(mappings(&configured.mappings, domain));
+        let theirs = options.default_domains.get(&configured.name);
+        account.set_mappings(mappings(&configured.mappings, domain, theirs));
         account.trace.store(configured.trace.clone().map(Arc::new));
         *account.limits.lock() = limits(configured);
     }

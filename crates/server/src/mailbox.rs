@@ -68,6 +68,12 @@ impl<P: Pile> Mailbox<P> {
     pub(crate) fn push(&self, bytes: usize, add: impl FnOnce(&mut P)) -> bool {
         let (first, held) = {
             let mut pile = self.pile.lock();
+            if self.gate.closed.load(Ordering::Relaxed) {
+                drop(pile);
+                // Whoever waits for what comes of it hears that nothing does.
+                add(&mut P::default());
+                return false;
+            }
             let first = pile.is_empty();
             add(&mut pile);
             // Counted before anybody can take it: what is settled was always counted first.
@@ -93,9 +99,14 @@ impl<P: Pile> Mailbox<P> {
         }
     }
 
-    /// Nobody will take anything any more: producers need not wait.
+    /// Nobody will take anything any more: what is there and what still comes is dropped, and producers need not wait.
     pub(crate) fn close(&self) {
-        self.gate.closed.store(true, Ordering::Relaxed);
+        let left = {
+            let mut pile = self.pile.lock();
+            self.gate.closed.store(true, Ordering::Relaxed);
+            std::mem::take(&mut *pile)
+        };
+        drop(left);
         self.gate.opened.notify_waiters();
     }
 
@@ -118,6 +129,29 @@ mod tests {
         fn is_empty(&self) -> bool {
             self.0.is_empty()
         }
+    }
+
+    #[derive(Debug, Default)]
+    struct Senders(Vec<std::sync::mpsc::Sender<()>>);
+
+    impl Pile for Senders {
+        fn is_empty(&self) -> bool {
+            self.0.is_empty()
+        }
+    }
+
+    #[test]
+    fn who_waits_at_a_closed_mailbox_is_let_go() {
+        let mailbox = Mailbox::<Senders>::new(1);
+        let put = || {
+            let (sender, receiver) = std::sync::mpsc::channel();
+            (mailbox.push(2, |p| p.0.push(sender)), receiver)
+        };
+        let (waits, before) = put();
+        mailbox.close();
+        let (waits_still, after) = put();
+        assert!(waits && !waits_still && !mailbox.gate.is_full());
+        assert!(before.recv().is_err() && after.recv().is_err());
     }
 
     #[test]

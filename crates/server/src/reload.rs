@@ -10,6 +10,7 @@ use natterjack_proto::{ServerError, encode};
 
 use crate::account::Account;
 use crate::conn::{CloseReason, Conn};
+use crate::jetstream::switch;
 use crate::live::{self, Live};
 use crate::server::Server;
 use crate::{clock, log, ports, run, system};
@@ -18,8 +19,9 @@ use crate::{clock, log, ports, run, system};
 ///
 /// # Errors
 /// Why not, in the words of the log.
-pub(crate) fn reload(server: &Arc<Server>) -> Result<(), String> {
-    match apply(server) {
+pub(crate) async fn reload(server: &Arc<Server>) -> Result<(), String> {
+    let _one_at_a_time = server.reloading.lock().await;
+    match apply(server).await {
         Ok(digest) => {
             tracing::info!("Reloaded server configuration ({digest})");
             Ok(())
@@ -31,7 +33,7 @@ pub(crate) fn reload(server: &Arc<Server>) -> Result<(), String> {
     }
 }
 
-fn apply(server: &Arc<Server>) -> Result<String, String> {
+async fn apply(server: &Arc<Server>) -> Result<String, String> {
     let flags = server.flags.get().cloned().unwrap_or_default();
     if flags.config.is_none() {
         return Err("can only reload config when a file is provided using -c or --config".into());
@@ -46,7 +48,8 @@ fn apply(server: &Arc<Server>) -> Result<String, String> {
     for account in &came {
         system::serve(server, account);
     }
-    if let Some(jetstream) = server.jetstream.get() {
+    let switched = before.options.jetstream.enabled != server.live.load().options.jetstream.enabled;
+    if let Some(jetstream) = server.jetstream().filter(|_| !switched) {
         came.into_iter().for_each(|account| jetstream.adopt(account));
         jetstream.reconfigure();
     }
@@ -54,6 +57,9 @@ fn apply(server: &Arc<Server>) -> Result<String, String> {
     write_files(server, &before);
     for line in lines {
         tracing::info!("{line}");
+    }
+    if switched {
+        switch::turn(server).await;
     }
     send_surplus_away(server);
     for conn in server.connections() {

@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use natterjack_conf::{Source, include_path};
 use natterjack_config::{Command, Flags, Options, USAGE, check, flags, load};
@@ -13,8 +13,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use crate::conn::CloseReason;
-use crate::jetstream::JetStream;
-use crate::jetstream::place;
+use crate::jetstream::{place, switch};
 use crate::log::{FATAL, Lines};
 use crate::server::Server;
 use crate::signal::{Asked, Signals};
@@ -188,7 +187,9 @@ async fn serve(options: Options, flags: &Flags) -> Result<(), String> {
     }
     system::start(&server);
     monitor::start(&server)?;
-    start_jetstream(&server)?;
+    if server.options.jetstream.enabled {
+        switch::on(&server).map_err(|why| format!("Can't start JetStream: {why}"))?;
+    }
     let (host, port) = (&server.options.host, server.options.port);
     let listener =
         listen::bind(host, port).map_err(|e| format!("Error listening on port: {host}:{port}, {e}"))?;
@@ -229,7 +230,7 @@ async fn obey(server: &Arc<Server>, mut signals: Signals, accepting: JoinHandle<
                 return;
             }
             Asked::Reload => {
-                let _logged = reload::reload(server);
+                let _logged = reload::reload(server).await;
             }
             Asked::Reopen => log::reopen(),
             Asked::LameDuck if leaving.is_some() => {}
@@ -241,27 +242,11 @@ async fn obey(server: &Arc<Server>, mut signals: Signals, accepting: JoinHandle<
     }
 }
 
-fn start_jetstream(server: &Arc<Server>) -> Result<(), String> {
-    if !server.options.jetstream.enabled {
-        return Ok(());
-    }
-    tracing::info!("Starting JetStream");
-    let since = Instant::now();
-    let jetstream = JetStream::open(server).map_err(|e| format!("Can't start JetStream: {e}"))?;
-    banner::jetstream(&jetstream);
-    jetstream
-        .start()
-        .map_err(|e| format!("Can't start JetStream: {e}"))?;
-    let _first = server.jetstream.set(jetstream);
-    tracing::info!("Took {:?} to start JetStream", since.elapsed());
-    Ok(())
-}
-
 /// Lets go of clients, makes everything durable, and says so.
 async fn stop(server: &Arc<Server>) {
     tracing::info!("Initiating Shutdown...");
     server.ready.store(false, Ordering::Release);
-    if let Some(jetstream) = server.jetstream.get()
+    if let Some(jetstream) = server.jetstream()
         && !server.lame_duck.load(Ordering::Acquire)
     {
         tracing::info!("Initiating JetStream Shutdown...");

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use natterjack_config::{Flags, Options};
 use natterjack_jsapi::GoTime;
 use natterjack_jsapi::versioning::{API_LEVEL, PEER_VERSION};
@@ -92,7 +92,9 @@ pub(crate) struct Server {
     /// Whether clients are being sent away.
     pub(crate) lame_duck: AtomicBool,
     /// JetStream, if it is on.
-    pub(crate) jetstream: OnceLock<Arc<JetStream>>,
+    jetstream: ArcSwapOption<JetStream>,
+    /// One reload at a time.
+    pub(crate) reloading: tokio::sync::Mutex<()>,
     /// Wakes those who wait for the last connection.
     pub(crate) emptied: Notify,
     /// How busy it is.
@@ -129,12 +131,23 @@ impl Server {
             monitoring: OnceLock::new(),
             ready: AtomicBool::new(false),
             lame_duck: AtomicBool::new(false),
-            jetstream: OnceLock::new(),
+            jetstream: ArcSwapOption::empty(),
+            reloading: tokio::sync::Mutex::default(),
             emptied: Notify::new(),
             cpu: Cpu::default(),
             flags: OnceLock::new(),
             options,
         }))
+    }
+
+    /// JetStream, if it is on.
+    pub(crate) fn jetstream(&self) -> Option<Arc<JetStream>> {
+        self.jetstream.load_full()
+    }
+
+    /// Puts `jetstream` in the place of what there was, which is given back.
+    pub(crate) fn set_jetstream(&self, jetstream: Option<Arc<JetStream>>) -> Option<Arc<JetStream>> {
+        self.jetstream.swap(jetstream)
     }
 
     /// The account of connections that have not said who they are.
@@ -246,7 +259,7 @@ impl Server {
         let live = self.live.load();
         let options = &live.options;
         let (host, port) = self.advertised(&options.client_advertise);
-        let jetstream = self.jetstream.get().is_some();
+        let jetstream = self.jetstream().is_some();
         Info {
             server_id: self.id.clone(),
             server_name: self.name.clone(),

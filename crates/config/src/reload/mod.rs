@@ -2,6 +2,7 @@
 
 mod jetstream;
 
+use std::collections::BTreeMap;
 use std::fmt::{Debug, Display};
 
 use natterjack_jsapi::Nanos;
@@ -42,6 +43,7 @@ pub fn changes(old: &Options, new: &Options) -> Result<Vec<String>, NotReloadabl
     );
     authorization(&mut lines, old, new);
     rest(&mut lines, old, new);
+    jetstream::lines(&mut lines, &old.jetstream, &new.jetstream);
     Ok(lines)
 }
 
@@ -76,6 +78,12 @@ fn same_block<T: PartialEq + Debug>(name: &'static str, old: &T, new: &T) -> Res
     }
     let (old, new) = ("(as started)".into(), "(as in the file)".into());
     Err(NotReloadable::Changed { name, old, new })
+}
+
+/// A map as Go prints it.
+fn go_map(map: &BTreeMap<String, String>) -> String {
+    let pairs: Vec<String> = map.iter().map(|(key, value)| format!("{key}:{value}")).collect();
+    format!("map[{}]", pairs.join(" "))
 }
 
 fn fixed(old: &Options, new: &Options) -> Result<(), NotReloadable> {
@@ -118,9 +126,12 @@ fn fixed(old: &Options, new: &Options) -> Result<(), NotReloadable> {
     same("ProxyProtocol", old.proxy_protocol, new.proxy_protocol)?;
     same_block("FeatureFlags", &old.feature_flags, &new.feature_flags)?;
     jetstream::check(&old.jetstream, &new.jetstream)?;
-    if old.jetstream.enabled {
-        same_block("StoreDir", &old.storage(), &new.storage())?;
-    }
+    same(
+        "JsAccDefaultDomain",
+        go_map(&old.default_domains),
+        go_map(&new.default_domains),
+    )?;
+    jetstream::check_storage(old, new)?;
     Ok(())
 }
 

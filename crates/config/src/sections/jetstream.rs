@@ -1,9 +1,14 @@
 //! `jetstream { }`, or just whether it is on.
 
+use std::collections::BTreeMap;
+
 use natterjack_conf::{Kind, Value};
 
 use crate::options::{Cipher, JetStream, Secret, Sync};
 use crate::walk::Findings;
+
+/// The folder is said twice.
+pub(crate) const DUPLICATE_FOLDER: &str = "Duplicate 'store_dir' configuration";
 
 /// Reads the jetstream block.
 pub(crate) fn read(value: &Value, js: &mut JetStream, f: &mut Findings) {
@@ -22,8 +27,9 @@ pub(crate) fn read(value: &Value, js: &mut JetStream, f: &mut Findings) {
             f.framed(value, |f| {
                 for (key, value) in map {
                     let name = key.to_lowercase();
-                    let taken =
-                        storage(&name, value, js, f) || queues(&name, value, js, f) || later(&name, value, f);
+                    let taken = storage(&name, value, js, f)
+                        || queues(&name, value, js, f)
+                        || later(&name, value, js, f);
                     if !taken {
                         f.unknown(key, value);
                     }
@@ -40,6 +46,23 @@ pub(crate) fn read(value: &Value, js: &mut JetStream, f: &mut Findings) {
     }
 }
 
+/// Reads which account's JetStream is in which domain.
+pub(crate) fn default_domains(value: &Value, into: &mut BTreeMap<String, String>, f: &mut Findings) {
+    let Some(map) = value.as_map() else {
+        let kind = value.go_type();
+        f.error(
+            value,
+            format!("error default_js_domain config: unsupported type {kind}"),
+        );
+        return;
+    };
+    f.framed(value, |f| {
+        for (account, domain) in map {
+            into.insert(account.clone(), f.text(domain).unwrap_or_default());
+        }
+    });
+}
+
 fn storage(key: &str, value: &Value, js: &mut JetStream, f: &mut Findings) -> bool {
     match key {
         "enabled" | "enable" => js.enabled = f.flag(value).unwrap_or(js.enabled),
@@ -53,7 +76,8 @@ fn storage(key: &str, value: &Value, js: &mut JetStream, f: &mut Findings) -> bo
                 ),
             ),
         },
-        "store_dir" | "storedir" | "store" => js.store_dir = f.text(value),
+        "store_dir" | "storedir" | "store" if js.store_dir.is_some() => f.error(value, DUPLICATE_FOLDER),
+        "store_dir" | "storedir" | "store" => js.store_dir = f.text(value).filter(|dir| !dir.is_empty()),
         "max_memory_store" | "max_mem_store" | "max_mem" => {
             js.max_memory_bytes = f
                 .storage("max_mem_store", value)
@@ -121,15 +145,12 @@ fn queues(key: &str, value: &Value, js: &mut JetStream, f: &mut Findings) -> boo
     true
 }
 
-/// Keys that matter only to features to come, or tune what this server does not have: read, checked, without effect.
-fn later(key: &str, value: &Value, f: &mut Findings) -> bool {
+/// Keys that matter only to features to come, or tune what this server does not have: read, checked, without
+/// effect but that a reload may not change some.
+fn later(key: &str, value: &Value, js: &mut JetStream, f: &mut Findings) -> bool {
     match key {
-        "extension_hint" => {
-            f.text(value);
-        }
-        "max_outstanding_catchup" => {
-            f.storage(key, value);
-        }
+        "extension_hint" => js.extension_hint = f.text(value).unwrap_or_default(),
+        "max_outstanding_catchup" => js.max_catchup_bytes = f.storage(key, value).unwrap_or(0),
         "meta_compact_size" => {
             if f.storage(key, value).is_some_and(|n| n < 0) {
                 f.expected(value, &format!("an absolute size for {key:?}"));
@@ -140,11 +161,10 @@ fn later(key: &str, value: &Value, f: &mut Findings) -> bool {
                 f.expected(value, &format!("an absolute size for {key:?}"));
             }
         }
-        "max_concurrent_io" => {
-            if !matches!(value.kind, Kind::Integer(4..=8192)) {
-                f.expected(value, &format!("an absolute size for {key:?} between 4 and 8192"));
-            }
-        }
+        "max_concurrent_io" => match value.kind {
+            Kind::Integer(n @ 4..=8192) => js.concurrent_io_max = n,
+            _ => f.expected(value, &format!("an absolute size for {key:?} between 4 and 8192")),
+        },
         "meta_compact_sync" => {
             f.flag(value);
         }

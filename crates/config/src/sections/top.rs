@@ -175,7 +175,10 @@ fn identity(key: &str, value: &Value, o: &mut Options, f: &mut Findings) -> bool
         },
         "pid_file" | "pidfile" => o.pid_file = f.text(value),
         "ports_file_dir" => o.ports_file_dir = f.text(value),
-        "store_dir" | "storedir" => o.store_dir = f.text(value),
+        "store_dir" | "storedir" if o.store_dir.is_some() || o.jetstream.store_dir.is_some() => {
+            f.error(value, jetstream::DUPLICATE_FOLDER);
+        }
+        "store_dir" | "storedir" => o.store_dir = f.text(value).filter(|dir| !dir.is_empty()),
         "server_tags" => match &value.kind {
             Kind::List(items) if items.iter().any(|item| item.as_text().is_none()) => f.error(
                 value,
@@ -219,6 +222,7 @@ fn blocks(key: &str, value: &Value, o: &mut Options, f: &mut Findings) -> bool {
         "accounts" => accounts::read(value, &mut o.accounts, f),
         "mappings" | "maps" => o.mappings = mappings::read(value, f),
         "jetstream" => jetstream::read(value, &mut o.jetstream, f),
+        "default_js_domain" => jetstream::default_domains(value, &mut o.default_domains, f),
         _ => return false,
     }
     true

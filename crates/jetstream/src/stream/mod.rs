@@ -29,7 +29,7 @@ use crate::batching::BatchLimits;
 use crate::source::{Position, Upstream};
 use crate::usage::Charge;
 
-pub use config::{Alone, Context, Create, Streams, check_create, check_update};
+pub use config::{Alone, Context, Create, Streams, check_create, check_restore, check_update};
 pub(crate) use counter::Counted;
 pub(crate) use dedup::Dedup;
 pub(crate) use gather::{Abandoned, Batches, Gathered, Held};

@@ -1,5 +1,6 @@
 //! What accounts and their streams may take: limits out of the configuration, and whether there is room for more.
 
+use std::iter::Sum;
 use std::sync::Arc;
 
 use natterjack_config::options::AccountJetStream;
@@ -64,6 +65,42 @@ pub(super) fn server_limits(jetstream: &JetStream) -> ServerLimits {
     }
 }
 
+/// Bytes that accounts are promised, in memory and on disk.
+#[derive(Debug, Clone, Copy, Default)]
+struct Promised {
+    memory: u128,
+    store: u128,
+}
+
+impl Promised {
+    /// What `allowances` promise; what has no limit is promised nothing.
+    fn of(allowances: &Allowances) -> Self {
+        let bytes = |n: i64| u128::try_from(n).unwrap_or(0);
+        let limits = allowances.each().map(|(_, limits)| Self {
+            memory: bytes(limits.max_memory),
+            store: bytes(limits.max_storage),
+        });
+        limits.sum()
+    }
+
+    /// The rest, where `part` is a part of it.
+    fn without(self, part: Self) -> Self {
+        Self {
+            memory: self.memory.saturating_sub(part.memory),
+            store: self.store.saturating_sub(part.store),
+        }
+    }
+}
+
+impl Sum for Promised {
+    fn sum<I: Iterator<Item = Self>>(all: I) -> Self {
+        all.fold(Self::default(), |sum, one| Self {
+            memory: sum.memory.saturating_add(one.memory),
+            store: sum.store.saturating_add(one.store),
+        })
+    }
+}
+
 fn not_enough(error: &ApiError) -> String {
     format!(
         "Error enabling jetstream on configured accounts: {} ({})",
@@ -76,16 +113,11 @@ impl JetStream {
     ///
     /// # Errors
     /// 10028 or 10047.
-    fn check_promised(&self, allowances: &[Allowances]) -> Result<(), ApiError> {
-        let limits: Vec<&Limits> = allowances.iter().flat_map(|a| a.each().map(|(_, l)| l)).collect();
-        let promised = |of: fn(&Limits) -> i64| {
-            let all = limits.iter().filter_map(|l| u64::try_from(of(l)).ok());
-            all.fold(0, u64::saturating_add)
-        };
-        if promised(|l| l.max_memory) > self.memory_max() {
+    fn check_promised(&self, promised: Promised) -> Result<(), ApiError> {
+        if promised.memory > self.memory_max().into() {
             return Err(errors::MEMORY_RESOURCES_EXCEEDED);
         }
-        if promised(|l| l.max_storage) > self.store_max() {
+        if promised.store > self.store_max().into() {
             return Err(errors::STORAGE_RESOURCES_EXCEEDED);
         }
         Ok(())
@@ -100,8 +132,8 @@ impl JetStream {
         let allowances = accounts
             .iter()
             .filter_map(|a| self.allowances_of(&a.account.name));
-        self.check_promised(&allowances.collect::<Vec<_>>())
-            .map_err(|error| not_enough(&error))
+        let promised = allowances.map(|a| Promised::of(&a)).sum();
+        self.check_promised(promised).map_err(|error| not_enough(&error))
     }
 
     /// Puts the limits that the configuration says now in force.
@@ -143,23 +175,23 @@ impl JetStream {
     fn reconfigure_accounts(&self) {
         let live = self.server.live.load();
         let accounts = self.accounts();
+        let mut promised: Promised = accounts.iter().map(|a| a.promised()).sum();
         for account in &accounts {
             let name = &*account.account.name;
+            let others = promised.without(account.promised());
             let Some(allowances) = self.allowances_of(name) else {
                 if live.options.accounts.iter().any(|a| a.name == name) {
                     account.switch(false);
+                    promised = others;
                 }
                 continue;
             };
-            let others = accounts
-                .iter()
-                .filter(|a| *a.account.name != *name && a.is_enabled());
-            let mut all: Vec<Allowances> = others.map(|a| a.environment.load().allowances.clone()).collect();
-            all.push(allowances.clone());
-            match self.check_promised(&all) {
+            let wanted = [others, Promised::of(&allowances)].into_iter().sum();
+            match self.check_promised(wanted) {
                 Ok(()) => {
                     account.allow(allowances);
                     account.switch(true);
+                    promised = wanted;
                 }
                 Err(error) => tracing::error!("{}", not_enough(&error)),
             }
@@ -179,6 +211,15 @@ impl JetStream {
 }
 
 impl JsAccount {
+    /// What it is promised while JetStream is on for it.
+    fn promised(&self) -> Promised {
+        if self.is_enabled() {
+            Promised::of(&self.environment.load().allowances)
+        } else {
+            Promised::default()
+        }
+    }
+
     /// From here on the account may use so much. What it holds already stays.
     fn allow(&self, allowances: Allowances) {
         for (tier, limits) in allowances.each() {

@@ -16,6 +16,7 @@ mod rest;
 mod restore;
 mod services;
 pub(crate) mod stream;
+pub(crate) mod switch;
 mod traced;
 mod upstream;
 mod watch;
@@ -36,6 +37,7 @@ use natterjack_jsapi::stream::Storage as ApiStorage;
 use natterjack_raft::Solo;
 use natterjack_store::{GroupId, Health, OsDisk, Storage, Store, StoreOptions, StreamOptions, SyncMode};
 use parking_lot::Mutex;
+use tokio::task::JoinHandle;
 
 pub(crate) use account::JsAccount;
 use meta::MetaLog;
@@ -64,7 +66,16 @@ pub(crate) struct JetStream {
     meta: Arc<MetaLog>,
     next: AtomicU32,
     accounts: Mutex<BTreeMap<Arc<str>, Arc<JsAccount>>>,
-    _lock: File,
+    /// What answers the API, and what listens for it.
+    serving: Mutex<Serving>,
+    lock: Mutex<Option<File>>,
+}
+
+/// What ends with JetStream.
+#[derive(Debug, Default)]
+struct Serving {
+    tasks: Vec<JoinHandle<()>>,
+    subs: Vec<(Arc<Account>, Arc<Sub>)>,
 }
 
 fn options(storage: ApiStorage) -> StreamOptions {
@@ -111,7 +122,8 @@ impl JetStream {
             next,
             meta: Arc::new(meta),
             accounts: Mutex::default(),
-            _lock: lock,
+            serving: Mutex::default(),
+            lock: Mutex::new(Some(lock)),
         }))
     }
 
@@ -128,9 +140,10 @@ impl JetStream {
         }
         self.check_reserved()?;
         self.restore()?;
-        vital("The store's keeper", keeper::keep(Arc::downgrade(self)));
+        let keeper = vital("The store's keeper", keeper::keep(Arc::downgrade(self)));
+        self.serving.lock().tasks.push(keeper);
         for account in self.accounts() {
-            Self::open_api(account);
+            self.open_api(account);
         }
         if let Some(account) = self.server.accounts.get(self.server.system_account()) {
             api::system::open(self, &account);
@@ -145,18 +158,28 @@ impl JetStream {
         js
     }
 
-    fn open_api(account: Arc<JsAccount>) {
-        let (service, mailbox) = api::Api::new(&account.jetstream.server);
+    fn open_api(&self, account: Arc<JsAccount>) {
+        let (service, mailbox) = api::Api::new(&self.server);
         let sub = Sub::service(b"$JS.API.>", Arc::new(service));
-        account.account.subscribe(&sub);
+        let listening = (Arc::clone(&account.account), sub);
         api::listen_templates(&account, &mailbox);
-        vital("The JetStream API", api::serve(account, mailbox));
+        let task = vital("The JetStream API", api::serve(account, mailbox));
+        self.serve(listening, task);
+    }
+
+    /// Has `task` answer what comes to a subscription, for as long as JetStream is on.
+    fn serve(&self, listening: (Arc<Account>, Arc<Sub>), task: JoinHandle<()>) {
+        let (account, sub) = &listening;
+        account.subscribe(sub);
+        let mut serving = self.serving.lock();
+        serving.subs.push(listening);
+        serving.tasks.push(task);
     }
 
     /// Takes in an account that came while the server runs; what it may use comes with [`Self::reconfigure`]. Streams it
     /// had before, it has again after a restart.
     pub(crate) fn adopt(self: &Arc<Self>, account: Arc<Account>) {
-        Self::open_api(self.bring_up(account, None));
+        self.open_api(self.bring_up(account, None));
     }
 
     fn restore(self: &Arc<Self>) -> Result<(), String> {

@@ -10,7 +10,8 @@ use crate::server::Server;
 
 /// Folder of JetStream under what is configured, or in the place for temporary files.
 pub(super) fn folder(server: &Server) -> PathBuf {
-    let base = server.options.storage().map_or_else(
+    let live = server.live.load();
+    let base = live.options.storage().map_or_else(
         || std::env::temp_dir().join("nats"),
         |folder| Path::new(folder).to_owned(),
     );
@@ -52,7 +53,8 @@ pub(crate) fn encryption(options: &Options) -> Option<Encryption> {
 
 /// Memory and disk for streams when the configuration says nothing: three quarters of what there is.
 pub(super) fn resources(server: &Server, folder: &Path) -> (u64, u64) {
-    let configured = &server.options.jetstream;
+    let live = server.live.load();
+    let configured = &live.options.jetstream;
     let memory = configured
         .max_memory_bytes
         .unwrap_or_else(|| rustix::system::sysinfo().totalram / 4 * 3);
@@ -67,7 +69,8 @@ const BUDGET_SHARE: u64 = 16;
 
 /// Bytes of memory that streams on disk share for what they keep beside their messages.
 pub(super) fn memory_budget(server: &Server) -> usize {
-    let budget = server.options.jetstream.memory_budget_bytes.unwrap_or_else(|| {
+    let configured = server.live.load().options.jetstream.memory_budget_bytes;
+    let budget = configured.unwrap_or_else(|| {
         let groups = std::fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
         let machine = rustix::system::sysinfo().totalram;
         let limit = limit_files(&groups)

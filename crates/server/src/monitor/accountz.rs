@@ -37,7 +37,7 @@ pub(crate) fn detail(server: &Server, name: &str) -> Result<Value, Refusal> {
     let Some(account) = server.accounts.get(name) else {
         return Err(bad(format!("Account {name} does not exist")));
     };
-    let jetstream = server.jetstream.get().and_then(|j| j.account(name));
+    let jetstream = server.jetstream().and_then(|j| j.account(name));
     let has_jetstream = jetstream.is_some_and(|j| j.is_enabled());
     let is_system = name == server.system_account();
     let mut detail = Map::new();
@@ -84,7 +84,7 @@ pub(crate) fn detail(server: &Server, name: &str) -> Result<Value, Refusal> {
 
 fn imports(server: &Server, account: &str) -> Value {
     // Whether or not the account has JetStream.
-    let api = server.jetstream.get().map(|_| ("$JS.API.>", true));
+    let api = server.jetstream().map(|_| ("$JS.API.>", true));
     let list = IMPORTS.into_iter().chain(api).map(|(subject, share)| {
         json!({
             "subject": system::served_as(account, subject.as_bytes()),

@@ -46,10 +46,10 @@ fn look(server: &Server, query: &Query) -> Result<(), Ill> {
             "failed to be ready for connections after 1ms: server",
         );
     }
-    if on("js-server-only") || !server.options.jetstream.enabled {
+    if on("js-server-only") || !server.live.load().options.jetstream.enabled {
         return Ok(());
     }
-    let Some(jetstream) = server.jetstream.get() else {
+    let Some(jetstream) = server.jetstream() else {
         return ill(StatusCode::SERVICE_UNAVAILABLE, "JetStream not enabled");
     };
     match jetstream.health() {

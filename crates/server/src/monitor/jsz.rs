@@ -29,17 +29,21 @@ async fn stream(server: &Server, stream: &Stream, show: Show) -> Value {
     detail["state"] = embed(&*stream.state.lock());
     if show.consumers {
         let infos = stream.consumer_infos().await;
-        let shown = infos.iter().map(|info| {
-            let mut one = embed(info);
-            one["cluster"] = json!({"leader": server.name});
-            if !show.config
-                && let Some(fields) = one.as_object_mut()
-            {
-                fields.shift_remove("config");
-            }
-            one
-        });
-        detail["consumer_detail"] = shown.collect();
+        let shown: Vec<Value> = infos
+            .iter()
+            .map(|info| {
+                let mut one = embed(info);
+                if !show.config
+                    && let Some(fields) = one.as_object_mut()
+                {
+                    fields.shift_remove("config");
+                }
+                one
+            })
+            .collect();
+        if !shown.is_empty() {
+            detail["consumer_detail"] = shown.into();
+        }
     }
     detail
 }
@@ -73,7 +77,7 @@ async fn account(server: &Server, account: &JsAccount, show: Show) -> Value {
 
 /// What the page has of the account `name`.
 pub(crate) async fn of_account(server: &Server, name: &str, query: &Query) -> Result<Value, Refusal> {
-    if server.jetstream.get().is_none() {
+    if server.jetstream().is_none() {
         return Err(bad("jetstream not enabled".to_owned()));
     }
     let mut page = page(server, query).await?;
@@ -109,13 +113,13 @@ pub(crate) async fn page(server: &Server, query: &Query) -> Result<Value, Refusa
         consumers: query.switch("consumers")?,
         config: query.switch("config")?,
     };
-    if let Some(jetstream) = server.jetstream.get() {
+    if let Some(jetstream) = server.jetstream() {
         jetstream.shown().await;
     }
     let Some((config, stats)) = varz::jetstream(server) else {
         return Ok(off(server));
     };
-    let accounts = server.jetstream.get().map(|j| j.accounts()).unwrap_or_default();
+    let accounts = server.jetstream().map(|j| j.accounts()).unwrap_or_default();
     let wanted = query.text("acc");
     let enabled: Vec<_> = accounts
         .iter()

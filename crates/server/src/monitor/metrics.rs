@@ -80,9 +80,9 @@ fn escape(text: &str) -> String {
 pub(super) fn page(server: &Server) -> String {
     let mut page = Metrics::default();
     put_server(&mut page, server);
-    if let Some(jetstream) = server.jetstream.get() {
-        put_store(&mut page, jetstream);
-        put_streams(&mut page, jetstream);
+    if let Some(jetstream) = server.jetstream() {
+        put_store(&mut page, &jetstream);
+        put_streams(&mut page, &jetstream);
     }
     page.0
 }

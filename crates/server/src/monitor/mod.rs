@@ -95,7 +95,7 @@ async fn answer(server: &Arc<Server>, request: &Request<hyper::body::Incoming>) 
         *server.http_requests.lock().entry(path.to_owned()).or_default() += 1;
     }
     let query = Query::parse(request.uri().query().unwrap_or_default());
-    if let (Some(jetstream), "/varz" | "/metrics") = (server.jetstream.get(), path) {
+    if let (Some(jetstream), "/varz" | "/metrics") = (server.jetstream(), path) {
         jetstream.shown().await;
     }
     let page = match path {

@@ -58,7 +58,7 @@ pub(crate) fn cores() -> usize {
 
 /// What JetStream is configured to and uses.
 pub(crate) fn jetstream(server: &Server) -> Option<(Value, Value)> {
-    let jetstream = server.jetstream.get()?;
+    let jetstream = server.jetstream()?;
     let live = server.live.load();
     let options = &live.options.jetstream;
     let mut config = json!({
@@ -69,14 +69,19 @@ pub(crate) fn jetstream(server: &Server) -> Option<(Value, Value)> {
             natterjack_config::Sync::Always => 0,
             natterjack_config::Sync::Interval(ns) => ns,
         },
-        "sync_always": options.sync == natterjack_config::Sync::Always,
     });
+    if options.sync == natterjack_config::Sync::Always {
+        config["sync_always"] = true.into();
+    }
     if !options.domain.is_empty() {
         config["domain"] = options.domain.clone().into();
     }
     // The peer says so where nothing of the room for streams is measured.
     if options.max_memory_bytes > Some(0) && options.max_store_bytes > Some(0) {
         config["compress_ok"] = true.into();
+    }
+    if !options.unique_tag.is_empty() {
+        config["unique_tag"] = options.unique_tag.clone().into();
     }
     if options.strict {
         config["strict"] = true.into();

@@ -25,7 +25,7 @@ static SEQUENCE: AtomicU64 = AtomicU64::new(1);
 pub(crate) fn server_info(server: &Server) -> Value {
     let live = server.live.load();
     let options = &live.options;
-    let jetstream = server.jetstream.get().is_some();
+    let jetstream = server.jetstream().is_some();
     let mut info = Map::new();
     info.insert("name".into(), server.name.clone().into());
     info.insert("host".into(), options.host.clone().into());

@@ -211,8 +211,8 @@ fn admin(asker: &mut Asker<'_>, what: &str, options: &Options) -> bool {
             let (account, reply) = (Arc::clone(&asker.lane.account), asker.reply.to_vec());
             let encoding = asker.encoding;
             // Reads files, which this task must not wait for.
-            tokio::task::spawn_blocking(move || {
-                let outcome = reload::reload(&server);
+            tokio::spawn(async move {
+                let outcome = reload::reload(&server).await;
                 let mut lane = Lane::new(&server, &account);
                 Asker {
                     lane: &mut lane,

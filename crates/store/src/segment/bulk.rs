@@ -11,7 +11,7 @@ use crate::disk::DiskFile;
 use crate::disk::pieces::Pieces;
 
 /// Less than this at a time is not worth it, bytes.
-const BULK_BYTES_MIN: usize = 256 * 1024;
+const BULK_BYTES_MIN: u64 = 256 * 1024;
 /// Bytes of one write.
 const PIECE_BYTES: usize = 1024 * 1024;
 
@@ -26,9 +26,14 @@ impl Default for Bulk {
 }
 
 impl Bulk {
-    /// Writes `parts` one behind the other from `at` on; whether their records are large.
-    pub(super) fn write(&self, file: &dyn DiskFile, parts: &[Bytes], large: bool, at: u64) -> io::Result<()> {
-        let total: usize = parts.iter().map(Bytes::len).sum();
+    /// Writes `parts`, of `total` bytes, one behind the other from `at` on; whether their records are large.
+    pub(super) fn write(
+        &self,
+        file: &dyn DiskFile,
+        (parts, total): (&[Bytes], u64),
+        large: bool,
+        at: u64,
+    ) -> io::Result<()> {
         if total < BULK_BYTES_MIN || !large {
             return write_plain(file, parts, at);
         }
@@ -70,7 +75,7 @@ mod tests {
             let before = file.map(usize::try_from(at + total).unwrap()).unwrap();
             assert!(before[usize::try_from(at).unwrap()..].iter().all(|b| *b == 0));
             let large = super::super::gathered::are_large(records.len(), total);
-            bulk.write(file.as_ref(), &records, large, at).unwrap();
+            bulk.write(file.as_ref(), (&records, total), large, at).unwrap();
             records.iter().for_each(|r| expected.extend_from_slice(r));
             at += total;
             assert_eq!(before, expected);

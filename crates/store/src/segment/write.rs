@@ -117,7 +117,8 @@ pub(crate) fn append(
         let doubled = end.next_power_of_two().max(GROW_BYTES_MIN);
         file.reserve(doubled.min(cap.max(end)).max(end))?;
     }
-    target.pool.bulk.write(file.as_ref(), parts, large, at)?;
+    let bulk = &target.pool.bulk;
+    bulk.write(file.as_ref(), (parts, total), large, at)?;
     if large {
         gathered.note(target.base, at, parts);
     }

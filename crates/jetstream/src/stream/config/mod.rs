@@ -141,12 +141,7 @@ pub enum Create {
 /// The first refusal, in the peer's order.
 pub fn check_create(name: &str, request: &StreamRequest, context: &Context<'_>) -> Result<Create, ApiError> {
     let wanted = &request.config;
-    if wanted.name != name {
-        return Err(errors::STREAM_MISMATCH);
-    }
-    if name.contains(['\\', '/']) {
-        return Err(errors::STREAM_NAME_CONTAINS_PATH_SEPARATORS);
-    }
+    check_named(name, wanted)?;
     if wanted.sealed {
         return Err(invalid("stream configuration for create can not be sealed"));
     }
@@ -173,6 +168,48 @@ pub fn check_create(name: &str, request: &StreamRequest, context: &Context<'_>) 
         return Err(errors::STREAM_SUBJECT_OVERLAP);
     }
     Ok(Create::New(config))
+}
+
+fn check_named(name: &str, wanted: &StreamConfig) -> Result<(), ApiError> {
+    if wanted.name != name {
+        return Err(errors::STREAM_MISMATCH);
+    }
+    if name.contains(['\\', '/']) {
+        return Err(errors::STREAM_NAME_CONTAINS_PATH_SEPARATORS);
+    }
+    Ok(())
+}
+
+/// Checks the configuration of a stream that is to be restored as `name`. What is wrong with it by itself is told first,
+/// then that the account may have no more or `has_room` says there is none, then what is there already. It may be sealed.
+///
+/// # Errors
+/// The first refusal, in the peer's order.
+pub fn check_restore(
+    name: &str,
+    wanted: &StreamConfig,
+    context: &Context<'_>,
+    has_room: impl FnOnce(&StreamConfig) -> Result<(), ApiError>,
+) -> Result<StreamConfig, ApiError> {
+    check_named(name, wanted)?;
+    let mut wanted = wanted.clone();
+    let sealed = std::mem::take(&mut wanted.sealed);
+    let mut config = check(&wanted, context)?;
+    let allowances = &context.environment.allowances;
+    allowances.check_count(&config, context.streams)?;
+    has_room(&config)?;
+    if context.streams.config(name).is_some() {
+        return Err(errors::STREAM_NAME_EXIST_RESTORE_FAILED);
+    }
+    if config.num_replicas > 1 && !context.environment.clustered {
+        return Err(errors::STREAM_REPLICAS_NOT_SUPPORTED);
+    }
+    if context.streams.overlaps(&config.subjects, name) {
+        return Err(errors::STREAM_SUBJECT_OVERLAP);
+    }
+    store_level(&mut config);
+    config.sealed = sealed;
+    Ok(config)
 }
 
 /// Notes the API level the configuration needs: the stored form.

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use natterjack_jetstream::archive::Packer;
-use natterjack_jetstream::stream::{Create, check_create};
+use natterjack_jetstream::stream::check_restore;
 use natterjack_jsapi::request::{Restore, Snapshot};
-use natterjack_jsapi::stream::{StreamConfig, StreamRequest};
+use natterjack_jsapi::stream::StreamConfig;
 use natterjack_jsapi::{ApiError, errors, response};
 use natterjack_subject::is_valid_literal;
 
@@ -99,23 +99,11 @@ impl Desk {
         if asked.config.name != name {
             return Err(errors::STREAM_MISMATCH);
         }
-        if self.stream(name).is_some() {
-            return Err(errors::STREAM_NAME_EXIST_RESTORE_FAILED);
-        }
-        // A sealed stream may be restored, though not made.
-        let sealed = std::mem::take(&mut asked.config.sealed);
         let configs = self.account.configs();
         let context = configs.context(false);
-        let wanted = StreamRequest {
-            config: asked.config,
-            pedantic: false,
-        };
-        let Create::New(mut config) = check_create(name, &wanted, &context)? else {
-            return Err(errors::STREAM_NAME_EXIST_RESTORE_FAILED);
-        };
-        self.account.check_room(&config)?;
-        config.sealed = sealed;
-        Ok(config)
+        check_restore(name, &asked.config, &context, |config| {
+            self.account.check_room(config)
+        })
     }
 }
 

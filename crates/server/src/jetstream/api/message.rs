@@ -46,18 +46,22 @@ impl Asked {
     }
 
     pub(super) fn delete_message(self, owner: &mut Owner) {
-        let command = self
-            .parse::<MsgDelete>("JSApiMsgDeleteRequest")
-            .and_then(|wanted| {
-                owner.group.check_delete(wanted.seq)?;
-                Ok(Command::Delete {
-                    seq: wanted.seq,
-                    erase: !wanted.no_erase,
-                })
-            });
-        let command = match command {
-            Ok(command) => command,
+        let wanted: MsgDelete = match self.parse("JSApiMsgDeleteRequest") {
+            Ok(wanted) => wanted,
             Err(error) => return self.finish(owner, Err(error)),
+        };
+        if let Err(error) = owner.group.check_delete(wanted.seq) {
+            let config = owner.group.stream().config();
+            if config.sealed || config.deny_delete {
+                return self.finish(owner, Err(error));
+            }
+            // That there is no such message counts as no error of the API.
+            let refused = self.refusal(&error);
+            return self.tell(owner, &[], &refused);
+        }
+        let command = Command::Delete {
+            seq: wanted.seq,
+            erase: !wanted.no_erase,
         };
         owner.propose(command, move |owner, outcome| {
             let done = match outcome {

@@ -292,12 +292,21 @@ impl Asked {
         let headers = if done.is_ok() { headers } else { &[] };
         let out = done.unwrap_or_else(|error| {
             self.account.api_errors.fetch_add(1, Ordering::Relaxed);
-            let mut out = Vec::new();
-            encode_error(&mut out, self.kind, &error);
-            out
+            self.refusal(&error)
         });
-        owner.wire.send(&self.request.reply, None, headers, &out);
-        audit::answered(&mut owner.wire, &self.account, &self.request, &out);
+        self.tell(owner, headers, &out);
+    }
+
+    /// An error as the answer to this kind of request.
+    fn refusal(&self, error: &ApiError) -> Vec<u8> {
+        let mut out = Vec::new();
+        encode_error(&mut out, self.kind, error);
+        out
+    }
+
+    fn tell(&self, owner: &mut Owner, headers: &[u8], out: &[u8]) {
+        owner.wire.send(&self.request.reply, None, headers, out);
+        audit::answered(&mut owner.wire, &self.account, &self.request, out);
     }
 
     fn parse<T: json::GoFields + Default>(&self, root: &'static str) -> Result<T, ApiError> {

@@ -88,12 +88,13 @@ impl Service for Intake {
 pub(in crate::jetstream) fn open(jetstream: &Arc<JetStream>, account: &Arc<Account>) {
     let mailbox = Arc::new(Mailbox::new(REQUESTS_BYTES_MAX));
     let intake = Intake(Arc::clone(&mailbox));
-    account.subscribe(&Sub::service(b"$JS.API.>", Arc::new(intake)));
+    let listening = (Arc::clone(account), Sub::service(b"$JS.API.>", Arc::new(intake)));
     let desk = Desk {
         wire: Wire::new(&jetstream.server, account),
         jetstream: Arc::clone(jetstream),
     };
-    vital("The JetStream API of the system account", desk.serve(mailbox));
+    let task = vital("The JetStream API of the system account", desk.serve(mailbox));
+    jetstream.serve(listening, task);
 }
 
 struct Desk {

@@ -47,8 +47,7 @@ pub fn consumer_level(config: &ConsumerConfig) -> i64 {
 
 /// Sets the required level, taking the answering server's keys away: the form that is stored.
 pub fn set_stored(metadata: &mut BTreeMap<String, String>, level: i64) {
-    metadata.remove(SERVER_VERSION_KEY);
-    metadata.remove(SERVER_LEVEL_KEY);
+    clear_shown(metadata);
     metadata.insert(REQUIRED_LEVEL_KEY.into(), level.to_string());
 }
 
@@ -56,6 +55,12 @@ pub fn set_stored(metadata: &mut BTreeMap<String, String>, level: i64) {
 pub fn set_shown(metadata: &mut BTreeMap<String, String>) {
     metadata.insert(SERVER_VERSION_KEY.into(), PEER_VERSION.into());
     metadata.insert(SERVER_LEVEL_KEY.into(), API_LEVEL.to_string());
+}
+
+/// Takes the answering server's keys away again: lists show what is stored.
+pub fn clear_shown(metadata: &mut BTreeMap<String, String>) {
+    metadata.remove(SERVER_VERSION_KEY);
+    metadata.remove(SERVER_LEVEL_KEY);
 }
 
 /// Takes all versioning keys away, for comparing configurations.

@@ -27,19 +27,26 @@ pub struct Copier<'a> {
     pub account: &'a str,
     /// Its domain, empty for none.
     pub domain: &'a str,
+    /// All of its sources.
+    pub sources: &'a [StreamSource],
 }
 
 impl Copier<'_> {
-    /// What its consumer on `origin` is called.
+    /// What its consumer on `origin` is called. Only sources that name the same origin are told apart by what they take
+    /// of it, so that an edit of filters meets the consumer that is there.
     #[must_use]
     pub fn consumer_name(&self, origin: &StreamSource, is_mirror: bool) -> String {
-        let (stream, account) = (self.stream, self.account);
+        let own = name_hash(&format!("{} {}", self.stream, self.account), 8);
         if is_mirror {
-            format!("JS_MIRROR_{}", name_hash(&format!("{stream} {account}"), 8))
-        } else {
-            let index = index_name(origin);
-            format!("JS_SRC_{}", name_hash(&format!("{stream} {account} {index}"), 8))
+            return format!("JS_MIRROR_{own}");
         }
+        let of_origin = self.sources.iter().filter(|s| s.name == origin.name);
+        let id = if of_origin.count() > 1 {
+            format!("{own} {}", index_name(origin))
+        } else {
+            own
+        };
+        format!("JS_SRC_{}", name_hash(&id, 8))
     }
 
     pub(super) fn metadata(&self, is_mirror: bool) -> BTreeMap<String, String> {
@@ -60,14 +67,12 @@ impl Copier<'_> {
 pub(crate) fn consumer_start(ask: &Ask) -> ConsumerConfig {
     let mut config = ConsumerConfig {
         filter_subject: ask.source.filter_subject.clone(),
-        filter_subjects: ask
-            .source
-            .subject_transforms
-            .iter()
-            .map(|t| t.src.clone())
-            .collect(),
         ..ConsumerConfig::default()
     };
+    match ask.source.subject_transforms.as_slice() {
+        [only] => config.filter_subject.clone_from(&only.src),
+        several => config.filter_subjects = several.iter().map(|t| t.src.clone()).collect(),
+    }
     match ask.start {
         Start::Seq(seq) if seq > 1 => {
             config.deliver_policy = DeliverPolicy::ByStartSequence;
@@ -99,8 +104,11 @@ impl Group {
         let old = there.and_then(|id| self.consumers().config(id).cloned());
         let start = wanted.opt_start_seq;
         *config = match old {
+            // What is taken of the origin may have been edited since.
             Some(old) => ConsumerConfig {
                 deliver_subject: wanted.deliver_subject,
+                filter_subject: wanted.filter_subject,
+                filter_subjects: wanted.filter_subjects,
                 ..old
             },
             None => ConsumerConfig {
@@ -152,11 +160,34 @@ mod tests {
             stream: "A8",
             account: "$G",
             domain: "",
+            sources: &[],
         };
         let name = copier.consumer_name(&StreamSource::default(), true);
         assert_eq!(name, "JS_MIRROR_tHtCvrVE");
         let metadata = copier.metadata(true);
         assert_eq!(metadata.get("_nats.mirror.acc").map(String::as_str), Some("$G"));
         assert_eq!(metadata.len(), 2);
+    }
+
+    #[test]
+    fn the_name_of_a_sources_consumer_is_the_peers() {
+        let of = |name: &str, filter: &str| StreamSource {
+            name: name.into(),
+            filter_subject: filter.into(),
+            ..StreamSource::default()
+        };
+        let named = |sources: &[StreamSource]| {
+            let copier = Copier {
+                stream: "S",
+                account: "$G",
+                domain: "",
+                sources,
+            };
+            copier.consumer_name(&sources[0], false)
+        };
+        assert_eq!(named(&[of("A", "")]), "JS_SRC_N6lXlrSF");
+        assert_eq!(named(&[of("A", "A.1"), of("B", "")]), "JS_SRC_N6lXlrSF");
+        assert_eq!(named(&[of("A", "A.1"), of("A", "A.2")]), "JS_SRC_Ftv7C4iz");
+        assert_eq!(named(&[of("A", "A.3"), of("A", "A.1")]), "JS_SRC_dXxYBUww");
     }
 }

@@ -62,9 +62,10 @@ pub enum Arrived {
 pub struct Crossing {
     request: Request,
     deliver_subject: String,
+    source: StreamSource,
     is_mirror: bool,
-    /// Whether the consumer was made beforehand by somebody else.
-    is_given: bool,
+    /// What the consumer is called, unless it was made beforehand by somebody else.
+    name: Option<String>,
     /// Which stream the origin is.
     identity: String,
     /// Whether the origin keeps messages until they are acknowledged.
@@ -138,6 +139,7 @@ impl Crossing {
             (call, deliver, json::to_vec(&request))
         };
         let is_given = source.consumer.is_some();
+        let name = (!is_given).then(|| copier.consumer_name(source, is_mirror));
         let headers = if is_given && is_mirror {
             Vec::new()
         } else {
@@ -150,8 +152,9 @@ impl Crossing {
                 body,
             },
             deliver_subject,
+            source: source.clone(),
             is_mirror,
-            is_given,
+            name,
             identity: ask.identity.clone(),
             acks: false,
             behind: None,
@@ -180,7 +183,14 @@ impl Crossing {
     /// Whether the consumer was there before, and starts over when it is asked.
     #[must_use]
     pub const fn is_given(&self) -> bool {
-        self.is_given
+        self.name.is_none()
+    }
+
+    /// Whether an edit of the other sources has given the consumer another name.
+    #[must_use]
+    pub fn is_renamed(&self, copier: Copier<'_>) -> bool {
+        let name = self.name.as_deref();
+        name.is_some_and(|name| name != copier.consumer_name(&self.source, self.is_mirror))
     }
 
     /// Whether the origin wants to know what is safe.
@@ -207,7 +217,7 @@ impl Crossing {
         }
         let info: ConsumerInfo = json::from_slice(body).map_err(refused)?;
         self.acks = info.config.ack_policy == AckPolicy::FlowControl;
-        if self.is_given && !self.acks {
+        if self.is_given() && !self.acks {
             return Err(if self.is_mirror {
                 errors::MIRROR_CONSUMER_REQUIRES_ACK_FC
             } else {
@@ -321,6 +331,7 @@ mod tests {
         stream: "S",
         account: "$G",
         domain: "",
+        sources: &[],
     };
 
     fn ask(is_mirror: bool, source: StreamSource) -> Ask {
@@ -458,6 +469,18 @@ mod tests {
         let missing = br#"{"error":{"code":404,"err_code":10059,"description":"stream not found"}}"#;
         let error = crossing.on_answer(b"", missing).unwrap_err();
         assert_eq!((error.err_code, crossing.identity()), (10059, "xyz"));
+    }
+
+    #[test]
+    fn another_source_of_the_same_origin_gives_another_name() {
+        let crossing = answered(&ask(false, elsewhere()), "none");
+        assert!(!crossing.is_renamed(COPIER));
+        let sources = [elsewhere(), elsewhere()];
+        let copier = Copier {
+            sources: &sources,
+            ..COPIER
+        };
+        assert!(crossing.is_renamed(copier));
     }
 
     #[test]

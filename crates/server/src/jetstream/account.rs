@@ -112,12 +112,13 @@ impl JsAccount {
         format!("{domain}.{}", environment.account_hash)
     }
 
-    /// `stream` as one that copies from others.
-    pub(super) fn copier<'a>(&'a self, stream: &'a Stream) -> Copier<'a> {
+    /// The stream of `config` as one that copies from others.
+    pub(super) fn copier<'a>(&'a self, config: &'a StreamConfig) -> Copier<'a> {
         Copier {
-            stream: &stream.name,
+            stream: &config.name,
             account: &self.account.name,
             domain: &self.jetstream.server.options.jetstream.domain,
+            sources: &config.sources,
         }
     }
 

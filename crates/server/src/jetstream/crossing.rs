@@ -142,8 +142,8 @@ impl Copying<'_> {
     /// Asks the origin for what `ask` says and takes in what it delivers, for as long as it does; `None` when the stream
     /// that copies has ended.
     pub(super) async fn run(&self, ask: &Ask) -> Option<()> {
-        let copier = self.account.copier(self.stream);
-        let crossing = Crossing::new(ask, copier, &mut rand::random);
+        let config = self.stream.config();
+        let crossing = Crossing::new(ask, self.account.copier(&config), &mut rand::random);
         let mailbox = Arc::new(Mailbox::new(DELIVERED_BYTES_MAX));
         let intake = |subject: &str, of_answers: bool| {
             let intake = Intake {
@@ -255,6 +255,9 @@ impl Copying<'_> {
             };
             is_news = timeout(wait, mailbox.arrived()).await.is_ok();
             if !is_news {
+                if crossing.is_renamed(self.account.copier(&self.stream.config())) {
+                    return Some(());
+                }
                 silent += wait;
                 continue;
             }

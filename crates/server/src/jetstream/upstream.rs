@@ -6,8 +6,8 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use natterjack_jetstream::source::{Ask, Next, is_own_api, removal};
-use natterjack_jsapi::stream::{Retention, StreamSource};
+use natterjack_jetstream::source::{Ask, Next, Request, is_own_api, removal};
+use natterjack_jsapi::stream::{Retention, StreamConfig, StreamSource};
 use tokio::time::timeout;
 
 use super::account::JsAccount;
@@ -31,29 +31,47 @@ fn is_read(source: &StreamSource, origin: &Stream) -> bool {
     source.consumer.is_none() && origin.config().retention == Retention::Limits
 }
 
-/// A stream does not copy from `origin` any more: the consumer that was made for it goes.
-fn stopped(stream: &Stream, account: &JsAccount, origin: &Option<(StreamSource, bool)>) {
-    let Some((source, is_mirror)) = origin else { return };
+/// What removes the consumer by which a stream copies from `source`, if there is one of its own.
+fn made_for(
+    source: &StreamSource,
+    is_mirror: bool,
+    account: &JsAccount,
+    config: &StreamConfig,
+) -> Option<Request> {
     let reads = || {
         account
             .stream(&source.name)
             .is_none_or(|origin| is_read(source, &origin))
     };
     if is_local(source, account) && reads() {
-        return;
+        return None;
     }
-    if let Some(request) = removal(source, *is_mirror, account.copier(stream)) {
-        crossing::tell(account, &request);
+    removal(source, is_mirror, account.copier(config))
+}
+
+/// What `config` copies from, and whether that is as a mirror.
+fn origins(config: &StreamConfig) -> impl Iterator<Item = (&StreamSource, bool)> {
+    let mirror = config.mirror.iter().map(|origin| (origin, true));
+    mirror.chain(config.sources.iter().map(|origin| (origin, false)))
+}
+
+/// A stream does not copy by the consumer that `request` removes any more: it goes, unless it serves by another edit.
+fn stopped(stream: &Stream, account: &JsAccount, request: &Request) {
+    let config = stream.config();
+    let mut used =
+        origins(&config).filter_map(|(source, is_mirror)| made_for(source, is_mirror, account, &config));
+    if !used.any(|other| other == *request) {
+        crossing::tell(account, request);
     }
 }
 
 /// A stream was deleted: what was made for it goes.
 pub(super) fn forget(stream: &Stream, account: &JsAccount) {
     let config = stream.config();
-    let mirror = config.mirror.iter().map(|origin| (origin.clone(), true));
-    let sources = config.sources.iter().map(|origin| (origin.clone(), false));
-    for origin in mirror.chain(sources) {
-        stopped(stream, account, &Some(origin));
+    for (source, is_mirror) in origins(&config) {
+        if let Some(request) = made_for(source, is_mirror, account, &config) {
+            crossing::tell(account, &request);
+        }
     }
 }
 
@@ -72,13 +90,18 @@ pub(super) fn follow(stream: &Arc<Stream>, account: &JsAccount) {
 }
 
 async fn run(stream: Arc<Stream>, account: Arc<JsAccount>, key: String) {
-    let mut last = None;
+    let mut last: Option<Request> = None;
     loop {
         let wanted = key.clone();
         let next = stream.ask(move |owner| owner.ask_upstream(&wanted)).await;
         match next {
             Some(Next::Read(ask)) => {
-                last = Some((ask.source.clone(), ask.is_mirror));
+                let made = made_for(&ask.source, ask.is_mirror, &account, &stream.config());
+                // An edit of other sources may have given it another name.
+                if let Some(before) = last.take_if(|before| made.as_ref() != Some(before)) {
+                    stopped(&stream, &account, &before);
+                }
+                last = made;
                 if read(&stream, &account, &key, *ask).await.is_none() {
                     break;
                 }
@@ -87,7 +110,9 @@ async fn run(stream: Arc<Stream>, account: Arc<JsAccount>, key: String) {
                 let _elapsed = timeout(Duration::from_nanos(ns), pending::<()>()).await;
             }
             Some(Next::Gone) => {
-                stopped(&stream, &account, &last);
+                if let Some(before) = &last {
+                    stopped(&stream, &account, before);
+                }
                 stream.following.lock().remove(&key);
                 // It may have come back while it went.
                 follow(&stream, &account);

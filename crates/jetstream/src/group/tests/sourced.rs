@@ -188,15 +188,20 @@ fn a_work_queue_is_copied_by_a_durable_consumer() {
         .on_flow_reply(id, now, subject, block, &mut origin.fx);
     origin.settle();
     assert_eq!(payloads(&mut origin), shown(&[(4, "4")]));
-    // Who comes back is delivered to where it is, by the same consumer.
+    // Who comes back is delivered to where it is, by the same consumer, and what it wants by then.
     let mut config = ConsumerConfig {
         deliver_subject: "there".into(),
+        filter_subject: "s.a".into(),
         ..asked.clone()
     };
     assert_eq!(origin.group.fit_copier(&mut config, "rest"), Some(0));
     assert_eq!(
-        (config.deliver_subject.as_str(), config.ack_policy),
-        ("there", AckPolicy::FlowControl)
+        (
+            config.deliver_subject.as_str(),
+            config.filter_subject.as_str(),
+            config.ack_policy
+        ),
+        ("there", "s.a", AckPolicy::FlowControl)
     );
     // An origin that keeps everything has one for each time it is asked.
     let mut keeps = World::new(|_| {});

@@ -5,7 +5,7 @@ use natterjack_jetstream::{Admitted, Command, Effects as _, Form, Outcome, check
 use natterjack_jsapi::consumer::{ConsumerInfo, CreateRequest};
 use natterjack_jsapi::request::{ConsumerList, Pause, Reset, Unpin};
 use natterjack_jsapi::response;
-use natterjack_jsapi::{ApiCall, ApiError, GoTime, Nanos, errors, headers};
+use natterjack_jsapi::{ApiCall, ApiError, GoTime, Nanos, errors, headers, versioning};
 use natterjack_subject::names::random_name;
 
 use super::list::page;
@@ -202,9 +202,7 @@ impl Asked {
             .filter_map(|id| {
                 let mut info = owner.group.consumer_info(*id, now)?;
                 // Lists show the configuration as it is stored.
-                info.config
-                    .metadata
-                    .retain(|key, _| !key.starts_with("_nats.") || key == "_nats.req.level");
+                versioning::clear_shown(&mut info.config.metadata);
                 Some(info)
             })
             .collect();

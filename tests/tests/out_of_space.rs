@@ -17,16 +17,23 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 const NAME: &str = "a_full_disk_is_told_of_and_nothing_is_lost";
-/// What the file system holds: several segments and what the journal takes.
-const MOUNT: &str = "mount -t tmpfs -o size=96m none";
+/// What the file systems hold: several segments and what the journal takes, and hardly more than a file of the journal.
+const SIZES: [&str; 2] = ["96m", "24m"];
+/// Messages taken again after a purge.
+const MORE: usize = 30;
 /// A message, bytes; more of them than there is room for.
 const MESSAGE_BYTES: usize = 60_000;
 const MESSAGES_MAX: u64 = 4_000;
 const LIMIT: Duration = Duration::from_secs(60);
 
+/// Mounts a file system of `size` on `folder`.
+fn mount(size: &str, folder: &Path) -> String {
+    format!("mount -t tmpfs -o size={size} none {}", folder.display())
+}
+
 /// Whether a file system may be mounted where only the server sees it.
 fn may_mount(folder: &Path) -> bool {
-    let script = format!("{MOUNT} {}", folder.display());
+    let script = mount(SIZES[0], folder);
     let tried = Command::new("unshare")
         .args(["-Urm", "sh", "-c", &script])
         .output();
@@ -34,9 +41,9 @@ fn may_mount(folder: &Path) -> bool {
 }
 
 /// A program that runs the server where `folder` is such a file system.
-fn wrapper(dir: &Path, folder: &Path) -> Outcome<std::path::PathBuf> {
+fn wrapper(dir: &Path, size: &str, folder: &Path) -> Outcome<std::path::PathBuf> {
     let (path, server) = (dir.join("server.sh"), server_binary()?);
-    let inner = format!("{MOUNT} {} && exec {} \"$@\"", folder.display(), server.display());
+    let inner = format!("{} && exec {} \"$@\"", mount(size, folder), server.display());
     std::fs::write(
         &path,
         format!("#!/bin/sh\nexec unshare -Urm sh -c '{inner}' sh \"$@\"\n"),
@@ -67,14 +74,14 @@ async fn fill(client: &Client) -> Outcome<u64> {
     Err("the disk was never full".into())
 }
 
-async fn test(dir: &Path, folder: &Path) -> Outcome {
+async fn test(dir: &Path, size: &str, folder: &Path) -> Outcome {
     let config = format!(
         "accounts {{ A {{ jetstream: enabled\nusers: [ {{ user: A, password: x }} ] }}\n\
          S {{ users: [ {{ user: S, password: x }} ] }} }}\nsystem_account: S\nhttp: \"127.0.0.1:-1\"\n\
          jetstream {{ store_dir: {folder:?}, max_file: 1GB, domain: hub }}\n"
     );
     let server = Server::launch(Options {
-        executable: Some(wrapper(dir, folder)?),
+        executable: Some(wrapper(dir, size, folder)?),
         config: Some(config),
         bare: true,
         ..Options::default()
@@ -115,6 +122,9 @@ async fn test(dir: &Path, folder: &Path) -> Outcome {
         Ok((publish(&a).await? == 0).then_some(()))
     })
     .await?;
+    for n in 0..MORE {
+        assert_eq!(publish(&a).await?, 0, "message {n} after the purge, of {size}");
+    }
     eventually("health", LIMIT, || async {
         Ok(server.page("/healthz").await?.contains(" 200 ").then_some(()))
     })
@@ -159,7 +169,13 @@ fn main() -> ExitCode {
         ));
         return report([0, 0, 1]);
     }
-    match run_within(3 * LIMIT, test(dir.path(), &folder)) {
+    let all = async {
+        for size in SIZES {
+            test(dir.path(), size, &folder).await?;
+        }
+        Ok(())
+    };
+    match run_within(6 * LIMIT, all) {
         Ok(()) => {
             say(&format!("test {NAME} ... ok"));
             report([1, 0, 0])

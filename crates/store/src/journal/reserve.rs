@@ -7,6 +7,9 @@ use std::time::{Duration, Instant};
 
 use crate::disk::Disk;
 
+/// It is taken back when there is so much more, as a part of it: what was given up is for segments and checkpoints, without
+/// which nothing comes free.
+const HEADROOM_SHARE: u64 = 4;
 /// Between tries to get the space back.
 const RETRY: Duration = Duration::from_millis(250);
 
@@ -29,7 +32,7 @@ impl Reserve {
             held: false,
             tried: None,
         };
-        reserve.take();
+        reserve.held = reserve.set_aside(bytes);
         reserve
     }
 
@@ -43,20 +46,20 @@ impl Reserve {
     /// Whether the space is set aside; tries to, every now and then.
     pub(crate) fn is_held(&mut self) -> bool {
         if !self.held && self.tried.is_none_or(|at| at.elapsed() >= RETRY) {
-            self.take();
+            self.tried = Some(Instant::now());
+            let is_plenty = self.set_aside(self.bytes + self.bytes / HEADROOM_SHARE);
+            self.give_up();
+            self.held = is_plenty && self.set_aside(self.bytes);
         }
         self.held
     }
 
-    fn take(&mut self) {
-        self.tried = Some(Instant::now());
-        let taken = self
-            .disk
-            .open(&self.path)
-            .and_then(|file| file.reserve(self.bytes));
-        self.held = taken.is_ok();
-        if !self.held {
+    /// Whether there are so many bytes, which it takes then.
+    fn set_aside(&mut self, bytes: u64) -> bool {
+        let taken = self.disk.open(&self.path).and_then(|file| file.reserve(bytes));
+        if taken.is_err() {
             self.give_up();
         }
+        taken.is_ok()
     }
 }

@@ -46,7 +46,10 @@ impl StreamLog {
             return 0;
         }
         for n in (0..self.segments.len()).rev() {
-            if self.segments[n].sealed && self.drop_segment(n) {
+            // Nothing more is placed there: what cannot be written, because the disk is full, is given up only where nothing
+            // else waits for it.
+            self.segments[n].sealed = true;
+            if self.drop_segment(n) {
                 continue;
             }
             // Something is still written to it, or the tail has places in it.

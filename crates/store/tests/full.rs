@@ -107,8 +107,9 @@ impl Stream {
             assert_eq!(error, AppendError::Full);
             assert!(
                 Instant::now() < deadline,
-                "still full, {} bytes in use",
-                self.disk.used()
+                "still full, {} bytes in use: {:?}",
+                self.disk.used(),
+                self.disk.files()
             );
             self.group.resume();
             self.upkeep();

@@ -43,6 +43,11 @@ impl Reserve {
         let _left = self.disk.remove(&self.path);
     }
 
+    /// Whether it was given up, and is not there again so far.
+    pub(crate) const fn is_given_up(&self) -> bool {
+        !self.held
+    }
+
     /// Whether the space is set aside; tries to, every now and then.
     pub(crate) fn is_held(&mut self) -> bool {
         if !self.held && self.tried.is_none_or(|at| at.elapsed() >= RETRY) {

@@ -326,7 +326,7 @@ impl Writer {
             .map(|(_, _, body)| stride(BODY_AT + body_bytes(body).len() + self.files.seal_bytes()))
             .sum();
         let commands = frames.iter().all(|f| is_command(&f.2));
-        if !commands && !self.reserve.is_held() {
+        if !commands && !self.has_reserve() {
             self.shared.full.store(true, Ordering::Relaxed);
             return Err(AppendError::Full);
         }
@@ -373,6 +373,14 @@ impl Writer {
         stats.bytes += layout.total;
         stats.files = self.files.full_count() as u64 + 1;
         Ok(())
+    }
+
+    /// Whether the space that is kept back is there. What checkpoints let go of in the meantime is not kept beside it.
+    fn has_reserve(&mut self) -> bool {
+        if self.reserve.is_given_up() {
+            self.files.drop_spares();
+        }
+        self.reserve.is_held()
     }
 
     /// Makes room for `bytes` more: rolls to another file when this one is full, sets space aside ahead. On a full disk
